@@ -1,0 +1,1 @@
+"""Carbonseal: the transparency service: registration, sequencing, publishing, anchoring."""

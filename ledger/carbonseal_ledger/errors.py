@@ -1,0 +1,213 @@
+"""Errors of the ledger room: one root, leaves named by reason, each with a stable code.
+
+A refusal of one statement is not raised out of a batch: it is turned into an `outcomes.Outcome` whose problem carries
+the same code, field, reason and remedy.
+"""
+
+from __future__ import annotations
+
+from carbonseal_attest.errors import CarbonsealError
+
+
+class LedgerError(CarbonsealError):
+    """Root of every error that the ledger raises."""
+
+    code = "ledger-error"
+
+
+class Refused(LedgerError):
+    """Root of the refusals of a single statement; the leaves are the reasons of the registration policy."""
+
+    code = "refused"
+
+
+class MalformedStatement(Refused):
+    """The bytes are no signed statement of our profile."""
+
+    code = "malformed-statement"
+
+
+class BodyTooLarge(Refused):
+    """A statement, content or batch is larger than the policy admits."""
+
+    code = "body-too-large"
+
+
+class OriginWrong(Refused):
+    """The statement was signed for another log."""
+
+    code = "origin-wrong"
+
+
+class KindUnknown(Refused):
+    """No schema of that kind and version is admitted."""
+
+    code = "kind-unknown"
+
+
+class KindWrongLog(Refused):
+    """The kind belongs in the party's other log."""
+
+    code = "kind-wrong-log"
+
+
+class LogReserved(Refused):
+    """Only the log host itself writes here, or this kind."""
+
+    code = "log-reserved"
+
+
+class ContentMissing(Refused):
+    """The policy wants the content stored before the receipt, and it was not sent."""
+
+    code = "content-missing"
+
+
+class ContentContradictsHeader(Refused):
+    """Digest, kind, subject, interval or stream of content and header differ."""
+
+    code = "content-contradicts-header"
+
+
+class ContentErased(Refused):
+    """The content was erased on authority and may not come back."""
+
+    code = "content-erased"
+
+
+class IntervalInvalid(Refused):
+    """The interval is missing, empty, too long or in the future."""
+
+    code = "interval-invalid"
+
+
+class ClockOutOfTolerance(Refused):
+    """The statement says that it was issued in the future."""
+
+    code = "clock-out-of-tolerance"
+
+
+class SignatureWrong(Refused):
+    """The signature does not verify under the admitted key."""
+
+    code = "signature-invalid"
+
+
+class PartyUnknown(Refused):
+    """The party is not admitted by the registrar, or is suspended."""
+
+    code = "unknown-party"
+
+
+class DeviceUnknown(Refused):
+    """No register log admits the signing key."""
+
+    code = "unknown-device"
+
+
+class KeyStale(Refused):
+    """The key was revoked, suspended or replaced."""
+
+    code = "key-stale"
+
+
+class RoleMissing(Refused):
+    """The signer holds no role that may register this kind."""
+
+    code = "role-missing"
+
+
+class SubjectNotPermitted(Refused):
+    """The device is not enrolled to sign for this subject, stream or issuer."""
+
+    code = "subject-not-permitted"
+
+
+class SequenceGap(Refused):
+    """Statements of the stream before this one have not arrived."""
+
+    code = "sequence-gap"
+
+
+class SequenceReused(Refused):
+    """Another statement already holds this place in the stream."""
+
+    code = "sequence-reused"
+
+
+class PreviousWrong(Refused):
+    """The statement does not follow the last one of its stream."""
+
+    code = "previous-wrong"
+
+
+class DatabaseUnusable(LedgerError):
+    """The database cannot be opened, started or migrated."""
+
+    code = "database-unusable"
+
+
+class LogUnknown(LedgerError):
+    """No log of that origin is open here."""
+
+    code = "log-unknown"
+
+
+class EntryUnknown(LedgerError):
+    """The log holds no such entry or statement digest."""
+
+    code = "entry-unknown"
+
+
+class RangeInvalid(LedgerError):
+    """An index, size or range lies outside the log."""
+
+    code = "range-invalid"
+
+
+class GenesisRefused(LedgerError):
+    """A log may not be opened with this genesis statement."""
+
+    code = "genesis-refused"
+
+
+class ContentUnknown(LedgerError):
+    """No content is stored under that digest."""
+
+    code = "content-unknown"
+
+
+class ContentRefused(LedgerError):
+    """A content cannot be stored: too large, erased, or its bytes do not give the digest."""
+
+    code = "content-refused"
+
+
+class RollbackDetected(LedgerError):
+    """Database, published copy or anchored head disagree: the ledger refuses to run rather than fork a log."""
+
+    code = "rollback-detected"
+
+
+class ClockWentBack(LedgerError):
+    """The clock stands before the last registration."""
+
+    code = "clock-went-back"
+
+
+class PublicationFailed(LedgerError):
+    """The published copy could not be written. No receipt may leave; the batch stays in the database."""
+
+    code = "publication-failed"
+
+
+class LogDamaged(LedgerError):
+    """Stored bytes no longer give the digests, roots or signatures that the log committed to."""
+
+    code = "log-damaged"
+
+
+class EpochRefused(LedgerError):
+    """An epoch cannot be built: a log's head is not consistent with its head in the epoch before."""
+
+    code = "epoch-refused"
