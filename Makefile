@@ -1,0 +1,59 @@
+# One command a habit. Each target makes what it needs inside this folder; `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup check check-rooms test test-long bench bench-full demo serve clean lock format
+
+BIN := .venv/bin
+PYTHON_PATHS := attest accounting verifier collectors ledger api tests bench infra/develop
+ROOM_PACKAGES := attest/carbonseal_attest accounting/carbonseal_accounting verifier/carbonseal_verifier \
+  collectors/carbonseal_collectors ledger/carbonseal_ledger api/carbonseal_api
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: ## .venv and node_modules from the pinned lists (a second run is instant)
+	@bash infra/develop/setup.sh
+
+format: setup ## rewrite the Python files as `make check` wants them
+	$(BIN)/ruff check --fix --exit-zero --quiet $(PYTHON_PATHS)
+	$(BIN)/ruff format $(PYTHON_PATHS)
+
+check: setup ## format, lint, types, import contracts, docs, contracts' snapshots
+	$(BIN)/ruff format --check $(PYTHON_PATHS)
+	$(BIN)/ruff check $(PYTHON_PATHS)
+	$(BIN)/mypy $(ROOM_PACKAGES)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python infra/develop/check_docs.py
+	bash contracts/check.sh
+
+check-rooms: setup ## install verifier alone and collectors alone, run their tests there
+	bash infra/develop/check_rooms.sh
+
+test: setup ## all tests, with a small fixed sample of the long drills, and the contracts' tests
+	bash contracts/test.sh
+	$(BIN)/python -m pytest tests
+
+test-long: setup ## all tests with the long drills in full
+	bash contracts/test.sh
+	CARBONSEAL_LONG=1 $(BIN)/python -m pytest tests -m "" --timeout 7200
+
+bench: setup ## measure; writes bench.json (at most 20 minutes)
+	$(BIN)/python bench/run.py
+
+bench-full: setup ## the same at larger sizes (hours)
+	$(BIN)/python bench/run.py --full
+
+demo: setup ## the whole journey with its drills, into demo-out
+	$(BIN)/carbonseal demo --out demo-out
+
+serve: setup ## the service on this machine; prints its address
+	$(BIN)/carbonseal up
+
+lock: ## re-make the lists of pins (UPGRADE=1 takes the newest of everything)
+	@bash infra/develop/lock.sh
+
+clean: ## remove what the targets made, environments included
+	rm -rf .venv .venv-* node_modules .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf demo-out bench.json contracts/out contracts/cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

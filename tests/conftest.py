@@ -1,0 +1,47 @@
+"""What every room's tests share: the folder of real inputs, and a last line that counts skips.
+
+It imports no room, so that a room's tests also run where that room alone is installed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SHARED_DATA = Path(os.environ.get("CARBONSEAL_SHARED_DATA", _ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real meter files and public vectors, beside the repository.
+
+    CARBONSEAL_SHARED_DATA names another place. Where it is missing the test is skipped, and the
+    summary names the folder.
+    """
+    if not _SHARED_DATA.is_dir():
+        pytest.skip(f"REAL DATA MISSING: no folder {_SHARED_DATA}; set CARBONSEAL_SHARED_DATA")
+    return _SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def is_long_run() -> bool:
+    """True under make test-long: drills then run their full counts."""
+    return os.environ.get("CARBONSEAL_LONG") == "1"
+
+
+@pytest.fixture(scope="session")
+def repository_root() -> Path:
+    """The repository's root folder."""
+    return _ROOT
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many tests did not run, so that a green line cannot hide them."""
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    deselected = len(terminalreporter.stats.get("deselected", []))
+    terminalreporter.write_line(
+        f"not run: {skipped} skipped, {deselected} long drills left out (make test-long)"
+    )
