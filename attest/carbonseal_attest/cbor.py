@@ -1,0 +1,102 @@
+"""Deterministic CBOR (RFC 8949 §4.2.1): one value, one byte string.
+
+Only integers of 64 bits, byte strings, text, arrays, maps, booleans and null exist here. Floats, tags, and
+bignums are refused: figures travel as scaled integers or decimal text. Decoding accepts nothing that
+encoding would not have written, which it shows by writing the value again and comparing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import cbor2
+
+from carbonseal_attest.errors import EncodingError
+
+MAX_SIZE: Final = 1 << 20  # bytes of one value; larger things are split into members or tiles
+MAX_DEPTH: Final = 16  # nested containers; our deepest schema needs 9
+_MAX_INT: Final = (1 << 64) - 1
+_MIN_INT: Final = -(1 << 64)
+_SCALARS: Final = frozenset({bytes, str, bool, type(None)})
+
+
+def encode(value: Any) -> bytes:
+    """Return the one encoding of `value`.
+
+    Raises:
+        EncodingError: the value holds a type, an integer or a map key that has no place in our contents.
+    """
+    _admit(value, MAX_DEPTH)
+    try:
+        return cbor2.dumps(value, canonical=True)
+    except (UnicodeEncodeError, ValueError) as error:
+        raise _refusal(f"can't be written: {error}") from error
+
+
+def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> Any:
+    """Return the value that `data` encodes, if `data` is its one encoding.
+
+    Args:
+        data: exactly one CBOR item.
+        max_size: greatest length in bytes.
+        max_depth: greatest number of nested containers.
+
+    Raises:
+        EncodingError: too large, too deep, not CBOR, trailing bytes, or not the deterministic form.
+    """
+    if len(data) > max_size:
+        raise _refusal(f"{len(data)} bytes, and at most {max_size} are read")
+    try:
+        value = cbor2.loads(data, max_depth=max_depth, allow_indefinite=False, allow_duplicate_keys=False)
+    except Exception as error:  # the decoder's own errors have no common root; all of them mean bad input
+        raise _refusal(f"not CBOR within limits ({type(error).__name__})") from error
+    _admit(value, max_depth)
+    if cbor2.dumps(value, canonical=True) != data:
+        raise _refusal("not the deterministic encoding of its value (RFC 8949 §4.2.1)")
+    return value
+
+
+def _admit(value: Any, depth: int) -> None:
+    """Refuse whatever lies outside the admitted types, without recursing into flat lists of numbers."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return
+    if kind is int:
+        if not _MIN_INT <= value <= _MAX_INT:
+            raise _refusal("an integer needs more than 64 bits")
+    elif kind is list:
+        if depth == 0:
+            raise _refusal("nested too deeply")
+        kinds = set(map(type, value))
+        if kinds <= {int, type(None)}:
+            numbers = [n for n in value if n is not None]
+            if numbers and not (_MIN_INT <= min(numbers) and max(numbers) <= _MAX_INT):
+                raise _refusal("an integer needs more than 64 bits")
+        elif not kinds <= _SCALARS:
+            for item in value:
+                _admit(item, depth - 1)
+    elif kind is dict:
+        if depth == 0:
+            raise _refusal("nested too deeply")
+        _admit_keys(value)
+        for item in value.values():
+            _admit(item, depth - 1)
+    else:
+        raise _refusal(f"holds a value of type {kind.__name__}")
+
+
+def _admit_keys(mapping: dict[Any, Any]) -> None:
+    # cbor2 sorts keys length-first (RFC 7049). That equals the bytewise order of RFC 8949 for text keys, and
+    # for integers as long as no negative key is encoded shorter than a non-negative one.
+    kinds = set(map(type, mapping))
+    if kinds <= {str}:
+        return
+    if kinds != {int}:
+        raise _refusal("map keys are all text or all integers")
+    negative = [k for k in mapping if k < 0]
+    if negative and max(negative) > -65537 and max(mapping) > 23:  # noqa: PLR2004 - sizes of RFC 8949 §3
+        raise _refusal("a short negative key stands beside a long non-negative one")
+
+
+def _refusal(reason: str) -> EncodingError:
+    return EncodingError("cbor", reason, "write the value as deterministic CBOR, RFC 8949 §4.2.1")

@@ -1,0 +1,57 @@
+"""Codes and origins. Headers carry opaque codes only; names and credit codes stay in contents.
+
+Origins follow C2SP tlog-checkpoint (schema-less URL). The credit code is GB 32100-2015 (18 characters, the
+last one a check character). LEI and resolution services are left to later.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import Final
+
+from carbonseal_attest.errors import IdentifierInvalid
+
+MAX_ORIGIN: Final = 120  # characters; it stands in every statement header
+_ORIGIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*){1,6}")
+_CODE: Final = re.compile(r"[a-z]{1,3}-[a-z0-9][a-z0-9-]{1,46}")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,79}")
+_CREDIT: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100 leaves out I, O, S, V, Z
+
+
+def check_origin(value: object, *, field: str = "origin") -> str:
+    """Return `value` if it is a log origin such as `log.example.org/e-abc/data`."""
+    if isinstance(value, str) and len(value) <= MAX_ORIGIN and _ORIGIN.fullmatch(value):
+        return value
+    raise IdentifierInvalid(field, "not a log origin", "write host/party/log in lower case, at most 120 characters")
+
+
+def check_code(value: object, *, field: str = "code") -> str:
+    """Return `value` if it is an opaque code: one to three letters, a dash, and up to 47 of [a-z0-9-]."""
+    if isinstance(value, str) and _CODE.fullmatch(value):
+        return value
+    raise IdentifierInvalid(field, "not an opaque code", "write a prefix, a dash and lower-case characters")
+
+
+def check_name(value: object, *, field: str = "name") -> str:
+    """Return `value` if it is a short machine name (stream, point, measurement): [a-z0-9._/-], at most 80."""
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise IdentifierInvalid(field, "not a machine name", "write at most 80 of a-z, 0-9, dot, dash, underscore, slash")
+
+
+def opaque_code(prefix: str, material: bytes) -> str:
+    """Return a code that says nothing about `material` to whoever doesn't know it (80 bits of SHA-256)."""
+    digest = hashlib.sha256(b"carbonseal-code\x00" + prefix.encode() + b"\x00" + material).digest()
+    return check_code(f"{prefix}-{base64.b32encode(digest[:10]).decode().lower()}")
+
+
+def check_credit_code(value: object, *, field: str = "org") -> str:
+    """Return `value` if it is an 18-character unified social credit code with a right check character."""
+    if isinstance(value, str) and len(value) == 18 and set(value) <= set(_CREDIT):  # noqa: PLR2004 - GB 32100
+        total = sum(_CREDIT.index(c) * pow(3, i, 31) for i, c in enumerate(value[:17]))
+        if _CREDIT[(31 - total % 31) % 31] == value[17]:
+            return value
+        raise IdentifierInvalid(field, "check character is wrong", "copy the credit code again, all 18 characters")
+    raise IdentifierInvalid(field, "not a unified social credit code", "write 18 characters as GB 32100-2015 has them")
