@@ -24,7 +24,9 @@ def check_origin(value: object, *, field: str = "origin") -> str:
     """Return `value` if it is a log origin such as `log.example.org/e-abc/data`."""
     if isinstance(value, str) and len(value) <= MAX_ORIGIN and _ORIGIN.fullmatch(value):
         return value
-    raise IdentifierInvalid(field, "not a log origin", "write host/party/log in lower case, at most 120 characters")
+    raise IdentifierInvalid(
+        field, "not a log origin", "write host/party/log in lower case, at most 120 characters"
+    )
 
 
 def check_code(value: object, *, field: str = "code") -> str:
@@ -38,7 +40,9 @@ def check_name(value: object, *, field: str = "name") -> str:
     """Return `value` if it is a short machine name (stream, point, measurement): [a-z0-9._/-], at most 80."""
     if isinstance(value, str) and _NAME.fullmatch(value):
         return value
-    raise IdentifierInvalid(field, "not a machine name", "write at most 80 of a-z, 0-9, dot, dash, underscore, slash")
+    raise IdentifierInvalid(
+        field, "not a machine name", "write at most 80 of a-z, 0-9, dot, dash, underscore, slash"
+    )
 
 
 def opaque_code(prefix: str, material: bytes) -> str:
@@ -53,5 +57,9 @@ def check_credit_code(value: object, *, field: str = "org") -> str:
         total = sum(_CREDIT.index(c) * pow(3, i, 31) for i, c in enumerate(value[:17]))
         if _CREDIT[(31 - total % 31) % 31] == value[17]:
             return value
-        raise IdentifierInvalid(field, "check character is wrong", "copy the credit code again, all 18 characters")
-    raise IdentifierInvalid(field, "not a unified social credit code", "write 18 characters as GB 32100-2015 has them")
+        raise IdentifierInvalid(
+            field, "check character is wrong", "copy the credit code again, all 18 characters"
+        )
+    raise IdentifierInvalid(
+        field, "not a unified social credit code", "write 18 characters as GB 32100-2015 has them"
+    )

@@ -50,7 +50,10 @@ def check_interval(value: object, *, field: str) -> Interval:
     """Return `(start, end)` with start < end; half-open."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:  # noqa: PLR2004 - a pair
         raise _refusal(field, "not a pair of instants")
-    start, end = check_instant(value[0], field=f"{field}.start"), check_instant(value[1], field=f"{field}.end")
+    start, end = (
+        check_instant(value[0], field=f"{field}.start"),
+        check_instant(value[1], field=f"{field}.end"),
+    )
     if start >= end:
         raise _refusal(field, "ends before it starts, or is empty")
     return start, end

@@ -47,7 +47,9 @@ class PublicKey:
         if self.algorithm != ED25519:
             raise KeyRefused("key.alg", f"algorithm {self.algorithm} is not admitted", "use Ed25519 (-19)")
         if len(self.raw) != 32:  # noqa: PLR2004 - RFC 8032 §5.1.5
-            raise KeyRefused("key.x", f"{len(self.raw)} bytes instead of 32", "give the raw Ed25519 public key")
+            raise KeyRefused(
+                "key.x", f"{len(self.raw)} bytes instead of 32", "give the raw Ed25519 public key"
+            )
         y = int.from_bytes(self.raw, "little") & ((1 << 255) - 1)
         if y >= _FIELD_PRIME or y in _LOW_ORDER_Y:
             raise KeyRefused("key.x", "a low-order or non-canonical point", "make a new key pair")
@@ -59,7 +61,9 @@ class PublicKey:
     def from_cose_key(cls, value: object) -> PublicKey:
         """Return the key of a COSE_Key map {1: 1 (OKP), 3: -19, -1: 6 (Ed25519), -2: x}."""
         if not isinstance(value, Mapping) or set(value) != {1, 3, -1, -2}:
-            raise KeyRefused("key", "not a COSE_Key with kty, alg, crv and x", "write {1: 1, 3: -19, -1: 6, -2: x}")
+            raise KeyRefused(
+                "key", "not a COSE_Key with kty, alg, crv and x", "write {1: 1, 3: -19, -1: 6, -2: x}"
+            )
         if value[1] != 1 or value[-1] != 6 or value[3] != ED25519 or not isinstance(value[-2], bytes):  # noqa: PLR2004
             raise KeyRefused("key", "not an Ed25519 key of kty OKP", "write {1: 1, 3: -19, -1: 6, -2: x}")
         return cls(ED25519, value[-2])
@@ -78,5 +82,7 @@ class PublicKey:
             self._handle.verify(signature, data)
         except InvalidSignature:
             raise SignatureInvalid(
-                "signature", f"does not verify under key {self.kid.hex()[:16]}", "sign the very bytes sent, with that key"
+                "signature",
+                f"does not verify under key {self.kid.hex()[:16]}",
+                "sign the very bytes sent, with that key",
             ) from None

@@ -200,4 +200,6 @@ def _check(holds: bool, field: str, reason: str) -> None:  # noqa: FBT001 - read
 
 
 def _broken(field: str, reason: str) -> ProofInvalid:
-    return ProofInvalid(field, reason, "ask the log host for the proof again; if it persists, keep it as evidence")
+    return ProofInvalid(
+        field, reason, "ask the log host for the proof again; if it persists, keep it as evidence"
+    )

@@ -50,7 +50,9 @@ def scale_values(values: Sequence[Decimal | None]) -> tuple[int, list[int | None
             continue
         exponent = value.as_tuple().exponent
         if not isinstance(exponent, int):
-            raise QuantityInvalid("values", "holds a value that is not finite", "mark it bad, without a value")
+            raise QuantityInvalid(
+                "values", "holds a value that is not finite", "mark it bad, without a value"
+            )
         if -exponent > scale:
             normal = value.normalize(_EXACT).as_tuple().exponent
             scale = max(scale, -normal if isinstance(normal, int) else 0)

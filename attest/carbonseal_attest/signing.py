@@ -89,18 +89,30 @@ def decrypt_key_file(data: bytes, passphrase: str) -> Ed25519Signer:
     except EncodingError as error:
         raise KeyRefused("key file", "not a Carbonseal key file", remedy) from error
     match value:
-        case [str(form), int(algorithm), bytes(raw), ["scrypt", int(n), 8, 1, bytes(salt)], bytes(nonce), bytes(sealed)] if (
-            form == _FORMAT and algorithm == ED25519
-        ):
+        case [
+            str(form),
+            int(algorithm),
+            bytes(raw),
+            ["scrypt", int(n), 8, 1, bytes(salt)],
+            bytes(nonce),
+            bytes(sealed),
+        ] if form == _FORMAT and algorithm == ED25519:
             pass
         case _:
             raise KeyRefused("key file", "not a Carbonseal key file", remedy)
-    if not _SCRYPT_N_LIMITS[0] <= n <= _SCRYPT_N_LIMITS[1] or n & (n - 1) or len(salt) != 16 or len(nonce) != 12:  # noqa: PLR2004
+    if (
+        not _SCRYPT_N_LIMITS[0] <= n <= _SCRYPT_N_LIMITS[1]
+        or n & (n - 1)
+        or len(salt) != 16
+        or len(nonce) != 12
+    ):  # noqa: PLR2004
         raise KeyRefused("key file", "work factor, salt or nonce outside the limits", remedy)
     try:
         seed = AESGCM(_derive(passphrase, n, salt)).decrypt(nonce, sealed, cbor.encode(value[:5]))
     except InvalidTag:
-        raise KeyRefused("pass phrase", "does not open the key file", "give the pass phrase it was made with") from None
+        raise KeyRefused(
+            "pass phrase", "does not open the key file", "give the pass phrase it was made with"
+        ) from None
     signer = Ed25519Signer.from_seed(seed)
     if signer.public.raw != raw:
         raise KeyRefused("key file", "public and secret key do not belong together", remedy)

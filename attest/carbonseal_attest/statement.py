@@ -103,7 +103,9 @@ class SignedStatement:
             SignatureInvalid: the header names another key, or the signature does not verify.
         """
         if key.kid != self.header.kid:
-            raise SignatureInvalid("header.kid", "names another key", "check with the key that the header names")
+            raise SignatureInvalid(
+                "header.kid", "names another key", "check with the key that the header names"
+            )
         key.verify(self.signature, sig_structure(self.protected, self.payload))
 
 
@@ -181,7 +183,9 @@ def split_sign1(data: bytes, *, max_size: int) -> tuple[bytes, bytes | None, byt
     except EncodingError as error:
         raise _refusal("statement", error.reason) from error
     match parts:
-        case [bytes(protected), dict(unprotected), bytes() | None as payload, bytes(signature)] if not unprotected:
+        case [bytes(protected), dict(unprotected), bytes() | None as payload, bytes(signature)] if (
+            not unprotected
+        ):
             if not protected or protected == b"\xa0":
                 raise _refusal("header", "empty")
             return protected, payload, signature
@@ -274,4 +278,6 @@ def _bytes32(value: object, name: str) -> bytes:
 
 
 def _refusal(field: str, reason: str) -> StatementInvalid:
-    return StatementInvalid(field, reason, "sign the statement again in the profile of docs/spec/statement.md")
+    return StatementInvalid(
+        field, reason, "sign the statement again in the profile of docs/spec/statement.md"
+    )
