@@ -46,7 +46,8 @@ def decode_entries(data: bytes) -> list[bytes]:
     Raises:
         ProofInvalid: cut off, empty, or more than 256 entries.
     """
-    entries, at = [], 0
+    entries: list[bytes] = []
+    at = 0
     while at < len(data):
         end = at + 2 + int.from_bytes(data[at : at + 2], "big")
         if end > len(data) or at + 2 > len(data) or len(entries) == TILE_WIDTH:

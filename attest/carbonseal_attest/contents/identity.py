@@ -1,0 +1,95 @@
+"""Kinds that say who is who: genesis, party, device, resume, withdrawal of rights (all in register logs).
+
+A genesis, and a device, carry proofs of possession: detached COSE signatures over the content without them
+(see `carbonseal_attest.endorsement`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carbonseal_attest.contents import schema as s
+
+ROLES: Final = ("registrar", "log_host", "enterprise", "verification_body", "bank", "regulator", "laboratory")
+CLASSES: Final = ("meter", "gateway", "person")
+KEY_STORAGES: Final = ("file", "pkcs11", "tpm")
+
+endorsement = s.record(
+    {"role": s.one_of("party", "log_host", "registrar", "device"), "signature": s.octets(1, 1024)}
+)
+
+policy = s.record(
+    {
+        "kinds": s.table(s.one_of("party", "device", "log_host", "registrar"), 64),
+        "max_statement_bytes": s.integer(256, 65_535),
+        "max_content_bytes": s.integer(1024, 1 << 24),
+        "clock_tolerance_ms": s.integer(0, 86_400_000),
+        "epoch_ms": s.integer(60_000, 86_400_000),
+    }
+)
+
+genesis = s.record(
+    {
+        "origin": s.origin,
+        "party": s.code,
+        "party_key": s.cose_key,
+        "log_host": s.code,
+        "log_key": s.cose_key,
+        "policy": policy,
+        "log_of_logs": s.origin,
+        "chain": s.nullable(
+            s.record(
+                {
+                    "chain_id": s.integer(1, (1 << 53) - 1),
+                    "contract": s.octets(20),
+                    "head_key": s.octets(20),
+                }
+            )
+        ),
+        "predecessor": s.nullable(
+            s.record({"origin": s.origin, "tree_size": s.integer(1, 1 << 48), "root_hash": s.digest})
+        ),
+        "endorsements": s.array(endorsement, 2, least=1),
+    }
+)
+
+party = s.record(
+    {
+        "party": s.code,
+        "status": s.one_of("admitted", "suspended", "removed"),
+        "roles": s.array(s.one_of(*ROLES), 8, least=1),
+        "key": s.cose_key,
+        "register_origin": s.origin,
+        "data_origin": s.origin,
+        "name": s.bilingual,
+        "org": s.nullable(s.text(20)),
+    }
+)
+
+device = s.record(
+    {
+        "device": s.code,
+        "action": s.one_of("enrol", "rotate", "suspend", "revoke"),
+        "class": s.one_of(*CLASSES),
+        "key_storage": s.one_of(*KEY_STORAGES),
+        "key": s.cose_key,
+        "name": s.bilingual,
+        "subjects": s.array(s.code, 1000),
+        "last": s.array(
+            s.record({"stream": s.name, "sequence": s.integer(0, (1 << 53) - 1), "digest": s.digest}), 1000
+        ),
+        "reason": s.text(400),
+        "endorsements": s.array(endorsement, 1),
+    }
+)
+
+resume = s.record(
+    {
+        "device": s.code,
+        "kid": s.digest,
+        "stream": s.name,
+        "next_sequence": s.integer(0, (1 << 53) - 1),
+        "previous": s.nullable(s.digest),
+        "reason": s.text(400),
+    }
+)

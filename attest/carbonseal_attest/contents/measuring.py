@@ -1,0 +1,118 @@
+"""Kinds about measuring: monitoring plan, gap and calibration.
+
+The monitoring plan is the grid (point × interval) on which completeness is judged, the source streams that
+turn measurements into activity data, and the cross-checks that the quality rules run.
+"""
+
+from __future__ import annotations
+
+from carbonseal_attest.contents import schema as s
+from carbonseal_attest.contents.readings import FORMS
+
+declared_factor = s.record(
+    {
+        "value": s.decimal,
+        "unit": s.text(40),
+        "kind": s.text(60),
+        "region": s.text(60),
+        "year": s.integer(1900, 2200),
+        "source": s.text(400),
+    }
+)
+
+factor = s.either(s.record({"set": s.text(80), "key": s.text(120)}), s.record({"declared": declared_factor}))
+
+measurement = s.record(
+    {
+        "id": s.name,
+        "device": s.code,
+        "point": s.name,
+        "quantity": s.text(60),
+        "form": s.one_of(*FORMS),
+        "unit": s.text(40),
+        "step_ms": s.integer(1000, 400 * 86_400_000),
+        "name": s.bilingual,
+        "register_modulus": s.nullable(s.decimal),
+        "capacity_per_hour": s.nullable(s.decimal),
+        "calibration": s.record({"required": s.boolean, "cycle_days": s.integer(0, 36_500)}),
+    }
+)
+
+source_stream = s.record(
+    {
+        "id": s.name,
+        "type": s.text(60),
+        "name": s.bilingual,
+        "activity": s.array(s.record({"measurement": s.name, "sign": s.integer(-1, 1)}), 100, least=1),
+        "unit": s.text(40),
+        "factors": s.table(factor, 32),
+    }
+)
+
+cross_check = s.either(
+    s.record(
+        {
+            "id": s.name,
+            "check": s.one_of("power_factor"),
+            "active": s.name,
+            "reactive": s.name,
+            "power_factor": s.name,
+            "tolerance_points": s.decimal,
+        }
+    ),
+    s.record(
+        {
+            "id": s.name,
+            "check": s.one_of("sum"),
+            "whole": s.name,
+            "parts": s.array(s.name, 100, least=1),
+            "tolerance_percent": s.decimal,
+        }
+    ),
+    s.record(
+        {
+            "id": s.name,
+            "check": s.one_of("ratio"),
+            "a": s.name,
+            "b": s.name,
+            "ratio": s.decimal,
+            "ratio_unit": s.text(40),
+            "resolution": s.decimal,
+        }
+    ),
+)
+
+monitoring_plan = s.record(
+    {
+        "plan": s.code,
+        "plan_version": s.integer(1, 100_000),
+        "name": s.bilingual,
+        "time_zone": s.text(60),
+        "effective": s.record({"start": s.instant, "end": s.nullable(s.instant)}),
+        "method": s.text(80),
+        "measurements": s.array(measurement, 5000, least=1),
+        "source_streams": s.array(source_stream, 500, least=1),
+        "cross_checks": s.array(cross_check, 500),
+        "quality_profile": s.text(80),
+    }
+)
+
+gap = s.record(
+    {
+        "points": s.array(s.name, 64, least=1),
+        "reason": s.one_of("source_silent", "bad_row", "bad_value", "spool_lost", "clock_jump", "stopped"),
+        "detail": s.text(400),
+    }
+)
+
+calibration = s.record(
+    {
+        "device": s.code,
+        "certificate": s.text(120),
+        "laboratory": s.text(200),
+        "accuracy_class": s.text(40),
+        "calibrated_at": s.instant,
+        "valid_until": s.instant,
+        "document_digest": s.nullable(s.digest),
+    }
+)

@@ -1,0 +1,84 @@
+"""Kinds about results: method, emissions report, quality code, document, correction and withdrawal."""
+
+from __future__ import annotations
+
+from carbonseal_attest.contents import schema as s
+
+_head = s.record({"origin": s.origin, "tree_size": s.integer(1, 1 << 48), "root_hash": s.digest})
+quantity = s.record({"value": s.decimal, "unit": s.text(40)})
+_period = s.record({"start": s.instant, "end": s.instant, "time_zone": s.text(60)})
+package = s.record({"id": s.text(80), "digest": s.digest})
+
+method = s.record(
+    {
+        "id": s.text(80),
+        "type": s.one_of("method", "factor_set", "quality_profile"),
+        "package_digest": s.digest,
+        "status": s.one_of("active", "draft", "legacy", "withdrawn"),
+        "effective": s.record({"start": s.instant, "end": s.nullable(s.instant)}),
+    }
+)
+
+emissions_report = s.record(
+    {
+        "report": s.code,
+        "plan_digest": s.digest,
+        "method": s.text(80),
+        "packages": s.array(package, 100, least=1),
+        "period": _period,
+        "cut_off": s.array(_head, 2, least=2),
+        "totals": s.table(quantity, 20),
+        "by_stream": s.table(s.record({"activity": quantity, "emissions": quantity}), 500),
+        "quality_code_digest": s.digest,
+        "report_json_digest": s.digest,
+    }
+)
+
+finding = s.record(
+    {
+        "rule": s.text(80),
+        "severity": s.one_of("critical", "major", "minor", "informational"),
+        "subject": s.text(120),
+        "start": s.nullable(s.instant),
+        "end": s.nullable(s.instant),
+        "count": s.integer(0, 1 << 53),
+        "expected": s.text(400),
+        "observed": s.text(400),
+        "cure": s.bilingual,
+        "message": s.bilingual,
+    }
+)
+
+quality_code = s.record(
+    {
+        "code": s.one_of("green", "red", "pending"),
+        "profile": s.text(80),
+        "plan_digest": s.digest,
+        "period": _period,
+        "cut_off": s.array(_head, 2, least=2),
+        "findings": s.array(finding, 2000),
+        "rules": s.table(s.one_of("passed", "failed", "not_applicable"), 500),
+        "figures": s.table(s.text(80), 200),
+    }
+)
+
+document = s.record(
+    {
+        "title": s.text(200),
+        "media_type": s.text(100),
+        "document_digest": s.digest,
+        "size": s.integer(0, 1 << 40),
+        "relates_to": s.array(s.digest, 100),
+    }
+)
+
+correction = s.record(
+    {
+        "supersedes": s.digest,
+        "replacement": s.nullable(s.digest),
+        "role": s.text(60),
+        "reason": s.text(400),
+    }
+)
+
+withdrawal = s.record({"withdraws": s.digest, "role": s.text(60), "reason": s.text(400)})
