@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the verifier alone and the collectors alone, each in an environment of its own, and
-# runs that room's tests there (docs/decisions/0007): a room that quietly leans on the server
+# runs that room's tests there: a room that quietly leans on the server
 # fails here although it passes beside the server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -1,0 +1,121 @@
+"""Checks that the docs say what is true: links lead somewhere, help texts are the real ones.
+
+It also refuses, in every tracked text file, paths of one machine and addresses of package registries, which
+belong to whoever installs. It doesn't judge prose. Exit 0: fine; 1: findings, one line each.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_MACHINE_PATHS = re.compile(r"(?<![\w./-])/(?:home|Users|root|work)/[\w.-]+")
+# Joined from pieces, so that this file passes its own check.
+_REGISTRY_HOSTS = re.compile(
+    "|".join(
+        re.escape(host)
+        for host in (
+            "pypi" + ".org",
+            "files.python" + "hosted.org",
+            "registry.npm" + "js.org",
+            "registry.yarn" + "pkg.com",
+            "crates" + ".io/api",
+        )
+    )
+)
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*\ssrc=\"([^\"]+)\"|!\[[^\]]*\]\(([^)\s]+)\)")
+_CODE_BLOCK = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+# A help block in the docs: a marker, then a fenced block.
+_HELP_BLOCK = re.compile(r"<!-- help: ([a-z][\w -]*) -->\n```[a-z]*\n(.*?)\n```", re.DOTALL)
+_BINARY_OR_DATA = {".csv", ".gz", ".ico", ".jpg", ".pdf", ".png", ".ttf", ".woff2", ".zip", ".bin", ".cbor"}
+
+
+def tracked_files() -> list[Path]:
+    """The files that git knows or would add, sorted."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    paths = (ROOT / name.decode() for name in listed.stdout.split(b"\0") if name)
+    return sorted(path for path in paths if path.is_file())
+
+
+def texts(paths: list[Path]) -> dict[Path, str]:
+    """The text of each file that is text."""
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path.suffix.lower() in _BINARY_OR_DATA:
+            continue
+        try:
+            found[path] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+    return found
+
+
+def machine_traces(path: Path, text: str) -> list[str]:
+    """Paths of one machine and registry addresses, with their line numbers."""
+    findings = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        for pattern, what in ((_MACHINE_PATHS, "path of one machine"), (_REGISTRY_HOSTS, "registry address")):
+            if match := pattern.search(line):
+                findings.append(f"{path.relative_to(ROOT)}:{number}: {what} {match[0]!r}; leave it out")
+    return findings
+
+
+def broken_links(path: Path, text: str) -> list[str]:
+    """Relative links that lead to no file."""
+    findings = []
+    for groups in _LINK.findall(_CODE_BLOCK.sub("", text)):
+        target = next(filter(None, groups))
+        file_part = target.split("#", 1)[0]
+        if not file_part or re.match(r"[a-z][a-z0-9+.-]*:", target):
+            continue
+        if not (path.parent / file_part).exists():
+            findings.append(f"{path.relative_to(ROOT)}: link to {target!r} leads nowhere; mend or remove it")
+    return findings
+
+
+def stale_help(path: Path, text: str) -> list[str]:
+    """Help blocks that differ from what the command prints."""
+    findings = []
+    for command, shown in _HELP_BLOCK.findall(text):
+        program, *arguments = command.split()
+        binary = ROOT / ".venv" / "bin" / program
+        printed = subprocess.run(
+            [binary, *arguments, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"COLUMNS": "100", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
+            timeout=60,
+        )
+        if printed.returncode or printed.stdout.rstrip() != shown.rstrip():
+            findings.append(
+                f"{path.relative_to(ROOT)}: help of '{command}' is not what the command prints; "
+                "paste it anew (COLUMNS=100)"
+            )
+    return findings
+
+
+def main() -> int:
+    """Print every finding; return the exit code."""
+    findings: list[str] = []
+    for path, text in texts(tracked_files()).items():
+        findings += machine_traces(path, text)
+        if path.suffix == ".md":
+            findings += broken_links(path, text) + stale_help(path, text)
+    for finding in findings:
+        print(finding)
+    print(f"docs: {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
