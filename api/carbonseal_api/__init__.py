@@ -1,0 +1,1 @@
+"""Carbonseal: the service, web pages, reports, background jobs and the carbonseal command."""

@@ -1,0 +1,179 @@
+"""Errors of the service, and their form over HTTP: problem details of RFC 9457.
+
+Every refusal names a stable code, the place (`field`), the reason and the remedy. Errors of the other
+rooms pass through with their own codes; the table below gives their HTTP status. Unknown exceptions stay
+500s and say nothing about the inside. For SCRAPI clients that ask for it the same problem is answered as
+CBOR (concise problem details, RFC 9290).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from carbonseal_attest.errors import CarbonsealError
+
+PROBLEM_JSON: Final = "application/problem+json"
+PROBLEM_CBOR: Final = "application/concise-problem-details+cbor"
+TYPE_PREFIX: Final = "urn:carbonseal:problem:"
+
+
+class ApiError(CarbonsealError):
+    """Root of this room's errors."""
+
+    code = "api-error"
+    status = 400
+
+
+class WordingMissing(ApiError):
+    """A sentence or a language is not in the catalogue."""
+
+    code = "wording-missing"
+    status = 400
+
+
+class FontMissing(ApiError):
+    """The typeface with Chinese characters is not installed."""
+
+    code = "font-missing"
+    status = 503
+
+
+class ReportInvalid(ApiError):
+    """A report's inputs contradict each other, or a report.json is not one of ours."""
+
+    code = "report-invalid"
+    status = 422
+
+
+class SettingsInvalid(ApiError):
+    """A setting is unknown or out of range."""
+
+    code = "settings-invalid"
+    status = 500
+
+
+class KeyMissing(ApiError):
+    """The call carries no API key."""
+
+    code = "api-key-missing"
+    status = 401
+
+
+class KeyUnknown(ApiError):
+    """The API key is not one of ours, or was withdrawn."""
+
+    code = "api-key-unknown"
+    status = 401
+
+
+class RoleMissing(ApiError):
+    """The key's role does not allow the call, or the resource belongs to another organisation."""
+
+    code = "role-missing"
+    status = 403
+
+
+class BodyTooLarge(ApiError):
+    """A request body is larger than its route takes."""
+
+    code = "body-too-large"
+    status = 413
+
+
+class RequestInvalid(ApiError):
+    """A path, query or body does not have the documented shape."""
+
+    code = "request-invalid"
+    status = 422
+
+
+class MediaTypeRefused(ApiError):
+    """The content type of a body is not the one that the route takes."""
+
+    code = "media-type-refused"
+    status = 415
+
+
+class NotFound(ApiError):
+    """There is no such resource for this caller."""
+
+    code = "not-found"
+    status = 404
+
+
+class MethodNotAllowed(ApiError):
+    """The route exists, the method does not."""
+
+    code = "method-not-allowed"
+    status = 405
+
+
+class ServiceUnavailable(ApiError):
+    """A part that the call needs (database, chain, queue) does not answer."""
+
+    code = "service-unavailable"
+    status = 503
+
+
+class PartMissing(ApiError):
+    """A program that `carbonseal up` starts is not installed or did not come up."""
+
+    code = "part-missing"
+    status = 503
+
+
+# The status of the other rooms' refusals by their stable code. Anything else that is our error is a 400:
+# the caller sent something that a room refused.
+STATUS_BY_CODE: Final[dict[str, int]] = {
+    "statement-conflict": 409,
+    "sequence-conflict": 409,
+    "sequence-reused": 409,
+    "equivocation": 409,
+    "log-exists": 409,
+    "log-unknown": 404,
+    "unknown-log": 404,
+    "entry-unknown": 404,
+    "statement-unknown": 404,
+    "content-unknown": 404,
+    "unknown-statement": 404,
+    "unknown-content": 404,
+    "not-found": 404,
+    "signer-unknown": 403,
+    "unknown-signer": 403,
+    "signer-revoked": 403,
+    "key-stale": 403,
+    "too-large": 413,
+    "statement-too-large": 413,
+    "content-too-large": 413,
+    "database-unavailable": 503,
+    "chain-unavailable": 503,
+    "published-copy-behind": 503,
+}
+
+
+def status_of(error: CarbonsealError) -> int:
+    """Return the HTTP status of an error: its own, or the one of its code, else 400."""
+    if isinstance(error, ApiError):
+        return error.status
+    return STATUS_BY_CODE.get(error.code, 400)
+
+
+def problem_body(error: CarbonsealError, instance: str) -> dict[str, Any]:
+    """Return the problem details of an error as RFC 9457 members plus `code`, `field`, `reason`, `remedy`."""
+    return {
+        "type": TYPE_PREFIX + error.code,
+        "title": error.code.replace("-", " "),
+        "status": status_of(error),
+        "detail": str(error),
+        "instance": instance,
+        "code": error.code,
+        "field": error.field,
+        "reason": error.reason,
+        "remedy": error.remedy,
+    }
+
+
+def problem_json(error: CarbonsealError, instance: str) -> bytes:
+    """Return the problem details as JSON bytes."""
+    return json.dumps(problem_body(error, instance), ensure_ascii=False, separators=(",", ":")).encode()

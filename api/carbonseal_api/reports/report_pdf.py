@@ -1,0 +1,481 @@
+"""Renders the PDF of an emissions report from report.json and that report's proofs, in Chinese or English.
+
+The same report.json and proofs give the same bytes (reportlab's `invariant`); figures are printed exactly as
+report.json writes them, so both languages and the JSON show the same ones. Sections: cover and summary,
+charts, method and factors, data quality, proof with a QR code. It computes nothing and looks nothing up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from reportlab.graphics.barcode.qr import QrCodeWidget
+from reportlab.graphics.shapes import Drawing
+from reportlab.platypus import Flowable, KeepTogether, NextPageTemplate, PageBreak, Table, TableStyle
+
+from carbonseal_api.reports import charts, pages
+from carbonseal_api.reports.cover import CoverBand, Headline
+from carbonseal_api.reports.pages import CONTENT_WIDTH, Frames, Styles, facts, gap, table, text
+from carbonseal_api.reports.proofs import ReportProofs
+from carbonseal_api.reports.report_json import parse_report, report_digest
+from carbonseal_api.reports.wording import Wording, load_wording
+from carbonseal_attest.instants import parse_instant
+
+QR_POINTS: Final = 112.0
+_MINUTE_MS: Final = 60_000
+
+
+def render_pdf(report_json: bytes, proofs: ReportProofs, *, lang: str) -> bytes:
+    """Return the PDF of a report.
+
+    Args:
+        report_json: The bytes of report.json.
+        proofs: What the proof page shows.
+        lang: `zh` or `en`.
+
+    Raises:
+        ReportInvalid: report.json is not a report of ours.
+        WordingMissing: The language is not offered.
+        FontMissing: The typeface with Chinese characters is not installed.
+    """
+    report = parse_report(report_json)
+    digest = report_digest(report_json)
+    words = load_wording(lang)
+    styles = pages.make_styles()
+    flowables: list[Flowable] = [
+        *_cover(report, words, styles),
+        *_charts(report, words, styles),
+        *_method(report, words, styles),
+        *_quality(report, words, styles),
+        *_proof(report, proofs, digest, words, styles),
+    ]
+    operator = words.name(report["parties"]["operator"].get("name"), report["parties"]["operator"]["party"])
+    frames = Frames(
+        title=f"{words('title')} · {operator}",
+        subject=f"report.json SHA-256 {digest}",
+        head_left=words("brand"),
+        head_right=f"{operator} · {words('title')} · {_period_text(report, words)}",
+        foot_left=words("foot", digest=digest),
+        page_of=words.sentences["page.of"],
+    )
+    return pages.write_document(flowables, frames, styles)
+
+
+def _cover(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Flowable]:
+    operator = report["parties"]["operator"]
+    quality, emissions = report["data_quality"], report["emissions"]
+    code, unit = quality["code"], emissions["total"]["unit"]
+    band = CoverBand(
+        brand=words("brand"),
+        title=words("title"),
+        strap=words("cover.strap"),
+        rows=(
+            (words("cover.operator"), words.name(operator.get("name"), operator["party"])),
+            (words("cover.installation"), words.name(report["installation"]["name"])),
+            (words("cover.period"), f"{_period_text(report, words)} ({report['period']['time_zone']})"),
+            (words("cover.report"), report["report"]),
+        ),
+        styles=styles,
+    )
+    shares = quality["shares"]
+    headline = Headline(
+        label=words("cover.total"),
+        value=emissions["total"]["value"],
+        unit=unit,
+        code=code,
+        code_label=f"{words('code.noun')}: {words.term('code', code)}",
+        code_meaning=words(f"code.{code}.meaning"),
+        styles=styles,
+    )
+    strip = _share_strip(
+        (
+            (words("share.completeness"), f"{shares['completeness_percent']} %"),
+            (words("share.late"), f"{shares['late_percent']} %"),
+            (words("share.substituted"), f"{shares['substituted_percent']} %"),
+            (words("share.delay"), _duration(quality["greatest_commit_delay_ms"], words)),
+        ),
+        styles,
+    )
+    return [
+        NextPageTemplate("plain"),
+        band,
+        gap(20),
+        headline,
+        gap(16),
+        strip,
+        text(words("summary.streams"), styles.subsection),
+        _stream_table(report, words, styles),
+        PageBreak(),
+    ]
+
+
+def _stream_table(report: Mapping[str, Any], words: Wording, styles: Styles) -> Table:
+    emissions = report["emissions"]
+    rows = [
+        (
+            words.name(row["name"], row["stream"]),
+            report["activity_data"][row["stream"]]["value"],
+            report["activity_data"][row["stream"]]["unit"],
+            row["value"],
+            row["share_percent"],
+        )
+        for row in emissions["by_stream"]
+    ]
+    head = [
+        words("column.stream"),
+        words("column.activity"),
+        words("column.unit"),
+        words("column.emissions", unit=emissions["total"]["unit"]),
+        words("column.share"),
+    ]
+    return table(head, rows, widths=(32, 20, 10, 26, 12), styles=styles, right=(1, 3, 4))
+
+
+def _charts(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Flowable]:
+    emissions = report["emissions"]
+    unit = emissions["total"]["unit"]
+    streams, months = emissions["by_stream"], emissions["by_month"]
+    label = {row["stream"]: words.name(row["name"], row["stream"]) for row in streams}
+    bars = charts.stream_bars(
+        [(label[row["stream"]], row["value"], f"({row['share_percent']} %)") for row in streams],
+        width=CONTENT_WIDTH,
+        font=styles.regular,
+    )
+    series = [
+        charts.Series(
+            label[row["stream"]], tuple(month["by_stream"].get(row["stream"], "0") for month in months)
+        )
+        for row in streams
+    ]
+    columns = charts.month_columns(
+        [month["month"] for month in months],
+        series,
+        unit=unit,
+        width=CONTENT_WIDTH,
+        height=250,
+        font=styles.regular,
+    )
+    order = [row["stream"] for row in streams]
+    month_rows = [
+        (month["month"], *(month["by_stream"].get(stream, "0") for stream in order), month["value"])
+        for month in months
+    ]
+    head = [words("column.month"), *(label[stream] for stream in order), words("column.total")]
+    return [
+        text(words("page.charts"), styles.section),
+        text(words("charts.stream", unit=unit), styles.subsection),
+        bars,
+        text(words("charts.month", unit=unit), styles.subsection),
+        columns,
+        gap(6),
+        text(words("charts.months_note", time_zone=report["period"]["time_zone"]), styles.small),
+        gap(8),
+        table(
+            head,
+            month_rows,
+            widths=(10, *(16 for _ in order), 16),
+            styles=styles,
+            right=tuple(range(1, len(order) + 2)),
+        ),
+        PageBreak(),
+    ]
+
+
+def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Flowable]:
+    method, plan = report["method"], report["plan"]
+    title = words.name(method.get("title"), "")
+    factor_rows = [
+        (
+            words.name(factor["stream_name"], factor["stream"]),
+            factor["parameter"],
+            f"{factor['value']} {factor['unit']}",
+            " · ".join(str(part) for part in (factor["kind"], factor["region"], factor["year"]) if part),
+            _factor_source(factor, words),
+        )
+        for factor in report["factors"]
+    ]
+    return [
+        text(words("page.method"), styles.section),
+        facts(
+            [
+                (words("method.method"), f"{method['method']}  {title}".strip()),
+                (
+                    words("method.plan"),
+                    " · ".join(
+                        (
+                            plan["plan"],
+                            words("method.version", version=plan["plan_version"]),
+                            words.name(plan["name"]),
+                        )
+                    ),
+                ),
+                (words("method.plan_statement"), text(plan["statement_digest"], styles.mono)),
+            ],
+            styles=styles,
+        ),
+        text(words("method.factors"), styles.subsection),
+        table(
+            [words(f"column.{key}") for key in ("stream", "parameter", "value", "kind", "source")],
+            factor_rows,
+            widths=(18, 18, 19, 21, 30),
+            styles=styles,
+        ),
+        gap(6),
+        text(words("method.note"), styles.small),
+        text(words("method.packages"), styles.subsection),
+        table(
+            [words("column.package"), words("column.digest")],
+            [(f"{p['id']}@{p['version']}", text(p["digest"], styles.mono)) for p in method["packages"]],
+            widths=(34, 66),
+            styles=styles,
+        ),
+        PageBreak(),
+    ]
+
+
+def _factor_source(factor: Mapping[str, Any], words: Wording) -> str:
+    source = str(factor["source"])
+    if factor["is_declared"]:
+        return f"{words('factor.declared')}; {source}"
+    certainty = words.term("certainty", str(factor["certainty"]))
+    return f"{source} [{certainty}]" + (f" · {factor['set']}" if factor.get("set") else "")
+
+
+def _quality(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Flowable]:
+    quality = report["data_quality"]
+    code = quality["code"]
+    mark = Table(
+        [
+            [
+                charts.code_mark(code, size=30),
+                [
+                    text(
+                        f"{words('code.noun')}: {words.term('code', code)}",
+                        styles.subsection.clone("q", spaceBefore=0),
+                    ),
+                    text(words(f"code.{code}.meaning"), styles.body),
+                ],
+            ]
+        ],
+        colWidths=[44, CONTENT_WIDTH - 44],
+    )
+    mark.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]))
+    made: list[Flowable] = [
+        text(words("page.quality"), styles.section),
+        mark,
+        gap(8),
+        facts(
+            [
+                (words("quality.profile"), quality["profile"]),
+                (words("quality.statement"), text(quality["statement_digest"], styles.mono)),
+            ],
+            styles=styles,
+        ),
+        text(words("quality.findings"), styles.subsection),
+    ]
+    if not quality["findings"]:
+        made.append(text(words("quality.none"), styles.body))
+    made += [_finding(finding, words, styles) for finding in quality["findings"]]
+    keys = ("expected", "measured", "late", "gap", "substituted", "missing")
+    made += [
+        text(words("quality.completeness"), styles.subsection),
+        table(
+            [words("column.measurement"), *(words(f"column.{key}") for key in keys)],
+            [
+                (words.name(row["name"], row["measurement"]), *(row[key] for key in keys))
+                for row in quality["completeness"]
+            ],
+            widths=(25, 11, 11, 9, 17, 15, 12),
+            styles=styles,
+            right=tuple(range(1, 7)),
+        ),
+        KeepTogether(
+            [
+                text(words("quality.signers"), styles.subsection),
+                table(
+                    [words("column.signer"), words("column.statements"), words("column.share")],
+                    [
+                        (words.term("signer", row["signer_class"]), row["statements"], row["share_percent"])
+                        for row in quality["signer_classes"]
+                    ],
+                    widths=(50, 25, 25),
+                    styles=styles,
+                    right=(1, 2),
+                ),
+                gap(6),
+                text(words("quality.signers_note"), styles.small),
+            ]
+        ),
+        PageBreak(),
+    ]
+    return made
+
+
+def _finding(finding: Mapping[str, Any], words: Wording, styles: Styles) -> Flowable:
+    severity = words.term("severity", finding["severity"])
+    since = ""
+    if finding["start"] is not None:
+        since = " · " + words("quality.when", start=finding["start"], count=finding["count"])
+    lines: list[Flowable] = [
+        text(f"{severity} · {finding['rule']} · {finding['target']}{since}", styles.cell_bold),
+        text(f"{words('quality.expected')}: {words.name(finding['expected'])}", styles.cell),
+        text(f"{words('quality.observed')}: {words.name(finding['observed'])}", styles.cell),
+        text(f"{words('quality.cure')}: {words.name(finding['cure'])}", styles.cell),
+    ]
+    accepted = finding.get("accepted")
+    if accepted:
+        lines.append(text(words("quality.accepted", **accepted), styles.cell))
+    colour = charts.code_colour("red" if finding["severity"] in {"critical", "major"} else "pending")
+    box = Table([[lines]], colWidths=[CONTENT_WIDTH])
+    box.setStyle(
+        TableStyle(
+            [
+                ("LINEBEFORE", (0, 0), (0, -1), 2.5, colour),
+                ("LEFTPADDING", (0, 0), (-1, -1), 10),
+                ("TOPPADDING", (0, 0), (-1, -1), 4),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.4, pages.RULE),
+            ]
+        )
+    )
+    return box
+
+
+def _proof(
+    report: Mapping[str, Any], proofs: ReportProofs, digest: str, words: Wording, styles: Styles
+) -> list[Flowable]:
+    mono = partial(text, style=styles.mono)
+    made: list[Flowable] = [
+        text(words("page.proof"), styles.section),
+        _check_box(proofs, digest, words, styles),
+        text(words("proof.statements"), styles.subsection),
+        table(
+            [words("column.statement"), words("column.digest"), words("column.state")],
+            [
+                (
+                    f"{words.term('kind', s.kind)} #{s.entry_index}",
+                    mono(s.digest),
+                    words.term("state", s.state),
+                )
+                for s in proofs.statements
+            ],
+            widths=(24, 62, 14),
+            styles=styles,
+        ),
+        text(words("proof.log"), styles.subsection),
+        facts(_log_rows(report, proofs, words, styles), styles=styles),
+        text(words("proof.anchor"), styles.subsection),
+    ]
+    anchor = proofs.anchor
+    if anchor is None:
+        made.append(text(words("proof.not_anchored"), styles.body))
+    else:
+        rows: list[tuple[str, object]] = [
+            (words("column.state"), words.term("state", anchor.state)),
+            (words("proof.chain"), str(anchor.chain_id)),
+            (words("proof.contract"), mono(anchor.contract)),
+            (words("proof.block"), mono(f"{anchor.block_number}  {anchor.block_hash}")),
+            (words("proof.transaction"), mono(anchor.transaction)),
+            (words("proof.anchored_at"), anchor.anchored_at),
+        ]
+        made.append(facts(rows, styles=styles))
+    if proofs.states:
+        counted = " · ".join(
+            f"{words.term('state', state)} {count}" for state, count in sorted(proofs.states.items())
+        )
+        made += [text(words("proof.states"), styles.subsection), text(counted, styles.body)]
+    made += [gap(12), text(words("proof.not_proved"), styles.small)]
+    return made
+
+
+def _log_rows(
+    report: Mapping[str, Any], proofs: ReportProofs, words: Wording, styles: Styles
+) -> list[tuple[str, object]]:
+    cut_off = report["cut_off"]["data"]
+    rows: list[tuple[str, object]] = [
+        (
+            words("proof.cut_off"),
+            text(f"{cut_off['origin']}\n{cut_off['tree_size']} · {cut_off['root_hash']}", styles.mono),
+        )
+    ]
+    rows.extend(
+        (words("proof.origin"), text(f"{head.origin}\n{head.tree_size} · {head.root_hash}", styles.mono))
+        for head in (proofs.checkpoint, proofs.log_of_logs)
+        if head is not None
+    )
+    if proofs.epoch is not None:
+        rows.append((words("proof.epoch"), f"{proofs.epoch}"))
+        rows.append((words("proof.map_root"), text(proofs.map_root or "", styles.mono)))
+    return rows
+
+
+def _check_box(proofs: ReportProofs, digest: str, words: Wording, styles: Styles) -> Table:
+    widget = QrCodeWidget(f"{proofs.check_command}\nreport.json sha-256:{digest}", barLevel="M", barBorder=2)
+    left, bottom, right, top = widget.getBounds()
+    scale = QR_POINTS / max(right - left, top - bottom)
+    code = Drawing(QR_POINTS, QR_POINTS, transform=[scale, 0, 0, scale, 0, 0])
+    code.add(widget)
+    words_beside = [
+        text(words("proof.check"), styles.subsection.clone("c", spaceBefore=0)),
+        text(words("proof.check_text"), styles.body),
+        gap(5),
+        text(proofs.check_command, styles.mono.clone("m", fontName=styles.bold)),
+        gap(4),
+        text(words("proof.report_digest"), styles.small),
+        text(digest, styles.mono),
+    ]
+    box = Table([[code, words_beside]], colWidths=[QR_POINTS + 22, CONTENT_WIDTH - QR_POINTS - 22])
+    box.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+                ("BACKGROUND", (0, 0), (-1, -1), pages.BRAND_LIGHT),
+                ("LEFTPADDING", (0, 0), (-1, -1), 11),
+                ("TOPPADDING", (0, 0), (-1, -1), 10),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 10),
+            ]
+        )
+    )
+    return box
+
+
+def _share_strip(cells: tuple[tuple[str, str], ...], styles: Styles) -> Table:
+    figure = styles.section.clone("figure", fontSize=14, leading=18, spaceAfter=0)
+    made = Table(
+        [[[text(value, figure), text(label, styles.small)] for label, value in cells]],
+        colWidths=[CONTENT_WIDTH / len(cells)] * len(cells),
+    )
+    made.setStyle(
+        TableStyle(
+            [
+                ("LINEABOVE", (0, 0), (-1, 0), 0.6, pages.RULE),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.6, pages.RULE),
+                ("LINEAFTER", (0, 0), (-2, -1), 0.6, pages.RULE),
+                ("TOPPADDING", (0, 0), (-1, -1), 7),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 8),
+                ("LEFTPADDING", (0, 0), (-1, -1), 10),
+            ]
+        )
+    )
+    return made
+
+
+def _period_text(report: Mapping[str, Any], words: Wording) -> str:
+    zone = ZoneInfo(report["period"]["time_zone"])
+    start = _civil(parse_instant(report["period"]["start"]), zone)
+    last = _civil(parse_instant(report["period"]["end"]) - 1, zone)
+    return f"{start} {words('cover.to')} {last}"
+
+
+def _civil(instant: int, zone: ZoneInfo) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)
+    return moment.astimezone(zone).date().isoformat()
+
+
+def _duration(milliseconds: int, words: Wording) -> str:
+    minutes = -(-milliseconds // _MINUTE_MS)  # rounded up: a delay is never shown shorter than it was
+    return words("duration.hours", hours=minutes // 60, minutes=minutes % 60)
