@@ -1,0 +1,160 @@
+"""The container of an evidence bundle: one deterministic CBOR sequence that anybody can read as a stream.
+
+    ["carbonseal-bundle", 1]        what it is, and the version of its form
+    {name: [size, sha256], ...}     the manifest: every member
+    bstr, bstr, ...                 the members, in the manifest's order
+    bstr of 32 bytes                SHA-256 of all bytes before it
+
+Uncompressed, with one way to write it: two bundles of the same members are the same bytes. The trailer is a
+check of transport, not of trust: whoever changes a member can mend it, and must then be caught by a proof.
+What the members are is in `bundle_layout`. No disk here: reading and writing go through a given stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, Final
+
+from carbonseal_attest import cbor
+from carbonseal_attest.errors import BundleInvalid, EncodingError
+
+FORMAT: Final = "carbonseal-bundle"
+VERSION: Final = 1
+MAX_MEMBERS: Final = 200_000
+MAX_MEMBER: Final = 64 << 20  # bytes; larger things are cut into numbered members
+MAX_BUNDLE: Final = 4 << 30  # bytes of all members together
+_MAX_MANIFEST: Final = 32 << 20
+_NAME: Final = re.compile(r"[A-Za-z0-9._@-]+(/[A-Za-z0-9._@-]+){0,15}")
+_MAX_NAME: Final = 240
+
+
+def write_bundle(members: Mapping[str, bytes], out: BinaryIO) -> bytes:
+    """Write a bundle of `members` to `out` and return its trailer, the SHA-256 of everything before it.
+
+    Raises:
+        BundleInvalid: a name is malformed, or there is too much.
+    """
+    names = sorted(members)
+    manifest = {name: [len(members[name]), hashlib.sha256(members[name]).digest()] for name in names}
+    _check_manifest(manifest)
+    running = hashlib.sha256()
+
+    def put(data: bytes) -> None:
+        running.update(data)
+        out.write(data)
+
+    put(cbor.encode([FORMAT, VERSION]))
+    put(cbor.encode(manifest))
+    for name in _in_order(manifest):
+        put(_bstr_head(len(members[name])))
+        put(members[name])
+    trailer = running.digest()
+    out.write(cbor.encode(trailer))
+    return trailer
+
+
+def read_members(stream: BinaryIO, *, max_bundle: int = MAX_BUNDLE) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, bytes) of each member, in the manifest's order.
+
+    What was yielded may be relied on only when the iteration has ended: the trailer is checked last.
+
+    Raises:
+        BundleInvalid: not a bundle, cut off, changed, too large, or followed by further bytes.
+    """
+    source = _Source(stream)
+    if source.item(64) != [FORMAT, VERSION]:
+        raise _refusal("header", "not a Carbonseal evidence bundle of version 1")
+    manifest = source.item(_MAX_MANIFEST)
+    _check_manifest(manifest)
+    if sum(size for size, _ in manifest.values()) > max_bundle:
+        raise _refusal("manifest", f"members of more than {max_bundle} bytes")
+    for name in _in_order(manifest):
+        size, digest = manifest[name]
+        data = source.bstr(size)
+        if hashlib.sha256(data).digest() != digest:
+            raise _refusal(name, "differs from the manifest's digest")
+        yield name, data
+    expected = source.running.digest()
+    if source.bstr(32) != expected:
+        raise _refusal("trailer", "the SHA-256 of all bytes before it is another")
+    if stream.read(1):
+        raise _refusal("trailer", "is followed by further bytes")
+
+
+def _in_order(manifest: Mapping[str, object]) -> list[str]:
+    # The order that deterministic CBOR gives map keys: shorter names first, then bytewise.
+    return sorted(manifest, key=lambda name: (len(name), name))
+
+
+def _check_manifest(manifest: object) -> None:
+    if not isinstance(manifest, dict) or not 0 < len(manifest) <= MAX_MEMBERS:
+        raise _refusal("manifest", "not a map of members, or too many")
+    for name, entry in manifest.items():
+        if not isinstance(name, str) or len(name) > _MAX_NAME or not _NAME.fullmatch(name) or ".." in name:
+            raise _refusal("manifest", "a member's name is malformed")
+        match entry:
+            case [int(size), bytes(digest)] if type(size) is int and 0 <= size <= MAX_MEMBER and len(digest) == 32:
+                pass
+            case _:
+                raise _refusal("manifest", f"entry of {name} is not a size within limits and a digest")
+
+
+def _bstr_head(size: int) -> bytes:
+    if size < 24:
+        return bytes([0x40 | size])
+    for width, initial in ((1, 0x58), (2, 0x59), (4, 0x5A)):
+        if size < 1 << (8 * width):
+            return bytes([initial]) + size.to_bytes(width, "big")
+    raise _refusal("member", "too long")
+
+
+class _Source:
+    """Reads a CBOR sequence item by item and keeps the running digest of all it read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.running = hashlib.sha256()
+
+    def _read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        if len(data) != size:
+            raise _refusal("bundle", "cut off")
+        self.running.update(data)
+        return data
+
+    def bstr(self, size: int) -> bytes:
+        head = _bstr_head(size)
+        if self._read(len(head)) != head:
+            raise _refusal("member", "has another length than the manifest says")
+        return self._read(size)
+
+    def item(self, limit: int) -> list[object] | dict[str, list[object]] | object:
+        """Read one array or map whose length is not known beforehand, item head by item head."""
+        data = bytearray()
+        pending = 1
+        while pending:
+            head = self._read(1)
+            data += head
+            major, info = head[0] >> 5, head[0] & 31
+            if info > 27 or major > 5:
+                raise _refusal("bundle", "not the CBOR of a header or manifest")
+            extra = self._read(1 << (info - 24)) if info >= 24 else b""
+            data += extra
+            value = int.from_bytes(extra, "big") if info >= 24 else info
+            if major in (2, 3):
+                if value > limit:
+                    raise _refusal("bundle", "header or manifest too large")
+                data += self._read(value)
+            pending += -1 + (value if major == 4 else 2 * value if major == 5 else 0)
+            if len(data) > limit or pending > limit:
+                raise _refusal("bundle", "header or manifest too large")
+        try:
+            return cbor.decode(bytes(data), max_size=limit, max_depth=3)
+        except EncodingError as error:
+            raise _refusal("bundle", error.reason) from error
+
+
+def _refusal(field: str, reason: str) -> BundleInvalid:
+    return BundleInvalid(field, reason, "ask for the bundle again from whoever made it")
