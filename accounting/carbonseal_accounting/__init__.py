@@ -1,0 +1,1 @@
+"""Carbonseal: emissions under named, versioned methods, in Decimal."""
