@@ -1,0 +1,1 @@
+"""Carbonseal: what runs on a gateway: adapters, sealing, spool, uplink."""
