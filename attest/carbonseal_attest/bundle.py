@@ -66,8 +66,7 @@ def read_members(stream: BinaryIO, *, max_bundle: int = MAX_BUNDLE) -> Iterator[
     source = _Source(stream)
     if source.item(64) != [FORMAT, VERSION]:
         raise _refusal("header", "not a Carbonseal evidence bundle of version 1")
-    manifest = source.item(_MAX_MANIFEST)
-    _check_manifest(manifest)
+    manifest = _check_manifest(source.item(_MAX_MANIFEST))
     if sum(size for size, _ in manifest.values()) > max_bundle:
         raise _refusal("manifest", f"members of more than {max_bundle} bytes")
     for name in _in_order(manifest):
@@ -88,17 +87,20 @@ def _in_order(manifest: Mapping[str, object]) -> list[str]:
     return sorted(manifest, key=lambda name: (len(name), name))
 
 
-def _check_manifest(manifest: object) -> None:
+def _check_manifest(manifest: object) -> dict[str, tuple[int, bytes]]:
     if not isinstance(manifest, dict) or not 0 < len(manifest) <= MAX_MEMBERS:
         raise _refusal("manifest", "not a map of members, or too many")
     for name, entry in manifest.items():
         if not isinstance(name, str) or len(name) > _MAX_NAME or not _NAME.fullmatch(name) or ".." in name:
             raise _refusal("manifest", "a member's name is malformed")
         match entry:
-            case [int(size), bytes(digest)] if type(size) is int and 0 <= size <= MAX_MEMBER and len(digest) == 32:
+            case [int(size), bytes(digest)] if (
+                type(size) is int and 0 <= size <= MAX_MEMBER and len(digest) == 32
+            ):
                 pass
             case _:
                 raise _refusal("manifest", f"entry of {name} is not a size within limits and a digest")
+    return {name: (entry[0], entry[1]) for name, entry in manifest.items()}
 
 
 def _bstr_head(size: int) -> bytes:
@@ -130,7 +132,7 @@ class _Source:
             raise _refusal("member", "has another length than the manifest says")
         return self._read(size)
 
-    def item(self, limit: int) -> list[object] | dict[str, list[object]] | object:
+    def item(self, limit: int) -> object:
         """Read one array or map whose length is not known beforehand, item head by item head."""
         data = bytearray()
         pending = 1
@@ -151,9 +153,10 @@ class _Source:
             if len(data) > limit or pending > limit:
                 raise _refusal("bundle", "header or manifest too large")
         try:
-            return cbor.decode(bytes(data), max_size=limit, max_depth=3)
+            decoded: object = cbor.decode(bytes(data), max_size=limit, max_depth=3)
         except EncodingError as error:
             raise _refusal("bundle", error.reason) from error
+        return decoded
 
 
 def _refusal(field: str, reason: str) -> BundleInvalid:

@@ -226,7 +226,7 @@ def _take_chunks(rest: dict[str, bytes], prefix: str, count: int | None) -> Iter
         if name != f"{prefix}{at:06d}":
             raise _refusal(name, "is not the next one in order")
         items.extend(_read(name, rest.pop(name), check))
-    if list(_chunks(items)) and count is not None and len(items) != count:
+    if items and count is not None and len(items) != count:
         raise _refusal(prefix, f"holds {len(items)} entries instead of {count}")
     if count is not None and not items:
         raise _refusal(prefix, "is missing")
