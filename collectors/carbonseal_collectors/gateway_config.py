@@ -25,7 +25,7 @@ from carbonseal_collectors.windows import CIVIL_DAY, Window
 
 FORMS: Final = ("register", "interval", "instant")
 MAX_METERS: Final = 2_000  # per file; a box that reads more should be two boxes
-MAX_POINTS: Final = 200  # per meter; a readings content holds one series a point
+MAX_POINTS: Final = 64  # per meter; a readings content holds no more series
 _POINT_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 _DAY_MS: Final = 86_400_000
 

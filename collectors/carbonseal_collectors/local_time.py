@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from carbonseal_attest.instants import MAX_INSTANT
 from carbonseal_collectors.toml_table import Table
 from carbonseal_collectors.windows import to_instant
 
@@ -112,10 +113,11 @@ class StampReader:
         Raises:
             StampUnusable: with the reason in words.
         """
-        end_or_start = self._instant(text.strip(), stream)
-        return (
-            end_or_start - self._format.interval_ms if self._format.stamp == "interval_end" else end_or_start
-        )
+        stamp = self._instant(text.strip(), stream)
+        at = stamp - self._format.interval_ms if self._format.stamp == "interval_end" else stamp
+        if not 0 <= at <= MAX_INSTANT:
+            raise StampUnusable(f"time {text[:40]!r} is outside 1970 to 9999")
+        return at
 
     def _instant(self, text: str, stream: str) -> int:
         if self._format.format in {"unix_s", "unix_ms"}:
