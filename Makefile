@@ -25,17 +25,17 @@ check: setup ## format, lint, types, import contracts, docs, contracts' snapshot
 	$(BIN)/mypy $(ROOM_PACKAGES)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python infra/develop/check_docs.py
-	bash contracts/check.sh
+	contracts/check.sh
 
 check-rooms: setup ## install verifier alone and collectors alone, run their tests there
 	bash infra/develop/check_rooms.sh
 
 test: setup ## all tests, with a small fixed sample of the long drills, and the contracts' tests
-	bash contracts/test.sh
+	contracts/test.sh
 	$(BIN)/python -m pytest tests
 
 test-long: setup ## all tests with the long drills in full
-	bash contracts/test.sh
+	contracts/test.sh long
 	CARBONSEAL_LONG=1 $(BIN)/python -m pytest tests -m "" --timeout 7200
 
 bench: setup ## measure; writes bench.json (at most 20 minutes)
