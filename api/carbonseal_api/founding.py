@@ -1,0 +1,197 @@
+"""How logs and parties come into being: genesis statements, admissions and enrolments, as protocol §1 has them.
+
+A log is opened on purpose by a genesis that its party signs and that the log host and a registrar endorse.
+The registrar then admits the party, and the party enrols its devices. Pure: keys are passed in as signers,
+nothing is stored or sent here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from carbonseal_attest.contents import SALT_SIZE, build_content
+from carbonseal_attest.endorsement import endorse
+from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.signing import Signer
+from carbonseal_attest.statement import SignedStatement, sign_statement
+from carbonseal_ledger.outcomes import Submission
+
+REGISTER, DATA, EPOCHS = "register", "data", "epochs"
+DEFAULT_POLICY: Final[Mapping[str, Any]] = {
+    "kinds": {},  # the registry's own assignment of kinds to signers
+    "max_statement_bytes": 4096,
+    "max_content_bytes": 1 << 20,
+    "clock_tolerance_ms": 300_000,
+    "epoch_ms": 86_400_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where the log of logs is anchored: chain id, contract and head key's address (20 bytes each)."""
+
+    chain_id: int
+    contract: bytes
+    head_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PartyFacts:
+    """A party as its registrar admits it."""
+
+    code: str
+    name: Mapping[str, str]
+    roles: Sequence[str]
+    org: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """The log host that logs are opened with. Its log key signs checkpoints, receipts and ticks."""
+
+    name: str
+    party: str
+    log_signer: Signer
+    chain: Chain | None
+    policy: Mapping[str, Any]
+
+    def origin(self, party: str, log: str) -> str:
+        """Return the origin of a party's `register` or `data` log."""
+        return f"{self.name}/{party}/{log}"
+
+    @property
+    def log_of_logs(self) -> str:
+        """Return the origin of the log of logs."""
+        return f"{self.name}/{EPOCHS}"
+
+
+def genesis(
+    origin: str, party: PartyFacts, signer: Signer, *, host: HostFacts, registrar: Signer, issued_at: int
+) -> Submission:
+    """Return the genesis of the log `origin`, signed by the party and endorsed by log host and registrar.
+
+    Args:
+        issued_at: whole seconds since 1970.
+    """
+    body: dict[str, Any] = {
+        "origin": origin,
+        "party": party.code,
+        "party_key": signer.public.cose_key(),
+        "log_host": host.party,
+        "log_key": host.log_signer.public.cose_key(),
+        "policy": {**host.policy, "kinds": dict(host.policy["kinds"])},
+        "log_of_logs": host.log_of_logs,
+        "chain": None
+        if host.chain is None
+        else {
+            "chain_id": host.chain.chain_id,
+            "contract": host.chain.contract,
+            "head_key": host.chain.head_key,
+        },
+        "predecessor": None,
+        "endorsements": [],
+    }
+    body["endorsements"] = [
+        endorse(host.log_signer, "genesis", party.code, "log_host", body),
+        endorse(registrar, "genesis", party.code, "registrar", body),
+    ]
+    statement, content = seal(
+        signer, "genesis", body, party=party.code, subject=party.code, origin=origin, issued_at=issued_at
+    )
+    return Submission(statement.raw, content)
+
+
+def seal(
+    signer: Signer,
+    kind: str,
+    body: dict[str, Any],
+    *,
+    party: str,
+    subject: str,
+    origin: str,
+    issued_at: int,
+    stream: str | None = None,
+    sequence: int = 0,
+    previous: bytes | None = None,
+    interval: tuple[int, int] | None = None,
+    checkpoint: tuple[int, bytes] | None = None,
+    is_public: bool = True,
+) -> tuple[SignedStatement, bytes]:
+    """Return a signed statement over a content of `body`, and that content's bytes."""
+    name = stream or kind
+    salt = b"" if is_public else os.urandom(SALT_SIZE)
+    content = build_content(kind, subject=subject, stream=name, interval=interval, body=body, salt=salt)
+    statement = sign_statement(
+        signer,
+        kind=kind,
+        issuer=party,
+        subject=subject,
+        issued_at=issued_at,
+        origin=origin,
+        stream=name,
+        sequence=sequence,
+        previous=previous,
+        interval=interval,
+        checkpoint=checkpoint,
+        content=content,
+    )
+    return statement, content
+
+
+def admission(party: PartyFacts, key: PublicKey, host: HostFacts) -> dict[str, Any]:
+    """Return the body of the registrar's `party` statement that admits `party` with `key`."""
+    return {
+        "party": party.code,
+        "status": "admitted",
+        "roles": list(party.roles),
+        "key": key.cose_key(),
+        "register_origin": host.origin(party.code, REGISTER),
+        "data_origin": host.origin(party.code, DATA),
+        "name": dict(party.name),
+        "org": party.org,
+    }
+
+
+def enrolment(
+    device: str, signer: Signer, *, name: Mapping[str, str], subjects: Sequence[str], device_class: str = "gateway"
+) -> dict[str, Any]:
+    """Return the body of the `device` statement that enrols `signer`'s key, with its proof of possession."""
+    body: dict[str, Any] = {
+        "device": device,
+        "action": "enrol",
+        "class": device_class,
+        "key_storage": "file",
+        "key": signer.public.cose_key(),
+        "name": dict(name),
+        "subjects": sorted(subjects),
+        "last": [],
+        "reason": "",
+        "endorsements": [],
+    }
+    body["endorsements"] = [endorse(signer, "device", device, "device", body)]
+    return body
+
+
+def revocation(
+    device: str, key: PublicKey, *, last: Sequence[tuple[str, int, bytes]], reason: str
+) -> dict[str, Any]:
+    """Return the body of the `device` statement that revokes `key`.
+
+    Args:
+        last: the last (stream, sequence, statement digest) that still counts, for each stream of the key.
+    """
+    return {
+        "device": device,
+        "action": "revoke",
+        "class": "gateway",
+        "key_storage": "file",
+        "key": key.cose_key(),
+        "name": {"zh": "", "en": ""},
+        "subjects": [],
+        "last": [{"stream": s, "sequence": n, "digest": d} for s, n, d in sorted(last)],
+        "reason": reason,
+        "endorsements": [],
+    }

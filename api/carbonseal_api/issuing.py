@@ -1,0 +1,95 @@
+"""The desk of one party: signs its statements in stream order and has them registered.
+
+It runs where the party's key is: with the enterprise, the registrar or the verification body, never on the
+log host. Statements of gateways go through the collector's spool instead. An answer other than accepted or
+duplicate is raised, and the stream does not move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from carbonseal_api.founding import seal
+from carbonseal_api.problems import ApiError
+from carbonseal_attest.contents import KINDS
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.signing import Signer
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.outcomes import Head, Outcome, Status, StreamHead, Submission
+
+Register = Callable[[str, Sequence[Submission]], Sequence[Outcome]]
+ReadHead = Callable[[str], Head]
+ReadStreams = Callable[[str, bytes], Sequence[StreamHead]]
+
+
+class StatementRefused(ApiError):
+    """The log refused a party's statement; code, field, reason and remedy are the log's own."""
+
+    status = 422
+
+    def __init__(self, outcome: Outcome) -> None:
+        problem = outcome.problem
+        if problem is None:
+            super().__init__("statement", "was neither accepted nor refused", "ask the log host what became of it")
+            return
+        super().__init__(problem.field, problem.reason, problem.remedy)
+        self.refused_code = problem.code
+
+
+class Issuer:
+    """Signs for `party`; a stream a kind, continued from where the log says it stands."""
+
+    def __init__(
+        self, party: str, signer: Signer, clock: Clock, *, register: Register, head: ReadHead, streams: ReadStreams
+    ) -> None:
+        self.party = party
+        self.signer = signer
+        self._clock = clock
+        self._register = register
+        self._head = head
+        self._streams = streams
+        self._last: dict[str, dict[str, tuple[int, bytes]]] = {}
+
+    def issue(
+        self,
+        origin: str,
+        kind: str,
+        body: dict[str, Any],
+        *,
+        subject: str | None = None,
+        interval: tuple[int, int] | None = None,
+    ) -> SignedStatement:
+        """Return the statement of `kind` with `body`, registered in the log `origin`.
+
+        Args:
+            subject: opaque code of what the statement is about; the party itself by default.
+            interval: half-open milliseconds, for kinds that cover time.
+
+        Raises:
+            StatementRefused: the log refused it; field, reason and remedy are the log's.
+        """
+        if origin not in self._last:
+            heads = self._streams(origin, self.signer.public.kid)
+            self._last[origin] = {head.stream: (head.sequence, head.digest) for head in heads}
+        sequence, previous = self._last[origin].get(kind, (-1, None))
+        newest = self._head(origin)
+        statement, content = seal(
+            self.signer,
+            kind,
+            body,
+            party=self.party,
+            subject=subject or self.party,
+            origin=origin,
+            issued_at=self._clock() // 1000,
+            sequence=sequence + 1,
+            previous=previous,
+            interval=interval,
+            checkpoint=(newest.tree_size, newest.root_hash),
+            is_public=KINDS[kind].is_public,
+        )
+        (outcome,) = self._register(origin, [Submission(statement.raw, content)])
+        if outcome.status is Status.REFUSED or outcome.problem is not None:
+            raise StatementRefused(outcome)
+        self._last[origin][kind] = (statement.header.sequence, statement.digest)
+        return statement
