@@ -34,6 +34,8 @@ emissions_report = s.record(
     }
 )
 
+_sentence = s.record({"zh": s.text(400), "en": s.text(400)})
+
 finding = s.record(
     {
         "rule": s.text(80),
@@ -42,10 +44,11 @@ finding = s.record(
         "start": s.nullable(s.instant),
         "end": s.nullable(s.instant),
         "count": s.integer(0, 1 << 53),
-        "expected": s.text(400),
-        "observed": s.text(400),
-        "cure": s.bilingual,
-        "message": s.bilingual,
+        "runs": s.array(s.array(s.integer(0, 1 << 53), 3, least=3), 200),
+        "digests": s.array(s.digest, 16),
+        "expected": _sentence,
+        "observed": _sentence,
+        "cure": _sentence,
     }
 )
 
