@@ -1,11 +1,11 @@
 #!/bin/sh
-# Compiles the contracts and runs their unit and fuzz tests. `./test.sh long` runs the long fuzz profile.
-# Arguments after the profile go to `forge test`. Needs node_modules in the project's root; fetches nothing.
+# Compiles the contracts and runs their unit and fuzz tests; with CARBONSEAL_LONG=1 the long fuzz
+# profile.
+# Arguments go to `forge test`. Needs node_modules in the project's root; fetches nothing.
 set -eu
 cd "$(dirname "$0")"
 . ./forge.sh
-if [ "${1:-}" = long ]; then
-    shift
+if [ "${CARBONSEAL_LONG:-}" = 1 ]; then
     export FOUNDRY_PROFILE=long
 fi
 # The snapshots are compared, never rewritten here: `check.sh --write` does that on purpose.
