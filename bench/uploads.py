@@ -1,8 +1,8 @@
 """Registration over real HTTP: batches, single uploads, and how soon a checkpoint covers what was accepted.
 
 The service is one process as `carbonseal up` starts it, with durable commits; the load generator shares the
-machine's cores with it. A statement counts when the service answered that it is accepted; one answer that says
-anything else ends the measurement.
+machine's cores with it. A statement counts when the service answered that it is accepted; any other answer
+ends the measurement.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cbor2
-from carbonseal_attest import cbor
 
+from carbonseal_attest import cbor
 from figures import percentile
 from fleet import Gateway, batches
 from http_load import Answer, Target, send
