@@ -123,5 +123,4 @@ def _contents(host: LogHost, entries: Iterable[LoggedEntry], period: Interval) -
 
 def _contents_of(host: LogHost, digests: Iterable[bytes]) -> dict[bytes, bytes]:
     # A content that was erased, or never stored here, is simply not disclosed; the reader is told by `check`.
-    found = {digest: host.contents.get(digest) for digest in digests}
-    return {digest: data for digest, data in found.items() if data is not None}
+    return host.contents.get_many(list(digests))

@@ -1,0 +1,1 @@
+"""Filing a period: from what the logs hold to a signed report, its rendering and its bundle."""
