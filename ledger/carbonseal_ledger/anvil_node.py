@@ -1,8 +1,8 @@
 """A real EVM node on this machine for the demo and the tests: Anvil, driven by our clock.
 
 The binary from the npm package is run itself, not through `npx`, whose shim would stay behind as a parent. It
-listens on a free loopback port and is ended by its own process id. This leaves out everything that a chain with
-other people on it has; production names a JSON-RPC address instead.
+listens on a free loopback port and is ended by its own process id. This leaves out everything that a chain
+with other people on it has; production names a JSON-RPC address instead.
 """
 
 from __future__ import annotations
