@@ -1,8 +1,8 @@
 """Offline evidence of an anchor: what a LogAnchor contract held at one block, shown without a node.
 
-A chain of headers leads from the evidence block to a block that the trust file names; account and storage proofs
-show the contract's code, the log's head and its history hash; replaying the list of all heads gives that hash
-and so proves every head and its block time. The layout of storage and the history hash are those of
+A chain of headers leads from the evidence block to a block that the trust file names; account and storage
+proofs show the contract's code, the log's head and its history hash; replaying the list of all heads gives that
+hash and so proves every head and its block time. The layout of storage and the history hash are those of
 `contracts/src/LogAnchor.sol`. It leaves out fetching (the ledger's) and comparing with a live node (`--rpc`).
 The chain id is asserted by the trust file, not proven: no header contains it.
 """
@@ -143,7 +143,7 @@ class AnchorEvidence:
         names = {*("version", "chain_id", "contract", "log_id"), *("headers", "account_proof")}
         if not isinstance(value, dict) or set(value) != names | {"storage_proofs", "heads"}:
             raise _malformed("not a map of the eight members")
-        if value["version"] != _VERSION or type(value["chain_id"]) is not int:
+        if (type(value["version"]), value["version"], type(value["chain_id"])) != (int, _VERSION, int):
             raise _malformed(f"not version {_VERSION}, or without a chain id")
         storage = value["storage_proofs"]
         if not isinstance(storage, list) or len(storage) != _STORAGE_PROOFS:
@@ -213,9 +213,9 @@ def verify_anchor_evidence(evidence: AnchorEvidence, *, profile: ChainProfile) -
     """Return the heads that the evidence proves under what the trust file says of the chain.
 
     Raises:
-        HeaderProfileUnknown: headers of this chain can't be checked offline: the anchor is checked online only.
-        AnchorInvalid: by its leaf: malformed, of another chain or contract, no trusted block, a proof that does
-            not hold, other code, a history that does not replay, or a head that is not the last of the list.
+        HeaderProfileUnknown: headers of this chain can't be checked offline; say "checked online only".
+        AnchorInvalid: by its leaf: malformed, of another chain or contract, no trusted block, a proof that
+            does not hold, other code, a history that does not replay, a head that is not the list's last.
     """
     _check_subject(evidence, profile)
     block = _evidence_block(evidence.headers, profile)

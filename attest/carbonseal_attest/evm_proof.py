@@ -2,8 +2,8 @@
 
 Everything here reads bytes that somebody hostile may have written, so each layer has one strict reading:
 RLP in its shortest form only, headers by a named profile, trie nodes that hash to what their parent names.
-Absence is never taken for a value. It leaves out receipts, transactions and any notion of which block to believe:
-the caller brings a trusted block hash.
+Absence is never taken for a value. It leaves out receipts, transactions and any notion of which block to
+believe: the caller brings a trusted block hash.
 """
 
 from __future__ import annotations
