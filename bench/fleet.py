@@ -86,8 +86,8 @@ class Gateway:
         return statement.raw, content
 
 
-def make_gateways(count: int, meters_each: int, *, first_at: int) -> list[Gateway]:
-    """`count` gateways whose first readings are at `first_at` (milliseconds)."""
+def make_gateways(count: int, meters_each: int, *, first_at: int, numbered_from: int = 0) -> list[Gateway]:
+    """`count` gateways whose first readings are at `first_at` (milliseconds), with codes of their own."""
     return [
         Gateway(
             f"g-bench{number:04d}",
@@ -95,7 +95,7 @@ def make_gateways(count: int, meters_each: int, *, first_at: int) -> list[Gatewa
             [Meter(f"m-bench{number:04d}x{meter:02d}", next_at=first_at) for meter in range(meters_each)],
             random=random.Random(number),
         )
-        for number in range(count)
+        for number in range(numbered_from, numbered_from + count)
     ]
 
 

@@ -1,0 +1,82 @@
+"""How long a stranger needs to check an evidence bundle: the demo's, with the installed command.
+
+Beside it stands what nobody can spare: verifying the signature of each statement in the bundle, at this
+machine's bare rate on one core.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from carbonseal_attest.bundle import read_members
+from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.contents import parse_content
+from carbonseal_attest.contents.readings import read_series
+from figures import Figure, Measure
+
+RUNS = 3
+
+
+def check_figures(folder: Path, verifications_per_second: float, demo_arguments: list[str]) -> list[Figure]:
+    """Seconds of `carbonseal-verifier check` on a bundle that the demo makes, best of three.
+
+    Args:
+        folder: an empty folder for the demo's output.
+        verifications_per_second: the machine's Ed25519 rate on one core.
+        demo_arguments: further arguments of `carbonseal demo`, which decide the bundle's size.
+    """
+    binaries = Path(sys.executable).parent
+    out = folder / "demo"
+    started = time.perf_counter()
+    _run([binaries / "carbonseal", "demo", "--out", out, *demo_arguments])
+    demo_seconds = time.perf_counter() - started
+    bundle = out / "evidence.bundle"
+    command = [binaries / "carbonseal-verifier", "check", bundle, "--trust", out / "trust.toml"]
+    seconds = min(_run(command) for _ in range(RUNS))
+    # The greatest of all children so far: an upper bound of the checker's own.
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    statements, readings = counts(bundle)
+    signatures = Measure("signatures_alone_seconds", statements / verifications_per_second, "s")
+    size = Measure("bundle_bytes", bundle.stat().st_size, "B")
+    print(f"  bundle: {size.value:,.0f} bytes, {statements:,} statements, {readings:,} readings")
+    return [
+        Figure(Measure("check_seconds", seconds, "s"), signatures),
+        Figure(
+            Measure("readings_checked_per_second", readings / seconds, "1/s"), _rate(verifications_per_second)
+        ),
+        Figure(
+            Measure("bundle_bytes_per_reading", size.value / readings, "B"),
+            Measure("readings", readings, "1"),
+        ),
+        Figure(Measure("demo_seconds", demo_seconds, "s"), Measure("check_seconds", seconds, "s")),
+        Figure(Measure("largest_process_bytes", peak, "B"), size),
+    ]
+
+
+def counts(path: Path) -> tuple[int, int]:
+    """The statements and the readings in a bundle."""
+    with path.open("rb") as stream:
+        bundle = from_members(dict(read_members(stream)))
+    readings = 0
+    for data in bundle.contents.values():
+        content = parse_content(data)
+        if content.kind == "readings":
+            readings += sum(len(series.times) for series in read_series(content.body))
+    return sum(len(section.entries) for section in bundle.logs.values()), readings
+
+
+def _rate(verifications_per_second: float) -> Measure:
+    return Measure("ed25519_verifications_per_second", verifications_per_second, "1/s")
+
+
+def _run(command: list[str | Path]) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (
+        f"{command[0]} {command[1]} ended with {done.returncode}:\n{done.stderr[-2000:]}"
+    )
+    return time.perf_counter() - started

@@ -1,0 +1,133 @@
+"""Measures Carbonseal and writes bench.json in the root of the repository.
+
+    bench/run.py                 every figure, at most 20 minutes
+    bench/run.py --full          larger sizes, an hour or more
+    bench/run.py --only uploads  one part: machine, uploads, gas or check
+
+Real HTTP, a real PostgreSQL with durable commits, a real EVM node; the load generator shares the machine.
+Each figure is printed with its ratio to a limit of the machine or to a named peer of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import machine_limits
+from anchor_gas import gas_figures
+from anvil import ROOT
+from carbonseal_ledger.database import open_database, stop_embedded
+from check_time import check_figures
+from figures import Figure, Measure, write
+from fleet import READINGS_PER_STATEMENT, make_gateways
+from site_under_load import running_site
+from storage import database_bytes, folder_bytes, row_bytes_per_reading
+from uploads import upload_batches, upload_singly
+
+PARTS = ("machine", "uploads", "gas", "check")
+BATCH_CONNECTIONS, BATCH_STATEMENTS = 8, 250
+SINGLE_CONNECTIONS = 64
+METERS_PER_GATEWAY = 8
+FIRST_READING_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+
+def machine_part(folder: Path) -> list[Figure]:
+    """The machine's own limits."""
+    found = machine_limits.ed25519_figures() + machine_limits.sha256_figures()
+    engine = open_database(None, folder / "pg")
+    try:
+        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return found + machine_limits.postgres_figures(url, folder)
+    finally:
+        engine.dispose()
+        stop_embedded(folder / "pg")
+
+
+def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> list[Figure]:
+    """Registration over HTTP, and bytes on disk after it."""
+    batched, single = (400_000, 60_000) if is_full else (60_000, 12_800)
+    fleet = make_gateways(BATCH_CONNECTIONS, METERS_PER_GATEWAY, first_at=FIRST_READING_AT)
+    posts = make_gateways(SINGLE_CONNECTIONS, 1, first_at=FIRST_READING_AT, numbered_from=BATCH_CONNECTIONS)
+    with running_site(folder, [*fleet, *posts]) as running:
+        upload_batches(
+            running.site, fleet, statements=4_000, batch=BATCH_STATEMENTS
+        )  # warms caches and pools
+        before = database_bytes(running.database) + folder_bytes(running.published)
+        rate = upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
+        after = database_bytes(running.database) + folder_bytes(running.published)
+        again = upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
+        one_by_one = upload_singly(running.site, posts, statements=single)
+        row_bytes = row_bytes_per_reading(running.database)
+    assert rate.covered_p99_seconds is not None
+    bytes_per_reading = (after - before) / (rate.statements * READINGS_PER_STATEMENT)
+    first = Measure("statements_per_second", rate.per_second, "1/s")
+    return [
+        Figure(first, limits["ed25519_verifications_per_second_all_cores"]),
+        Figure(Measure("statements_per_second_at_double_history", again.per_second, "1/s"), first),
+        Figure(
+            Measure("single_statements_per_second", one_by_one.per_second, "1/s"),
+            limits["postgres_commits_per_second"],
+        ),
+        Figure(
+            Measure("accept_to_checkpoint_p99_ms", rate.covered_p99_seconds * 1000, "ms"),
+            limits["postgres_commit_p99_ms"],
+        ),
+        Figure(
+            Measure("bytes_per_reading", bytes_per_reading, "B"),
+            Measure("table_row_bytes_per_reading", row_bytes, "B"),
+        ),
+    ]
+
+
+def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> list[Figure]:
+    """Measure the parts in their order, the machine's limits first: the others stand beside them."""
+    found: list[Figure] = []
+
+    def take(part: str, figures: list[Figure]) -> None:
+        for figure in figures if part in parts else []:
+            show(figure)
+            found.append(figure)
+
+    with tempfile.TemporaryDirectory(prefix="csb-") as name:  # short, for socket paths
+        folders = {part: Path(name) / part for part in PARTS}
+        for folder in folders.values():
+            folder.mkdir()
+        machine = machine_part(folders["machine"])
+        limits = {m.name: m for figure in machine for m in (figure.measure, figure.beside)}
+        take("machine", machine)
+        if "uploads" in parts:
+            take("uploads", uploads_part(folders["uploads"], limits, is_full=is_full))
+        if "gas" in parts:
+            take("gas", gas_figures())
+        if "check" in parts:
+            rate = limits["ed25519_verifications_per_second"].value
+            take("check", check_figures(folders["check"], rate, []))
+    return found
+
+
+def main() -> int:
+    """Read the arguments, measure, write bench.json."""
+    reader = argparse.ArgumentParser(description="Measure Carbonseal; writes bench.json.")
+    reader.add_argument("--full", action="store_true", help="larger sizes, an hour or more")
+    reader.add_argument("--only", action="append", choices=PARTS, help="this part alone; may be repeated")
+    arguments = reader.parse_args()
+    started = time.perf_counter()
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}", flush=True)
+    figures = run(
+        arguments.only or list(PARTS),
+        is_full=arguments.full,
+        show=lambda figure: print(figure.line(), flush=True),
+    )
+    write(figures, ROOT / "bench.json")
+    print(f"bench.json: {len(figures)} figures in {time.perf_counter() - started:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
