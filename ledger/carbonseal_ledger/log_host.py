@@ -20,15 +20,34 @@ Instants are integer milliseconds since 1970 UTC; intervals and index ranges are
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
 
-from carbonseal_attest.instants import Clock
-from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.signing import Signer
 from sqlalchemy import Engine
 
+from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.merkle import consistency_path, inclusion_path, leaf_hash, verify_inclusion
+from carbonseal_attest.receipt import make_receipt
+from carbonseal_attest.signing import Signer
+from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
+from carbonseal_ledger.entry_reader import EntryReader
+from carbonseal_ledger.epochs import EpochLedger
+from carbonseal_ledger.errors import (
+    EntryUnknown,
+    GenesisRefused,
+    LogDamaged,
+    LogReserved,
+    LogUnknown,
+    RangeInvalid,
+)
+from carbonseal_ledger.intake import Intake
+from carbonseal_ledger.opening import HostTerms, check_genesis
 from carbonseal_ledger.outcomes import (
     AnchorPlan,
     EpochEvidence,
@@ -39,10 +58,19 @@ from carbonseal_ledger.outcomes import (
     Outcome,
     RangeProof,
     ReceiptState,
+    Status,
     StreamHead,
     Submission,
 )
-from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.policy import Policy
+from carbonseal_ledger.publication import Publisher
+from carbonseal_ledger.publishing import PublishedCopy, read_head
+from carbonseal_ledger.registration import LogTerms
+from carbonseal_ledger.sequencing import Sequencer
+from carbonseal_ledger.start_up import compare
+from carbonseal_ledger.tree_reader import TreeReader
+
+_REMEMBERED_ROOTS: Final = 10_000  # heads whose signature this process has checked
 
 
 class AnchoredHeads(Protocol):
@@ -87,14 +115,39 @@ class LogHost:
         equivocations and the log of logs), `registrar` the registrar's party code, `registrar_keys` the keys that
         may endorse a genesis. `anchors` gives receipt states beyond *logged*.
         """
-        raise NotImplementedError
+        self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys))
+        self._engine = engine
+        self._published = published
+        self._signer = log_signer
+        self._clock = clock
+        self._anchors = anchors
+        self._contents = ContentsStore(engine, clock)
+        self._entries = EntryReader(engine)
+        self._reader = TreeReader(published)
+        self._publisher = Publisher(published, self._reader, self._entries.raws)
+        self._sequencer = Sequencer(engine, log_signer, clock, party)
+        self._book = AdmissionBook(engine, name, registrar, [key.kid for key in registrar_keys])
+        self._epochs = EpochLedger(engine, self._sequencer, self._reader, clock, self.log_of_logs)
+        self._executor = ThreadPoolExecutor(verify_threads, "verify") if verify_threads > 1 else None
+        self._intakes: dict[str, Intake] = {}
+        self._lock = threading.Lock()
+        self._roots: dict[tuple[str, int], bytes] = {}
+        compare(
+            self._entries.stored_heads(),
+            published,
+            self._reader,
+            self._publisher,
+            log_key=log_signer.public,
+            now=clock(),
+        )
+        self._sequencer.remember_kinds()
 
     # -- logs ----------------------------------------------------------------------------------------------------
 
     @property
     def contents(self) -> ContentsStore:
         """The store of contents by digest: `put(digest, data, origin)`, `get(digest)`, `has(digests)`, `erase(…)`."""
-        raise NotImplementedError
+        return self._contents
 
     def open_log(self, statement: bytes, content: bytes) -> Outcome:
         """Open the log that a genesis statement names, with that statement as its entry 0.
@@ -107,11 +160,32 @@ class LogHost:
             GenesisRefused: not endorsed, names other keys, the origin is not `<name>/<party>/<log>`, or the log is
                 open with another genesis.
         """
-        raise NotImplementedError
+        genesis = check_genesis(statement, content, self._terms)
+        digest = genesis.statement.digest
+        standing = self._entries.genesis_digest(genesis.origin)
+        if standing is not None:
+            if standing != digest:
+                raise GenesisRefused(
+                    "origin", f"{genesis.origin} is open with another genesis", "use that log"
+                )
+            return Outcome(Status.DUPLICATE, 0, digest)
+        if genesis.log == "data":
+            register, _ = self._book.registers(genesis.party)
+            held = register.keys.get(genesis.party_key.kid)
+            if held is None or held.holder != "party":
+                raise GenesisRefused(
+                    "content.body.party_key", "differs from the register's", "use the party's key"
+                )
+        policy = genesis.content.body["policy"]
+        terms = LogTerms(0, genesis.origin, genesis.party, genesis.log, Policy.of(policy))
+        head = self._sequencer.open(terms, genesis.statement, content, policy)
+        self._publisher.publish(head)
+        self._sequencer.remember_kinds()
+        return Outcome(Status.ACCEPTED, 0, digest)
 
     def logs(self) -> list[LogDescription]:
         """All logs open here, ordered by origin."""
-        raise NotImplementedError
+        return self._entries.descriptions()
 
     def head(self, origin: str) -> Head:
         """The newest head of a log that is also in the published copy.
@@ -119,11 +193,15 @@ class LogHost:
         Raises:
             LogUnknown: no such log.
         """
-        raise NotImplementedError
+        note = self._published.checkpoint(origin)
+        if note is None:
+            raise LogUnknown("origin", f"no log {origin} is published here", "open it with its genesis")
+        head = read_head(note, origin)
+        return Head(origin, head.tree_size, head.root_hash, note)
 
     def checkpoint(self, origin: str) -> str:
         """The newest published checkpoint, as signed note text."""
-        raise NotImplementedError
+        return self.head(origin).checkpoint
 
     # -- registration --------------------------------------------------------------------------------------------
 
@@ -138,11 +216,19 @@ class LogHost:
             LogUnknown: no such log.
             ClockWentBack, PublicationFailed: nothing may be receipted; the ledger must be restarted.
         """
-        raise NotImplementedError
+        return list(self._intake(origin).register(items))
 
     def stream_heads(self, origin: str, *, kid: bytes | None = None) -> list[StreamHead]:
         """Where the streams of a log stand, of one key or of all; a gateway compares its own state with it."""
-        raise NotImplementedError
+        return self._entries.stream_heads(self._entries.terms(origin), kid)
+
+    def tick(self, origin: str) -> Outcome | None:
+        """Append the log host's tick, unless the newest entry is one; None when nothing was appended.
+
+        Bounds from above the registration time of everything before it. Called before a cut-off and by `build_epoch`,
+        and by a job for logs that went quiet; while entries arrive, registration appends ticks itself.
+        """
+        return self._intake(origin).tick()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -152,7 +238,8 @@ class LogHost:
         Raises:
             RangeInvalid: not 0 ≤ start ≤ end ≤ size.
         """
-        raise NotImplementedError
+        self._check_range(origin, start, end)
+        return self._entries.select(self._entries.terms(origin), start=start, end=end)
 
     def entry(self, origin: str, index: int) -> LoggedEntry:
         """The entry at an index.
@@ -160,7 +247,10 @@ class LogHost:
         Raises:
             EntryUnknown: no such index.
         """
-        raise NotImplementedError
+        found = self._entries.select(self._entries.terms(origin), start=index, end=index + 1)
+        if not found:
+            raise EntryUnknown("index", f"{origin} has no entry {index}", "ask below its size")
+        return found[0]
 
     def find(self, origin: str, digest: bytes) -> LoggedEntry:
         """The entry of a statement digest.
@@ -168,7 +258,7 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        raise NotImplementedError
+        return self._entries.find(self._entries.terms(origin), digest)
 
     def select(
         self,
@@ -181,25 +271,37 @@ class LogHost:
         end: int | None = None,
     ) -> list[LoggedEntry]:
         """Entries of an index range, narrowed by kind, subject, or an interval that theirs must overlap."""
-        raise NotImplementedError
+        last = self.head(origin).tree_size if end is None else end
+        self._check_range(origin, start, last)
+        terms = self._entries.terms(origin)
+        return self._entries.select(
+            terms, start=start, end=last, kinds=kinds, subject=subject, overlapping=overlapping
+        )
 
     # -- proofs --------------------------------------------------------------------------------------------------
 
     def inclusion_path(self, origin: str, index: int, tree_size: int) -> list[bytes]:
         """RFC 9162 inclusion path of a leaf in the tree of `tree_size` leaves, from the published tiles."""
-        raise NotImplementedError
+        self._check_range(origin, index, tree_size)
+        return inclusion_path(index, tree_size, self._reader.nodes(origin, tree_size))
 
     def consistency_path(self, origin: str, old_size: int, new_size: int) -> list[bytes]:
         """RFC 9162 consistency path between two sizes; empty for equal sizes."""
-        raise NotImplementedError
+        self._check_range(origin, old_size, new_size)
+        return consistency_path(old_size, new_size, self._reader.nodes(origin, new_size))
 
     def range_proof(self, origin: str, start: int, end: int, tree_size: int) -> RangeProof:
         """The proof that the entries [start, end) are those of the tree of `tree_size` leaves."""
-        raise NotImplementedError
+        self._check_range(origin, start, end)
+        self._check_range(origin, end, tree_size)
+        left = self._reader.frontier(origin, start).hashes
+        right = self._reader.right_cover(origin, end, tree_size)
+        return RangeProof(origin, start, end, tree_size, left, tuple(right))
 
     def root_at(self, origin: str, tree_size: int) -> bytes:
         """The root hash that the log had at a size."""
-        raise NotImplementedError
+        self._check_range(origin, 0, tree_size)
+        return self._reader.root(origin, tree_size)
 
     def receipt(self, origin: str, digest: bytes) -> bytes:
         """A COSE receipt (RFC 9942) for a statement digest, made on demand at the newest published size.
@@ -207,7 +309,26 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        raise NotImplementedError
+        entry, head = self.find(origin, digest), self.head(origin)
+        if entry.index >= head.tree_size:
+            raise EntryUnknown("digest", f"{digest.hex()} is not published yet", "ask again in a moment")
+        path = self.inclusion_path(origin, entry.index, head.tree_size)
+        self._check_signable(origin, head)
+        try:
+            verify_inclusion(entry.index, head.tree_size, leaf_hash(entry.raw), path, head.root_hash)
+        except CarbonsealError as error:
+            raise LogDamaged(
+                "log", f"entry {entry.index} of {origin} does not lead to its root", "run fsck"
+            ) from error
+        return make_receipt(
+            self._signer,
+            log_host=self._terms.party,
+            origin=origin,
+            tree_size=head.tree_size,
+            index=entry.index,
+            path=path,
+            root=head.root_hash,
+        )
 
     def receipt_state(self, origin: str, digest: bytes) -> ReceiptState:
         """How far a statement has come: logged, witnessed, anchored or final.
@@ -215,14 +336,23 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        raise NotImplementedError
+        terms = self._entries.terms(origin)
+        entry = self._entries.find(terms, digest)
+        epoch = self._epochs.covering(terms.id, entry.index + 1)
+        if epoch is None or self._anchors is None:
+            return ReceiptState.LOGGED
+        if self._anchors.final_size() >= epoch.tree_size:
+            return ReceiptState.FINAL
+        if self._anchors.anchored_size() >= epoch.tree_size:
+            return ReceiptState.ANCHORED
+        return ReceiptState.LOGGED
 
     # -- epochs --------------------------------------------------------------------------------------------------
 
     @property
     def log_of_logs(self) -> str:
         """The origin of the log of logs: `<name>/epochs`."""
-        raise NotImplementedError
+        return self._terms.log_of_logs
 
     def build_epoch(self) -> EpochRecord:
         """Close an epoch: map every origin's published head, append the entry to the log of logs, publish it.
@@ -233,19 +363,29 @@ class LogHost:
             EpochRefused: a log's head is not consistent with its earlier one; names the origin.
             LogUnknown: the log of logs has not been opened.
         """
-        raise NotImplementedError
+        for origin in self._entries.unticked():
+            self.tick(origin)
+        heads = []
+        for description in self._entries.descriptions():
+            if description.log != "epochs":
+                heads.append((self._entries.terms(description.origin).id, self.head(description.origin)))
+        record, committed = self._epochs.build(heads, self._published.tree_size(self.log_of_logs))
+        self._publisher.publish(committed)
+        return record
 
     def epochs(self, start: int = 1, end: int | None = None) -> list[EpochRecord]:
         """The epochs with numbers in [start, end), in order."""
-        raise NotImplementedError
+        return self._epochs.records(start, end)
 
     def epoch_covering(self, origin: str, tree_size: int) -> EpochRecord | None:
         """The first epoch whose map holds a head of the origin with at least `tree_size` leaves."""
-        raise NotImplementedError
+        return self._epochs.covering(self._entries.terms(origin).id, tree_size)
 
     def epoch_evidence(self, origins: Sequence[str], epochs: Sequence[int]) -> EpochEvidence:
         """Everything a bundle carries about these origins in these epochs."""
-        raise NotImplementedError
+        head = self.head(self.log_of_logs)
+        raws = self._entries.raws(self.log_of_logs, 0, head.tree_size)
+        return self._epochs.evidence(origins, epochs, head, raws)
 
     def plan_anchors(self, anchored_size: int) -> list[AnchorPlan]:
         """The steps that bring an anchor contract from a size of the log of logs to each later epoch in turn.
@@ -253,4 +393,44 @@ class LogHost:
         `anchored_size` is what the contract holds (1 after `open`). One plan per epoch, each with its consistency path
         from the one before.
         """
-        raise NotImplementedError
+        return self._epochs.plans(anchored_size)
+
+    # -- within --------------------------------------------------------------------------------------------------
+
+    def _intake(self, origin: str) -> Intake:
+        with self._lock:
+            intake = self._intakes.get(origin)
+            if intake is None:
+                terms = self._entries.terms(origin)
+                if terms.log == "epochs":
+                    raise LogReserved(
+                        "origin", "only the log host writes the log of logs", "register in a party's log"
+                    )
+                intake = self._intakes[origin] = Intake(
+                    terms,
+                    clock=self._clock,
+                    book=self._book,
+                    contents=self._contents,
+                    sequencer=self._sequencer,
+                    publisher=self._publisher,
+                    reader=self._reader,
+                    published=self._published,
+                    executor=self._executor,
+                )
+            return intake
+
+    def _check_range(self, origin: str, start: int, end: int) -> None:
+        size = self._published.tree_size(origin)
+        if not 0 <= start <= end <= size:
+            raise RangeInvalid(
+                "range", f"[{start}, {end}) does not lie within {size} entries", "ask within the log"
+            )
+
+    def _check_signable(self, origin: str, head: Head) -> None:
+        """A receipt signs a root: only one that the log key has already signed as a checkpoint."""
+        if self._roots.get((origin, head.tree_size)) == head.root_hash:
+            return
+        signed: Checkpoint = open_checkpoint(head.checkpoint, origin=origin, key=self._signer.public)
+        if len(self._roots) > _REMEMBERED_ROOTS:
+            self._roots.clear()
+        self._roots[origin, signed.tree_size] = signed.root_hash

@@ -39,12 +39,18 @@ class Log(Base):
     log: Mapped[str] = mapped_column(Text, doc="register, data or epochs")
     size: Mapped[int] = mapped_column(BigInteger)
     root_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    frontier: Mapped[bytes] = mapped_column(LargeBinary, doc="concatenated 32-byte hashes, largest subtree first")
+    frontier: Mapped[bytes] = mapped_column(
+        LargeBinary, doc="concatenated 32-byte hashes, largest subtree first"
+    )
     checkpoint: Mapped[str] = mapped_column(Text, doc="signed note over (origin, size, root_hash)")
     published_size: Mapped[int] = mapped_column(
-        BigInteger, doc="a size that the published copy is known to have reached; a smaller copy has been rolled back"
+        BigInteger,
+        doc="a size that the published copy is known to have reached; a smaller copy has been rolled back",
     )
     last_tick_at: Mapped[int] = mapped_column(BigInteger, doc="ms; 0 before the first tick")
+    ticked_size: Mapped[int] = mapped_column(
+        BigInteger, doc="size just after the newest tick; 0 before the first"
+    )
     last_registered_at: Mapped[int] = mapped_column(BigInteger, doc="ms; the clock may not go behind it")
     genesis_digest: Mapped[bytes] = mapped_column(LargeBinary, doc="statement digest of entry 0")
     policy: Mapped[bytes] = mapped_column(LargeBinary, doc="registration policy in force, deterministic CBOR")
@@ -64,7 +70,8 @@ class Stream(Base):
     last_sequence: Mapped[int] = mapped_column(BigInteger)
     last_digest: Mapped[bytes] = mapped_column(LargeBinary)
     void_digest: Mapped[bytes | None] = mapped_column(
-        LargeBinary, doc="the refused statement that the last entry, a void, stands for; its digest also continues"
+        LargeBinary,
+        doc="the refused statement that the last entry, a void, stands for; its digest also continues",
     )
 
 
@@ -100,7 +107,9 @@ class Entry(Base):
 
     # Fixed-width columns stand first and widest first, so that no padding is stored between them.
     index: Mapped[int] = mapped_column(BigInteger)
-    sequence: Mapped[int | None] = mapped_column(BigInteger, doc="null in the log of logs, except its genesis")
+    sequence: Mapped[int | None] = mapped_column(
+        BigInteger, doc="null in the log of logs, except its genesis"
+    )
     interval_start: Mapped[int | None] = mapped_column(BigInteger)
     interval_end: Mapped[int | None] = mapped_column(BigInteger)
     registered_at: Mapped[int] = mapped_column(BigInteger)
@@ -118,7 +127,9 @@ class Content(Base):
     __tablename__ = "ledger_contents"
 
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    log_id: Mapped[int | None] = mapped_column(Integer, doc="the log whose owner uploaded it: who may read it")
+    log_id: Mapped[int | None] = mapped_column(
+        Integer, doc="the log whose owner uploaded it: who may read it"
+    )
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from carbonseal_attest.epoch import MapProof
 from carbonseal_ledger.errors import Refused
 
 
@@ -150,15 +151,17 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True)
 class OriginHead:
-    """The head that one origin had in one epoch, with its proof in that epoch's map (`epoch.MapProof` encoded)."""
+    """The head that one origin had in one epoch, with its proof in that epoch's map.
+
+    `consistency` is the path from the origin's head in the epoch before; empty for its first epoch or when unchanged.
+    """
 
     epoch: int
     origin: str
     tree_size: int
     root_hash: bytes
-    map_proof: bytes
+    map_proof: MapProof
     consistency: tuple[bytes, ...]
-    """Consistency path from the origin's head in the epoch before that it was in; empty for the first or unchanged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("checkpoint", sa.Text, nullable=False),
         sa.Column("published_size", sa.BigInteger, nullable=False),
         sa.Column("last_tick_at", sa.BigInteger, nullable=False),
+        sa.Column("ticked_size", sa.BigInteger, nullable=False),
         sa.Column("last_registered_at", sa.BigInteger, nullable=False),
         sa.Column("genesis_digest", sa.LargeBinary, nullable=False),
         sa.Column("policy", sa.LargeBinary, nullable=False),
@@ -72,7 +73,9 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("log_id", "index"),
     )
-    op.create_index("ledger_entries_stream_sequence", "ledger_entries", ["stream_id", "sequence"], unique=True)
+    op.create_index(
+        "ledger_entries_stream_sequence", "ledger_entries", ["stream_id", "sequence"], unique=True
+    )
     op.create_index("ledger_entries_digest", "ledger_entries", ["digest"], postgresql_using="hash")
     op.create_table(
         "ledger_contents",
@@ -103,8 +106,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "ledger_epoch_heads",
-        sa.Column("epoch", sa.Integer, sa.ForeignKey("ledger_epochs.epoch"), primary_key=True, autoincrement=False),
-        sa.Column("log_id", sa.Integer, sa.ForeignKey("ledger_logs.id"), primary_key=True, autoincrement=False),
+        sa.Column(
+            "epoch", sa.Integer, sa.ForeignKey("ledger_epochs.epoch"), primary_key=True, autoincrement=False
+        ),
+        sa.Column(
+            "log_id", sa.Integer, sa.ForeignKey("ledger_logs.id"), primary_key=True, autoincrement=False
+        ),
         sa.Column("tree_size", sa.BigInteger, nullable=False),
         sa.Column("root_hash", sa.LargeBinary, nullable=False),
     )

@@ -1,0 +1,116 @@
+"""Keeps the registers of all parties in memory, brought up to date from the stored register logs before each use.
+
+The logs stay the source of truth: this is a projection that is dropped with the process. Contents that were erased, or
+do not parse any more, are passed over, which can only withhold rights and never give them; `log_audit` reports them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from carbonseal_attest.contents import parse_content
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
+from carbonseal_ledger.errors import LogUnknown, Refused
+from carbonseal_ledger.registration import Candidate, LogTerms
+
+_PAGE: Final = 5_000  # register entries read at a time
+_HEADS: Final = text("SELECT origin, id, size FROM ledger_logs WHERE origin IN (:own, :registrar)")
+_ENTRIES: Final = text(
+    "SELECT e.index, n.name, e.raw FROM ledger_entries e JOIN ledger_kinds n ON n.id = e.kind_id"
+    " WHERE e.log_id = :log_id AND e.index >= :start AND e.index < :end AND n.name = ANY(:kinds) ORDER BY e.index"
+)
+_CONTENTS: Final = text("SELECT digest, data FROM ledger_contents WHERE digest = ANY(:digests)")
+
+
+class AdmissionBook:
+    """The registers of one log host's parties. Safe to use from many threads."""
+
+    def __init__(self, engine: Engine, name: str, registrar: str, registrar_kids: Collection[bytes]) -> None:
+        self._engine = engine
+        self._name = name
+        self._registrar = registrar
+        self._registrar_kids = frozenset(registrar_kids)
+        self._held: dict[str, Register] = {}
+        self._lock = threading.Lock()
+
+    def register_origin(self, party: str) -> str:
+        """The origin of a party's register log."""
+        return f"{self._name}/{party}/register"
+
+    def registers(self, party: str) -> tuple[Register, Register]:
+        """The present registers of a party and of the registrar.
+
+        Raises:
+            LogUnknown: one of the two register logs is not open.
+        """
+        own, registrar = self.register_origin(party), self.register_origin(self._registrar)
+        with self._lock, self._engine.connect() as connection:
+            sizes = {
+                row.origin: (row.id, row.size)
+                for row in connection.execute(_HEADS, {"own": own, "registrar": registrar})
+            }
+            for origin in (own, registrar):
+                if origin not in sizes:
+                    raise LogUnknown("origin", f"the register log {origin} is not open here", "open it first")
+                self._follow(connection, origin, *sizes[origin])
+            return self._held[own], self._held[registrar]
+
+    def _follow(self, connection: Connection, origin: str, log_id: int, size: int) -> None:
+        register = self._held.get(origin)
+        if register is None or register.size > size:
+            register = self._held[origin] = Register(origin.split("/")[1])
+        while register.size < size:
+            end = min(size, register.size + _PAGE)
+            query = {"log_id": log_id, "start": register.size, "end": end, "kinds": sorted(FOLDED_KINDS)}
+            found = [
+                (row.name, SignedStatement.parse(bytes(row.raw)))
+                for row in connection.execute(_ENTRIES, query)
+            ]
+            digests = [statement.payload for _, statement in found]
+            contents = {
+                bytes(row.digest): bytes(row.data)
+                for row in connection.execute(_CONTENTS, {"digests": digests})
+            }
+            for kind, statement in found:
+                data = contents.get(statement.payload)
+                if data is None or hashlib.sha256(data).digest() != statement.payload:
+                    continue
+                try:
+                    register.apply(kind, statement.digest, parse_content(data))
+                except CarbonsealError:
+                    continue
+            register.size = end
+
+    def admit(self, terms: LogTerms, candidates: Collection[Candidate]) -> Register:
+        """Find the key that may sign each open candidate, or note the refusal; returns the party's register.
+
+        Raises:
+            LogUnknown: a register log is missing.
+        """
+        register, registrar = self.registers(terms.party)
+        for candidate in candidates:
+            statement = candidate.statement
+            if statement is None:
+                continue
+            try:
+                admitted = admit_signer(
+                    statement.header,
+                    terms.policy.signer_of(statement.header.kind),
+                    register,
+                    registrar,
+                    registrar_party=self._registrar,
+                    registrar_kids=self._registrar_kids,
+                )
+                candidate.admitted = admitted
+                if candidate.content is not None and terms.log == "register":
+                    register.check(statement.header.kind, statement.header.subject, candidate.content.body)
+            except Refused as refusal:
+                candidate.refusal = candidate.refusal or refusal
+        return register

@@ -1,0 +1,215 @@
+"""Epochs: the sorted map of all heads, its entry in the log of logs, and the evidence that bundles carry.
+
+A head goes into the map only after its consistency with the same origin's head in the epoch before was proved and the
+proof verified (trust protocol, section 4), so that a fork of an organisation's log cannot be carried forward by
+mistake. The log of logs is a log like any other in this database, with raw epoch entries instead of statements. It
+leaves out the chain (`anchoring`) and witnesses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg2.extras import execute_values
+from sqlalchemy import Engine, text
+
+from carbonseal_attest.checkpoint import Checkpoint
+from carbonseal_attest.epoch import EpochMap, MapEntry
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.merkle import consistency_path, verify_consistency
+from carbonseal_attest.note import SignedNote
+from carbonseal_ledger import rows
+from carbonseal_ledger.errors import EpochRefused, LogUnknown, RangeInvalid
+from carbonseal_ledger.outcomes import AnchorPlan, EpochEvidence, EpochRecord, Head, OriginHead
+from carbonseal_ledger.sequencing import CommittedHead, Sequencer
+from carbonseal_ledger.tree_reader import TreeReader
+
+_COLUMNS = "epoch, entry_index, map_root, origins, built_at, checkpoint"
+
+
+class EpochLedger:
+    """The epochs of one log host."""
+
+    def __init__(
+        self, engine: Engine, sequencer: Sequencer, reader: TreeReader, clock: Clock, log_of_logs: str
+    ) -> None:
+        self._engine = engine
+        self._sequencer = sequencer
+        self._reader = reader
+        self._clock = clock
+        self._origin = log_of_logs
+
+    def build(
+        self, heads: Sequence[tuple[int, Head]], published_size: int
+    ) -> tuple[EpochRecord, CommittedHead]:
+        """Commit the next epoch over published heads (log id, head); the caller publishes the new head.
+
+        Raises:
+            EpochRefused: no log to map, or a head that does not extend its origin's earlier one.
+            LogUnknown: the log of logs is not open.
+        """
+        with rows.transaction(self._engine) as cursor:
+            log = rows.lock_log(cursor, self._origin)
+            if log is None:
+                raise LogUnknown(
+                    "log of logs", f"{self._origin} is not open", "open it with the host's genesis"
+                )
+            cursor.execute("SELECT coalesce(max(epoch), 0) FROM ledger_epochs")
+            epoch = cursor.fetchone()[0] + 1
+            self._check_heads(cursor, epoch, heads)
+            if not heads:
+                raise EpochRefused("epoch", "no log is open", "open a log first")
+            built_at = max(self._clock(), log.last_registered_at)
+            entries = [MapEntry(head.origin, head.tree_size, head.root_hash) for _, head in heads]
+            entry = EpochMap(entries).close(epoch, built_at)
+            raw = entry.encode()
+            kind_id = rows.name_ids(cursor, "ledger_kinds", {"epoch"})["epoch"]
+            cursor.execute(
+                "INSERT INTO ledger_entries (log_id, index, registered_at, kind_id, digest, raw)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                (log.id, log.size, built_at, kind_id, hashlib.sha256(raw).digest(), raw),
+            )
+            committed = self._sequencer.advance_head(
+                cursor, self._origin, log, [raw], built_at, published_size, ticks=False
+            )
+            cursor.execute(
+                f"INSERT INTO ledger_epochs ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)",
+                (epoch, log.size, entry.map_root, entry.origins, built_at, committed.checkpoint),
+            )
+            execute_values(
+                cursor,
+                "INSERT INTO ledger_epoch_heads (epoch, log_id, tree_size, root_hash) VALUES %s",
+                [(epoch, log_id, head.tree_size, head.root_hash) for log_id, head in heads],
+                page_size=2_000,
+            )
+        record = EpochRecord(
+            epoch,
+            log.size,
+            entry.map_root,
+            entry.origins,
+            built_at,
+            committed.size,
+            committed.root_hash,
+            committed.checkpoint,
+        )
+        return record, committed
+
+    def _check_heads(self, cursor: Any, epoch: int, heads: Sequence[tuple[int, Head]]) -> None:
+        cursor.execute(
+            "SELECT log_id, tree_size, root_hash FROM ledger_epoch_heads WHERE epoch = %s", (epoch - 1,)
+        )
+        earlier = {row[0]: (row[1], bytes(row[2])) for row in cursor.fetchall()}
+        for log_id, head in heads:
+            if log_id not in earlier:
+                continue
+            size, root = earlier.pop(log_id)
+            if (size, root) == (head.tree_size, head.root_hash):
+                continue
+            try:
+                path = consistency_path(size, head.tree_size, self._reader.nodes(head.origin, head.tree_size))
+                verify_consistency(size, head.tree_size, root, head.root_hash, path)
+            except CarbonsealError as error:
+                raise EpochRefused(
+                    head.origin,
+                    f"its head at size {head.tree_size} does not extend that at {size} in epoch {epoch - 1}",
+                    "stop the log, run fsck and tell the registrar: this is a second history or a damaged copy",
+                ) from error
+        if earlier:
+            raise EpochRefused(
+                "epoch", f"{len(earlier)} logs of the epoch before are missing", "restore their rows"
+            )
+
+    def records(self, start: int, end: int | None) -> list[EpochRecord]:
+        """The epochs with numbers in [start, end)."""
+        query = text(
+            f"SELECT {_COLUMNS} FROM ledger_epochs WHERE epoch >= :start AND epoch < :end ORDER BY epoch"
+        )
+        with self._engine.connect() as connection:
+            found = connection.execute(query, {"start": start, "end": end if end is not None else 1 << 30})
+            return [_record(row) for row in found]
+
+    def covering(self, log_id: int, tree_size: int) -> EpochRecord | None:
+        """The first epoch whose map holds a head of a log with at least `tree_size` leaves."""
+        columns = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
+        query = text(
+            f"SELECT {columns} FROM ledger_epoch_heads h JOIN ledger_epochs e ON e.epoch = h.epoch"
+            " WHERE h.log_id = :log_id AND h.tree_size >= :size ORDER BY h.epoch LIMIT 1"
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query, {"log_id": log_id, "size": tree_size}).first()
+            return None if row is None else _record(row)
+
+    def evidence(
+        self, origins: Sequence[str], epochs: Sequence[int], head: Head, raws: list[bytes]
+    ) -> EpochEvidence:
+        """The evidence about some origins in some epochs; `head` and `raws` are the log of logs', whole.
+
+        Raises:
+            RangeInvalid: an epoch does not exist, or lies beyond the published log of logs.
+        """
+        heads: list[OriginHead] = []
+        query = text(
+            "SELECT l.origin, h.tree_size, h.root_hash FROM ledger_epoch_heads h"
+            " JOIN ledger_logs l ON l.id = h.log_id WHERE h.epoch = :epoch"
+        )
+        before: dict[str, tuple[int, bytes]] = {}
+        with self._engine.connect() as connection:
+            for epoch in sorted(set(epochs)):
+                found = connection.execute(query, {"epoch": epoch})
+                entries = [MapEntry(row.origin, row.tree_size, bytes(row.root_hash)) for row in found]
+                if not entries or epoch >= head.tree_size:
+                    raise RangeInvalid(
+                        "epoch", f"{epoch} is not built or not published", "ask for a built epoch"
+                    )
+                epoch_map = EpochMap(entries)
+                known = {entry.origin: entry for entry in entries}
+                for origin in origins:
+                    if origin not in known:
+                        continue
+                    entry, previous = known[origin], before.get(origin)
+                    path: list[bytes] = []
+                    if previous is not None and previous[0] < entry.tree_size:
+                        nodes = self._reader.nodes(origin, entry.tree_size)
+                        path = consistency_path(previous[0], entry.tree_size, nodes)
+                    before[origin] = (entry.tree_size, entry.root_hash)
+                    heads.append(
+                        OriginHead(
+                            epoch,
+                            origin,
+                            entry.tree_size,
+                            entry.root_hash,
+                            epoch_map.prove(origin),
+                            tuple(path),
+                        )
+                    )
+        return EpochEvidence(
+            self._origin, head.tree_size, head.root_hash, head.checkpoint, tuple(raws), tuple(heads)
+        )
+
+    def plans(self, anchored_size: int) -> list[AnchorPlan]:
+        """One anchor plan for each epoch beyond `anchored_size`, in order."""
+        plans, at = [], anchored_size
+        for record in self.records(1, None):
+            if record.tree_size <= at:
+                continue
+            path = consistency_path(at, record.tree_size, self._reader.nodes(self._origin, record.tree_size))
+            plans.append(AnchorPlan(record.epoch, at, record.tree_size, record.root_hash, tuple(path)))
+            at = record.tree_size
+        return plans
+
+
+def _record(row: Any) -> EpochRecord:
+    head = Checkpoint.parse(SignedNote.parse(row.checkpoint).text)
+    return EpochRecord(
+        row.epoch,
+        row.entry_index,
+        bytes(row.map_root),
+        row.origins,
+        row.built_at,
+        head.tree_size,
+        head.root_hash,
+        row.checkpoint,
+    )

@@ -1,0 +1,151 @@
+"""Publication: bring a log's published copy up to a committed head, in order and without ever going back.
+
+A head is committed in the database first and published second; a crash between the two leaves a copy that is behind,
+and whoever comes next (another batch, another process, the start-up comparison) completes it from the stored entries.
+Before the first write in a process the copy's right edge is re-hashed against its checkpoint, so that new tiles never
+grow out of damaged ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from carbonseal_attest.tiles import TILE_WIDTH, Tile, grown_tiles
+from carbonseal_ledger.errors import LogDamaged, RollbackDetected
+from carbonseal_ledger.publishing import PublishedCopy, read_head
+from carbonseal_ledger.sequencing import CommittedHead
+from carbonseal_ledger.tree_reader import TreeReader
+
+RawReader = Callable[[str, int, int], list[bytes]]
+"""Reads the stored leaves [start, end) of an origin from the database."""
+
+_EDGES: Final = 4_096  # logs whose right edge is kept in memory, at most a few 8 KiB tiles each
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """The right edge of a published tree: its partial tiles by level, known to give `root_hash`."""
+
+    size: int
+    root_hash: bytes
+    partials: Mapping[int, bytes]
+
+
+class Publisher:
+    """Writes committed heads to the published copy. One for each process."""
+
+    def __init__(self, published: PublishedCopy, reader: TreeReader, read_raws: RawReader) -> None:
+        self._published = published
+        self._reader = reader
+        self._read_raws = read_raws
+        self._edges: dict[str, _Edge] = {}
+        self._lock = threading.Lock()
+
+    def publish(self, head: CommittedHead) -> int:
+        """Make the published copy show at least `head`; returns the size that it shows.
+
+        Raises:
+            RollbackDetected: the copy holds another history.
+            LogDamaged: the copy's tiles do not give its checkpoint.
+            PublicationFailed: it could not be written.
+        """
+        origin = head.origin
+        with self._published.lock(origin):
+            note = self._published.checkpoint(origin)
+            size, root = 0, EMPTY_ROOT
+            if note is not None:
+                current = read_head(note, origin)
+                size, root = current.tree_size, current.root_hash
+            if size >= head.size:
+                if size == head.size and root != head.root_hash:
+                    raise _contradiction(origin, size)
+                return size
+            if size == head.old_size:
+                if root != head.old_root:
+                    raise _contradiction(origin, size)
+                raws, leaves = head.raws, head.leaf_hashes
+            else:
+                raws = self._read_raws(origin, size, head.size)
+                leaves = [leaf_hash(raw) for raw in raws]
+            edge = self._edge(origin, size, root)
+            tiles = grown_tiles(size, leaves, lambda level, _index, _width: edge.partials[level])
+            if size != head.old_size:
+                self._check_growth(head, size, leaves)
+            bundles = self._bundles(origin, size, raws) if self._published.with_entry_bundles else {}
+            self._published.replace(
+                origin, expected=note, checkpoint=head.checkpoint, tiles=tiles, bundles=bundles
+            )
+            self._remember(origin, head, edge, tiles)
+            return head.size
+
+    def _edge(self, origin: str, size: int, root: bytes) -> _Edge:
+        with self._lock:
+            edge = self._edges.get(origin)
+        if edge is not None and (edge.size, edge.root_hash) == (size, root):
+            return edge
+        if size and self._reader.root(origin, size) != root:
+            raise LogDamaged(
+                "published copy",
+                f"tiles of {origin} do not give its checkpoint",
+                "rebuild it from the database",
+            )
+        partials, level, count = {}, 0, size
+        while count:
+            index, width = divmod(count, TILE_WIDTH)
+            if width:
+                partials[level] = self._published.read_tile(origin, level, index, width)
+            level, count = level + 1, index
+        return _Edge(size, root, partials)
+
+    def _check_growth(self, head: CommittedHead, size: int, leaves: list[bytes]) -> None:
+        frontier = self._reader.frontier(head.origin, size) if size else Frontier()
+        if frontier.extend(leaves).root() != head.root_hash:
+            raise _contradiction(head.origin, size)
+
+    def _remember(self, origin: str, head: CommittedHead, edge: _Edge, tiles: Mapping[Tile, bytes]) -> None:
+        partials, level, count = {}, 0, head.size
+        while count:
+            index, width = divmod(count, TILE_WIDTH)
+            if width:
+                partials[level] = tiles.get((level, index, width)) or edge.partials[level]
+            level, count = level + 1, index
+        with self._lock:
+            if len(self._edges) > _EDGES:
+                self._edges.clear()
+            self._edges[origin] = _Edge(head.size, head.root_hash, partials)
+
+    def _bundles(self, origin: str, size: int, raws: list[bytes]) -> dict[tuple[int, int], list[bytes]]:
+        start = size - size % TILE_WIDTH
+        entries = (self._read_raws(origin, start, size) if start < size else []) + raws
+        return {
+            (start // TILE_WIDTH + at // TILE_WIDTH, len(chunk)): chunk
+            for at in range(0, len(entries), TILE_WIDTH)
+            if (chunk := entries[at : at + TILE_WIDTH])
+        }
+
+    def forget(self, origin: str) -> None:
+        """Drop what is remembered of a log whose published copy was rebuilt."""
+        with self._lock:
+            self._edges.pop(origin, None)
+        self._reader.forget(origin)
+
+
+def published_root_matches(reader: TreeReader, origin: str, size: int, root: bytes) -> bool:
+    """True when the published tiles give `root` at `size`; false as well when they cannot be read."""
+    try:
+        return reader.root(origin, size) == root
+    except CarbonsealError:
+        return False
+
+
+def _contradiction(origin: str, size: int) -> RollbackDetected:
+    return RollbackDetected(
+        "published copy",
+        f"of {origin} shows another history at size {size} than the database",
+        "stop every writer; compare both with the witnesses and the anchor, and restore the one that is wrong",
+    )

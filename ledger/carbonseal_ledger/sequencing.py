@@ -1,0 +1,492 @@
+"""Sequencing: a batch of checked statements becomes entries of a log in one PostgreSQL transaction.
+
+Under the log's row lock (trust protocol, section 8) each statement gets its place: strictly one entry for each (log,
+key, stream, sequence), a repeated statement answers with its first index, a different statement at a taken place is
+refused and the log registers the conflict itself as an `equivocation`. Entries, stream heads, contents, head and
+checkpoint are written together and committed synchronously. While entries arrive the log appends its own signed
+`tick` at least once a minute. Publishing comes after, in `publication`; no receipt may leave before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import psycopg2
+from psycopg2 import errorcodes
+from sqlalchemy import Engine
+
+from carbonseal_attest import cbor
+from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
+from carbonseal_attest.contents import Content, build_content, parse_content
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.merkle import Frontier, leaf_hash
+from carbonseal_attest.signing import Signer
+from carbonseal_attest.statement import SignedStatement, sign_statement
+from carbonseal_ledger import rows
+from carbonseal_ledger.admission import Register
+from carbonseal_ledger.continuity import StreamCursor, check_backfill
+from carbonseal_ledger.errors import (
+    ClockWentBack,
+    ContentErased,
+    DatabaseUnusable,
+    LogUnknown,
+    Refused,
+    SequenceReused,
+)
+from carbonseal_ledger.outcomes import Outcome, Problem, Status
+from carbonseal_ledger.registration import Candidate, LogTerms
+from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
+from carbonseal_ledger.tree_reader import frontier_from_bytes
+
+TICK_MS: Final = 60_000  # trust protocol, section 3: at least once a minute while entries arrive
+CLOCK_SLACK_MS: Final = 1_000  # a clock being disciplined may step back this much; time then stands still
+_REMEMBERED_STREAMS: Final = 50_000  # heads kept a log; beyond it they are read again
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedHead:
+    """A head that a transaction committed, with what publishing it needs."""
+
+    origin: str
+    old_size: int
+    old_root: bytes
+    size: int
+    root_hash: bytes
+    checkpoint: str
+    leaf_hashes: list[bytes]
+    raws: list[bytes]
+
+
+@dataclass(slots=True)
+class LogMemory:
+    """What one process remembers of a log between its batches; stream heads hold only at `size` and `root_hash`."""
+
+    size: int = -1
+    root_hash: bytes = b""
+    cursors: dict[StreamKey, StreamCursor] = field(default_factory=dict)
+    subjects: dict[str, int] = field(default_factory=dict)
+    published_size: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The state of one batch while its transaction runs."""
+
+    log: LockedLog
+    now: int
+    cursors: dict[StreamKey, StreamCursor]
+    registered: dict[tuple[int, int], Registered]
+    placed: dict[tuple[StreamKey, int], Registered] = field(default_factory=dict)
+    statements: list[SignedStatement] = field(default_factory=list)
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    touched: dict[StreamKey, StreamCursor] = field(default_factory=dict)
+    conflicts: list[tuple[StreamKey, int, int]] = field(default_factory=list)
+
+
+class Sequencer:
+    """Gives entries their places. One for each process; any number may run against one database."""
+
+    def __init__(self, engine: Engine, log_signer: Signer, clock: Clock, party: str) -> None:
+        self._engine = engine
+        self._signer = log_signer
+        self._clock = clock
+        self._party = party
+        self._kinds: dict[str, int] = {}
+
+    def commit(
+        self,
+        terms: LogTerms,
+        candidates: Sequence[Candidate],
+        register: Register,
+        memory: LogMemory,
+        *,
+        tick_now: bool = False,
+    ) -> tuple[list[Outcome], CommittedHead | None]:
+        """Sequence a batch; returns one outcome per candidate and the new head, None when nothing was added.
+
+        Args:
+            terms: of the log.
+            candidates: checked by `registration` and `admission`.
+            register: of the log's party, for resumed streams.
+            memory: what this process remembers of the log; only one thread may use it at a time.
+            tick_now: append a tick even if the last one is recent, unless nothing came after it.
+
+        Raises:
+            LogUnknown, ClockWentBack: nothing was written.
+            DatabaseUnusable: it is not known whether the batch was written; send it again after a restart.
+        """
+        try:
+            try:
+                return self._commit(terms, candidates, register, memory, tick_now=tick_now, is_retry=False)
+            except psycopg2.errors.UniqueViolation:
+                # A content of the batch was uploaded by somebody else just now: once more, minding known contents.
+                memory.size = -1
+                return self._commit(terms, candidates, register, memory, tick_now=tick_now, is_retry=True)
+        except psycopg2.Error as error:
+            memory.size = -1
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            code = errorcodes.lookup(error.pgcode) if error.pgcode else "connection lost"
+            raise DatabaseUnusable(
+                "database", f"{code}: {reason}", "send the batch again once it is back"
+            ) from error
+        except BaseException:
+            memory.size = -1
+            raise
+
+    def _commit(
+        self,
+        terms: LogTerms,
+        candidates: Sequence[Candidate],
+        register: Register,
+        memory: LogMemory,
+        *,
+        tick_now: bool,
+        is_retry: bool,
+    ) -> tuple[list[Outcome], CommittedHead | None]:
+        head = None
+        with rows.transaction(self._engine) as cursor:
+            batch = self._begin(cursor, terms, candidates, memory)
+            self._refuse_broken_backfill(batch, candidates)
+            outcomes = [self._place(cursor, terms, batch, c, register) for c in candidates]
+            is_covered = batch.log.ticked_size == batch.log.size + len(batch.statements)
+            is_due = batch.now - batch.log.last_tick_at >= TICK_MS and bool(batch.statements)
+            ticks = (is_due or tick_now) and not is_covered
+            if ticks:
+                self._append_own(terms, batch, "tick", self._party, {"at": batch.now})
+            if batch.statements:
+                head = self._write(cursor, terms, batch, memory, ticks=ticks, is_retry=is_retry)
+        if head is not None:
+            memory.size, memory.root_hash = head.size, head.root_hash
+            if len(memory.cursors) > _REMEMBERED_STREAMS:
+                memory.cursors.clear()
+        return outcomes, head
+
+    def _begin(
+        self, cursor: Any, terms: LogTerms, candidates: Sequence[Candidate], memory: LogMemory
+    ) -> _Batch:
+        log = rows.lock_log(cursor, terms.origin)
+        if log is None:
+            raise LogUnknown("origin", f"no log {terms.origin} is open here", "open it with its genesis")
+        now = self._clock()
+        if now < log.last_registered_at - CLOCK_SLACK_MS:
+            raise ClockWentBack(
+                "clock",
+                f"it stands {log.last_registered_at - now} ms before the last registration in {terms.origin}",
+                "set the clock right; nothing is registered until then",
+            )
+        if (memory.size, memory.root_hash) != (log.size, log.root_hash):
+            memory.cursors.clear()
+            memory.size, memory.root_hash = log.size, log.root_hash
+        keys = {
+            (c.statement.header.kid, c.statement.header.stream) for c in candidates if c.statement is not None
+        }
+        own = self._signer.public.kid
+        keys |= {(own, "tick"), (own, "equivocation")}
+        memory.cursors |= rows.read_cursors(
+            cursor, log.id, [key for key in keys if key not in memory.cursors]
+        )
+        places = set()
+        for candidate in candidates:
+            if candidate.statement is not None:
+                header = candidate.statement.header
+                head = memory.cursors.get((header.kid, header.stream))
+                if head is not None and head.stream_id is not None and header.sequence <= head.sequence:
+                    places.add((head.stream_id, header.sequence))
+        registered = rows.read_registered(cursor, sorted(places))
+        sent = {
+            c.statement.payload: c for c in candidates if c.statement and c.submission.content is not None
+        }
+        for digest in rows.read_erased(cursor, list(sent)):
+            sent[digest].refusal = ContentErased(
+                "content", "was erased on authority", "do not upload it again"
+            )
+        return _Batch(log, max(now, log.last_registered_at), memory.cursors, registered)
+
+    def _refuse_broken_backfill(self, batch: _Batch, candidates: Sequence[Candidate]) -> None:
+        chains: dict[StreamKey, list[Candidate]] = {}
+        for candidate in candidates:
+            if candidate.is_open and candidate.admitted is not None and candidate.admitted.status != "active":
+                if candidate.statement is None:
+                    continue
+                header = candidate.statement.header
+                head = batch.cursors.get((header.kid, header.stream))
+                if head is None or header.sequence > head.sequence:
+                    chains.setdefault((header.kid, header.stream), []).append(candidate)
+        for chain in chains.values():
+            chain.sort(key=lambda c: c.statement.header.sequence if c.statement else -1)
+            try:
+                admitted = chain[0].admitted
+                if admitted is not None:
+                    check_backfill([c.statement for c in chain if c.statement is not None], admitted)
+            except Refused as refusal:
+                for candidate in chain:
+                    candidate.refusal = refusal
+
+    def _place(
+        self, cursor: Any, terms: LogTerms, batch: _Batch, candidate: Candidate, register: Register
+    ) -> Outcome:
+        statement = candidate.statement
+        if statement is None:
+            return _refused(candidate.refusal, None)
+        header = statement.header
+        key: StreamKey = (header.kid, header.stream)
+        head = batch.cursors.get(key) or StreamCursor(None, -1, None)
+        if header.sequence <= head.sequence:
+            standing = self._standing(batch, key, head, header.sequence)
+            if standing is not None and standing.digest == statement.digest:
+                return Outcome(Status.DUPLICATE, standing.index, statement.digest)
+            if candidate.is_verified:
+                refusal = self._refuse_reused(cursor, terms, batch, statement, standing)
+                return _refused(candidate.refusal or refusal, statement.digest)
+        if candidate.refusal is not None or not candidate.is_verified:
+            return _refused(candidate.refusal, statement.digest)
+        try:
+            head.check_next(header, register.resumes.get(key, ()))
+        except Refused as refusal:
+            return _refused(refusal, statement.digest)
+        content = candidate.content
+        index = self._append(batch, key, head, statement, content)
+        if candidate.submission.content is not None:
+            batch.contents[statement.payload] = candidate.submission.content
+        return Outcome(Status.ACCEPTED, index, statement.digest)
+
+    def _standing(
+        self, batch: _Batch, key: StreamKey, head: StreamCursor, sequence: int
+    ) -> Registered | None:
+        if (key, sequence) in batch.placed:
+            return batch.placed[key, sequence]
+        return batch.registered.get((head.stream_id, sequence)) if head.stream_id is not None else None
+
+    def _refuse_reused(
+        self,
+        cursor: Any,
+        terms: LogTerms,
+        batch: _Batch,
+        statement: SignedStatement,
+        standing: Registered | None,
+    ) -> Refused:
+        header = statement.header
+        refusal = SequenceReused(
+            "header.sequence",
+            f"another statement holds place {header.sequence} of stream {header.stream}",
+            "never sign a sequence twice; have the party resume the stream if its state was lost",
+        )
+        if standing is None or self._is_void_of(cursor, batch, standing, statement.digest):
+            return refusal
+        key: StreamKey = (header.kid, header.stream)
+        head = batch.cursors.get(key)
+        if any(place[:2] == (key, header.sequence) for place in batch.conflicts):
+            return refusal
+        if head is not None and head.stream_id is not None:
+            cursor.execute(
+                "SELECT 1 FROM ledger_equivocations WHERE stream_id = %s AND sequence = %s",
+                (head.stream_id, header.sequence),
+            )
+            if cursor.fetchone() is not None:
+                return refusal
+        body = {
+            "kid": header.kid,
+            "stream": header.stream,
+            "sequence": header.sequence,
+            "registered": standing.digest,
+            "refused": statement.raw,
+        }
+        index = self._append_own(terms, batch, "equivocation", header.subject, body)
+        batch.conflicts.append((key, header.sequence, index))
+        return refusal
+
+    def _is_void_of(self, cursor: Any, batch: _Batch, standing: Registered, digest: bytes) -> bool:
+        """True when a void, registered in that place, names the statement that arrives again."""
+        if standing.kind != "void":
+            return False
+        payload = SignedStatement.parse(standing.raw).payload
+        data = batch.contents.get(payload) or rows.read_contents(cursor, [payload]).get(payload)
+        return data is not None and bool(parse_content(data).body["digest"] == digest)
+
+    def _append(
+        self,
+        batch: _Batch,
+        key: StreamKey,
+        head: StreamCursor,
+        statement: SignedStatement,
+        content: Content | None,
+    ) -> int:
+        index = batch.log.size + len(batch.statements)
+        kind = statement.header.kind
+        void_digest = content.body["digest"] if kind == "void" and content is not None else None
+        head.advance(statement, void_digest)
+        batch.cursors[key] = batch.touched[key] = head
+        batch.statements.append(statement)
+        batch.placed[key, statement.header.sequence] = Registered(
+            index, statement.digest, kind, statement.raw
+        )
+        return index
+
+    def _append_own(
+        self, terms: LogTerms, batch: _Batch, kind: str, subject: str, body: dict[str, Any]
+    ) -> int:
+        key: StreamKey = (self._signer.public.kid, kind)
+        head = batch.cursors.get(key) or StreamCursor(None, -1, None)
+        content = build_content(kind, subject=subject, stream=kind, interval=None, body=body, salt=b"")
+        statement = sign_statement(
+            self._signer,
+            kind=kind,
+            issuer=self._party,
+            subject=subject,
+            issued_at=batch.now // 1000,
+            origin=terms.origin,
+            stream=kind,
+            sequence=head.sequence + 1,
+            previous=head.digest,
+            interval=None,
+            checkpoint=(batch.log.size, batch.log.root_hash),
+            content=content,
+        )
+        batch.contents[statement.payload] = content
+        return self._append(batch, key, head, statement, None)
+
+    def _write(
+        self, cursor: Any, terms: LogTerms, batch: _Batch, memory: LogMemory, *, ticks: bool, is_retry: bool
+    ) -> CommittedHead:
+        log = batch.log
+        fresh = {key: head for key, head in batch.touched.items() if head.stream_id is None}
+        if fresh:
+            rows.create_streams(cursor, log.id, fresh)
+        if known := [head for key, head in batch.touched.items() if key not in fresh]:
+            rows.update_streams(cursor, known)
+        kinds = self._kind_ids(cursor, {s.header.kind for s in batch.statements})
+        missing = {s.header.subject for s in batch.statements} - memory.subjects.keys()
+        subjects = memory.subjects
+        if missing:
+            subjects = memory.subjects | rows.name_ids(cursor, "ledger_subjects", missing, log.id)
+        entries = []
+        for offset, statement in enumerate(batch.statements):
+            header = statement.header
+            stream_id = batch.touched[header.kid, header.stream].stream_id
+            entries.append(
+                NewEntry(
+                    log.size + offset,
+                    batch.now,
+                    kinds[header.kind],
+                    stream_id if stream_id is not None else 0,
+                    header.sequence,
+                    subjects[header.subject],
+                    header.interval,
+                    statement.digest,
+                    statement.raw,
+                )
+            )
+        rows.copy_entries(cursor, log.id, entries)
+        if batch.contents:
+            (rows.insert_contents if is_retry else rows.copy_contents)(cursor, log.id, batch.contents)
+        for key, sequence, index in batch.conflicts:
+            cursor.execute(
+                "INSERT INTO ledger_equivocations (stream_id, sequence, entry_index) VALUES (%s, %s, %s)",
+                (batch.cursors[key].stream_id, sequence, index),
+            )
+        raws = [s.raw for s in batch.statements]
+        head = self.advance_head(
+            cursor, terms.origin, log, raws, batch.now, memory.published_size, ticks=ticks
+        )
+        memory.subjects = subjects
+        return head
+
+    def advance_head(
+        self,
+        cursor: Any,
+        origin: str,
+        log: LockedLog,
+        raws: list[bytes],
+        now: int,
+        published_size: int,
+        *,
+        ticks: bool,
+    ) -> CommittedHead:
+        """Write a locked log's new head after its entries; the caller commits.
+
+        Args:
+            cursor: of the transaction that holds the row.
+            origin: of the log.
+            log: the locked row.
+            raws: the new leaves.
+            now: registration time in milliseconds.
+            published_size: a size that the published copy is known to have reached.
+            ticks: whether the last leaf is a tick.
+        """
+        leaf_hashes = [leaf_hash(raw) for raw in raws]
+        frontier: Frontier = frontier_from_bytes(log.size, log.frontier).extend(leaf_hashes)
+        root = frontier.root()
+        checkpoint = sign_checkpoint(Checkpoint(origin, frontier.size, root), self._signer)
+        cursor.execute(
+            "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s, last_registered_at = %s,"
+            " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s WHERE id = %s",
+            (
+                frontier.size,
+                root,
+                b"".join(frontier.hashes),
+                checkpoint,
+                now,
+                published_size,
+                now if ticks else log.last_tick_at,
+                frontier.size if ticks else log.ticked_size,
+                log.id,
+            ),
+        )
+        return CommittedHead(
+            origin, log.size, log.root_hash, frontier.size, root, checkpoint, leaf_hashes, raws
+        )
+
+    def open(
+        self, terms: LogTerms, statement: SignedStatement, content: bytes, policy: dict[str, Any]
+    ) -> CommittedHead:
+        """Create a log's row with its genesis as entry 0; the caller has checked everything.
+
+        Raises:
+            DatabaseUnusable: it could not be written, also when somebody else opened the log at the same moment.
+        """
+        now = self._clock()
+        header = statement.header
+        key: StreamKey = (header.kid, header.stream)
+        head = StreamCursor(None, 0, statement.digest)
+        try:
+            with rows.transaction(self._engine) as cursor:
+                cursor.execute(
+                    "INSERT INTO ledger_logs (origin, party, log, size, root_hash, frontier, checkpoint,"
+                    " published_size, last_tick_at, ticked_size, last_registered_at, genesis_digest, policy,"
+                    " opened_at) VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, %s) RETURNING id",
+                    (terms.origin, terms.party, terms.log, now, statement.digest, cbor.encode(policy), now),
+                )
+                log_id = cursor.fetchone()[0]
+                rows.create_streams(cursor, log_id, {key: head})
+                kind_id = self._kind_ids(cursor, {"genesis"})["genesis"]
+                subject = rows.name_ids(cursor, "ledger_subjects", {header.subject}, log_id)[header.subject]
+                raw, digest = statement.raw, statement.digest
+                entry = NewEntry(0, now, kind_id, head.stream_id or 0, 0, subject, None, digest, raw)
+                rows.copy_entries(cursor, log_id, [entry])
+                rows.insert_contents(cursor, log_id, {statement.payload: content})
+                log = LockedLog(log_id, 0, Frontier().root(), b"", 0, 0, 0, now)
+                return self.advance_head(cursor, terms.origin, log, [raw], now, 0, ticks=False)
+        except psycopg2.Error as error:
+            raise DatabaseUnusable(
+                "database", f"{terms.origin}: {error}", "try to open the log again"
+            ) from error
+
+    def _kind_ids(self, cursor: Any, kinds: set[str]) -> dict[str, int]:
+        if kinds <= self._kinds.keys():
+            return self._kinds
+        # Ids added in a transaction that is rolled back must not be remembered: they are read again until committed.
+        return self._kinds | rows.name_ids(cursor, "ledger_kinds", kinds)
+
+    def remember_kinds(self) -> None:
+        """Read the committed kind ids, to be remembered from now on."""
+        with rows.transaction(self._engine) as cursor:
+            cursor.execute("SELECT name, id FROM ledger_kinds")
+            self._kinds = dict(cursor.fetchall())
+
+
+def _refused(refusal: Refused | None, digest: bytes | None) -> Outcome:
+    if refusal is None:
+        refusal = Refused("statement", "it was not checked", "send it again")
+    return Outcome(Status.REFUSED, None, digest, Problem.of(refusal))
