@@ -1,0 +1,128 @@
+"""`carbonseal-verifier rules` and `quality`: exit codes, JSON, and what bad input gets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from carbonseal_verifier.cli import main
+
+
+def write(path, values, step_minutes=15, extra=None, header="time,value"):
+    lines = [header]
+    for i, value in enumerate(values):
+        minutes = i * step_minutes
+        stamp = f"2026-01-{1 + minutes // 1440:02d}T{minutes % 1440 // 60:02d}:{minutes % 60:02d}:00"
+        lines.append(f"{stamp},{value}" + (f",{extra[i]}" if extra else ""))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+WAVE = [f"{10 + i % 7}.{i % 10}" for i in range(192)]
+
+
+def test_rules_list_is_one_line_a_rule_with_id_and_version_first(capsys):
+    assert main(["rules", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 20
+    assert all("@" in line.split()[0] for line in lines)
+
+
+def test_rules_show_and_explain_name_parameters_with_reasons(capsys):
+    assert main(["rules", "show", "stuck"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"]["min_run"]["default"] == 16
+    assert main(["rules", "explain", "stuck", "--lang", "zh"]) == 0
+    assert "读数停滞" in capsys.readouterr().out
+
+
+def test_rules_show_refuses_an_unknown_rule_with_one_line(capsys):
+    assert main(["rules", "show", "nonsense"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_quality_is_green_for_an_ordinary_series(tmp_path, capsys):
+    out = tmp_path / "out.json"
+    assert main(["quality", write(tmp_path / "a.csv", WAVE), "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["code"] == "green"
+
+
+def test_quality_is_red_for_a_constant_fill_and_says_where(tmp_path, capsys):
+    values = [*WAVE[:40], *["13.7"] * 20, *WAVE[60:]]
+    out = tmp_path / "out.json"
+    assert main(["quality", write(tmp_path / "a.csv", values), "--json", str(out)]) == 1
+    (found,) = json.loads(out.read_text())["findings"]
+    assert set(found) >= {"rule", "severity", "start", "end", "expected", "observed"}
+    assert (found["start"], found["end"]) == ("2026-01-01T10:00:00Z", "2026-01-01T15:00:00Z")
+
+
+def test_quality_reads_stamps_without_offset_in_the_zone_given(tmp_path, capsys):
+    values = [*WAVE[:40], *["13.7"] * 20, *WAVE[60:]]
+    main(["quality", write(tmp_path / "a.csv", values), "--time-zone", "Asia/Shanghai", "--json", "-"])
+    assert json.loads(capsys.readouterr().out)["findings"][0]["start"] == "2026-01-01T02:00:00Z"
+
+
+def test_quality_tells_a_register_and_finds_it_turned_back(tmp_path, capsys):
+    values = [1000 + 5 * i for i in range(100)] + [1200 + 5 * i for i in range(92)]
+    assert main(["quality", write(tmp_path / "a.csv", values), "--json", "-"]) == 1
+    assert json.loads(capsys.readouterr().out)["findings"][0]["rule"] == "negative-step@1"
+
+
+def test_quality_compares_a_reference_column(tmp_path, capsys):
+    reference = [*WAVE[:100], "99.0", *WAVE[101:]]
+    path = write(tmp_path / "a.csv", WAVE, extra=reference, header="time,value,reference")
+    assert main(["quality", path, "--json", "-"]) == 1
+    rules = {f["rule"] for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert "two-sources-disagree@1" in rules
+
+
+def test_quality_counts_rows_of_bad_status_as_missing(tmp_path, capsys):
+    status = ["bad"] * 30 + ["good"] * 162
+    path = write(tmp_path / "a.csv", WAVE, extra=status, header="time,value,status")
+    assert main(["quality", path, "--json", "-"]) == 1
+    assert json.loads(capsys.readouterr().out)["figures"]["missing"] == "30"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "header"),
+        ("when,what\n", "header"),
+        ("time,value,price\n", "header"),
+        ("time,value\n2026-01-01T00:00:00Z,1\n", "fewer than two"),
+        ("time,value\n2026-01-01T00:00:00Z,1\nyesterday,2\n", "line 3"),
+        ("time,value\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,many\n", "line 3"),
+        ("time,value\n2026-01-01T00:00:00Z,1\n2026-01-01T01:00:00Z,1e999999999\n", "line 3"),
+        ("time,value\n2026-01-01T00:00:00Z,1,2\n", "line 2"),
+        ("time,value,unit\n2026-01-01T00:00:00Z,1,kWh\n2026-01-01T01:00:00Z,1,MWh\n", "line 3"),
+        ("time,value\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00Z,1\n", "rising time"),
+    ],
+)
+def test_quality_refuses_bad_input_with_one_line_that_names_the_place(tmp_path, capsys, text, place):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    assert main(["quality", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert place in error
+    assert error.count("\n") == 1
+
+
+def test_quality_refuses_a_missing_file_an_unknown_zone_and_a_broken_profile(tmp_path, capsys):
+    good = write(tmp_path / "a.csv", WAVE)
+    bad = tmp_path / "p.toml"
+    bad.write_text("surprise = 1")
+    assert main(["quality", str(tmp_path / "none.csv")]) == 2
+    assert main(["quality", good, "--time-zone", "Mars/Olympus"]) == 2
+    assert main(["quality", good, "--time-zone", "../../etc/passwd"]) == 2
+    assert main(["quality", good, "--profile", str(bad)]) == 2
+    assert main(["quality", good, "--profile", str(tmp_path / "none.toml")]) == 2
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_after_the_header_give_an_exit_code_never_a_traceback(tmp_path, data):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"time,value\n2026-01-01T00:00:00Z,1\n" + data)
+    assert main(["quality", str(path)]) in {0, 1, 2}

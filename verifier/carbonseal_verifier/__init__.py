@@ -1,0 +1,1 @@
+"""Carbonseal: re-performs everything from one evidence bundle."""

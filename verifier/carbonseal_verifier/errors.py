@@ -1,0 +1,41 @@
+"""Refusals of the verifier room: bad input to a tool. A failed check is not an error but a step's outcome."""
+
+from __future__ import annotations
+
+from carbonseal_attest.errors import CarbonsealError
+
+
+class VerifierError(CarbonsealError):
+    """Root of all refusals of this room."""
+
+    code = "verifier-error"
+
+
+class ProfileInvalid(VerifierError):
+    """A quality profile has an unknown key, a missing limit, or a value out of bounds."""
+
+    code = "profile-invalid"
+
+
+class CatalogueInvalid(VerifierError):
+    """The rule catalogue contradicts itself, or names a rule that no code implements."""
+
+    code = "catalogue-invalid"
+
+
+class SeriesInvalid(VerifierError):
+    """A readings content or a CSV series cannot be indexed."""
+
+    code = "series-invalid"
+
+
+class PlanUnusable(VerifierError):
+    """A monitoring plan declares something the rules cannot read."""
+
+    code = "plan-unusable"
+
+
+class UnknownRule(VerifierError):
+    """No rule of that name exists in the catalogue."""
+
+    code = "unknown-rule"

@@ -1,0 +1,1 @@
+"""Quality profiles as data, one TOML file each."""

@@ -1,0 +1,61 @@
+"""Rules about the instruments themselves: is there a calibration, and was it valid all through the period?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from carbonseal_attest.instants import format_instant
+from carbonseal_verifier.quality.findings import Observation, Run
+from carbonseal_verifier.quality.rules.signature import RuleFunction
+from carbonseal_verifier.quality.scope import Calibration, Target
+
+_DAY: Final = 86_400_000
+
+
+def calibration_missing(target: Target) -> Iterator[Observation]:
+    """Find meters that the plan wants calibrated and that have no record."""
+    if _is_required(target) and not _records(target):
+        run = Run(target.scope.start, target.scope.end, 1)
+        yield Observation((run,), {"device": target.subject["device"]}, is_absence=True)
+
+
+def calibration_expired(target: Target) -> Iterator[Observation]:
+    """Find the part of the period that no calibration covers; the plan's cycle may end one early."""
+    records = _records(target)
+    if not _is_required(target) or not records:
+        return
+    cycle = target.subject["calibration"]["cycle_days"]  # 0: the certificate alone decides
+    covered = sorted(
+        (r.calibrated_at, min(r.valid_until, r.calibrated_at + cycle * _DAY) if cycle else r.valid_until)
+        for r in records
+    )
+    runs: list[Run] = []
+    at, end = target.scope.start, target.scope.end
+    for low, high in [*covered, (end, end)]:
+        if low > at:
+            runs.append(Run(at, min(low, end), 1))
+        at = max(at, high)
+        if at >= end:
+            break
+    if runs:
+        days = -(-sum(run.end - run.start for run in runs) // _DAY)
+        yield Observation(
+            tuple(runs), {"since": format_instant(runs[0].start), "days": str(days)},
+            digests=tuple(r.digest for r in records),
+        )  # fmt: skip
+
+
+def _is_required(target: Target) -> bool:
+    calibration = target.subject.get("calibration")
+    return calibration is not None and bool(calibration.get("required"))
+
+
+def _records(target: Target) -> list[Calibration]:
+    return [c for c in target.scope.calibrations if c.device == target.subject["device"]]
+
+
+RULES: Final[Mapping[str, RuleFunction]] = {
+    "calibration-missing": calibration_missing,
+    "calibration-expired": calibration_expired,
+}
