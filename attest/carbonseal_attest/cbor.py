@@ -20,6 +20,29 @@ _MIN_INT: Final = -(1 << 64)
 _SCALARS: Final = frozenset({bytes, str, bool, type(None)})
 
 
+class _NoTags(dict[int, Any]):
+    """Stands for a decoder of every tag, and each refuses before the decoder acts on it.
+
+    Tags 28 and 29 (shared values) would let a hundred bytes unfold into billions of items.
+    """
+
+    def __contains__(self, tag: object) -> bool:
+        return True
+
+    def __getitem__(self, tag: int) -> Any:
+        return _refuse_tag
+
+    def get(self, tag: int, default: Any = None) -> Any:
+        return _refuse_tag
+
+
+def _refuse_tag(*_: object) -> Any:
+    raise _refusal("holds a tag")
+
+
+_NO_TAGS: Final = _NoTags()
+
+
 def encode(value: Any) -> bytes:
     """Return the one encoding of `value`.
 
@@ -47,7 +70,14 @@ def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH)
     if len(data) > max_size:
         raise _refusal(f"{len(data)} bytes, and at most {max_size} are read")
     try:
-        value = cbor2.loads(data, max_depth=max_depth, allow_indefinite=False, allow_duplicate_keys=False)
+        value = cbor2.loads(
+            data,
+            max_depth=max_depth,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_NO_TAGS,
+            tag_hook=_refuse_tag,
+        )
     except Exception as error:  # the decoder's own errors have no common root; all of them mean bad input
         raise _refusal(f"not CBOR within limits ({type(error).__name__})") from error
     _admit(value, max_depth)
@@ -70,7 +100,7 @@ def _admit(value: Any, depth: int) -> None:
         kinds = set(map(type, value))
         if kinds <= {int, type(None)}:
             numbers = [n for n in value if n is not None]
-            if numbers and not (_MIN_INT <= min(numbers) and max(numbers) <= _MAX_INT):
+            if numbers and (min(numbers) < _MIN_INT or max(numbers) > _MAX_INT):
                 raise _refusal("an integer needs more than 64 bits")
         elif not kinds <= _SCALARS:
             for item in value:
@@ -93,9 +123,24 @@ def _admit_keys(mapping: dict[Any, Any]) -> None:
         return
     if kinds != {int}:
         raise _refusal("map keys are all text or all integers")
-    negative = [k for k in mapping if k < 0]
-    if negative and max(negative) > -65537 and max(mapping) > 23:  # noqa: PLR2004 - sizes of RFC 8949 §3
+    negative, highest = [k for k in mapping if k < 0], max(mapping)
+    if negative and highest >= 0 and _head_size(-1 - max(negative)) < _head_size(highest):
         raise _refusal("a short negative key stands beside a long non-negative one")
+
+
+def _head_size(argument: int) -> int:
+    """Return the length in bytes of the head that writes `argument` (RFC 8949 §3)."""
+    return (
+        1
+        if argument < 24
+        else 2
+        if argument < 256
+        else 3
+        if argument < 65_536
+        else 5
+        if argument < 1 << 32
+        else 9
+    )
 
 
 def _refusal(reason: str) -> EncodingError:
