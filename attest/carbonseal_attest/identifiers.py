@@ -1,7 +1,8 @@
 """Codes and origins. Headers carry opaque codes only; names and credit codes stay in contents.
 
 Origins follow C2SP tlog-checkpoint (schema-less URL). The credit code is GB 32100-2015 (18 characters, the
-last one a check character). LEI and resolution services are left to later.
+last one a check character). No name holds `..` or an empty segment, so that none can climb out of a folder.
+LEI and resolution services are left to later.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ MAX_ORIGIN: Final = 120  # characters; it stands in every statement header
 _ORIGIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*){1,6}")
 _CODE: Final = re.compile(r"[a-z]{1,3}-[a-z0-9][a-z0-9-]{1,46}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,79}")
+# Controls, invisible formatting (a right-to-left override can show another name than it writes), line and
+# paragraph separators, halves of surrogate pairs, private use and non-characters. Written out, since what a
+# library calls printable changes with its edition of Unicode.
+_NOT_PLAIN: Final = re.compile(
+    "[\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202f"
+    "\u205f-\u206f\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U0001fffe\U0001ffff\U0002fffe\U0002ffff"
+    "\U0003fffe-\U0010ffff]"
+)
 _CREDIT: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100 leaves out I, O, S, V, Z
 
 
 def check_origin(value: object, *, field: str = "origin") -> str:
     """Return `value` if it is a log origin such as `log.example.org/e-abc/data`."""
-    if isinstance(value, str) and len(value) <= MAX_ORIGIN and _ORIGIN.fullmatch(value):
+    if isinstance(value, str) and len(value) <= MAX_ORIGIN and _ORIGIN.fullmatch(value) and ".." not in value:
         return value
     raise IdentifierInvalid(
         field, "not a log origin", "write host/party/log in lower case, at most 120 characters"
@@ -38,11 +48,21 @@ def check_code(value: object, *, field: str = "code") -> str:
 
 def check_name(value: object, *, field: str = "name") -> str:
     """Return `value` if it is a short machine name (stream, point, measurement): [a-z0-9._/-], at most 80."""
-    if isinstance(value, str) and _NAME.fullmatch(value):
+    if isinstance(value, str) and _NAME.fullmatch(value) and ".." not in value and "//" not in value:
         return value
     raise IdentifierInvalid(
         field, "not a machine name", "write at most 80 of a-z, 0-9, dot, dash, underscore, slash"
     )
+
+
+def is_plain_text(value: str) -> bool:
+    """Say whether `value` holds only characters that a reader can see, and plain spaces.
+
+    Refused are U+0000-001F, 007F-00A0, 00AD, 034F, 061C, 115F-1160, 17B4-17B5, 180B-180F, 200B-200F,
+    2028-202F, 205F-206F, 3164, D800-F8FF, FDD0-FDEF, FE00-FE0F, FEFF, FFA0, FFF0-FFFF, 1BCA0-1BCA3,
+    1D173-1D17A, 1FFFE-1FFFF, 2FFFE-2FFFF and everything from 3FFFE on.
+    """
+    return _NOT_PLAIN.search(value) is None
 
 
 def opaque_code(prefix: str, material: bytes) -> str:
@@ -53,7 +73,7 @@ def opaque_code(prefix: str, material: bytes) -> str:
 
 def check_credit_code(value: object, *, field: str = "org") -> str:
     """Return `value` if it is an 18-character unified social credit code with a right check character."""
-    if isinstance(value, str) and len(value) == 18 and set(value) <= set(_CREDIT):  # noqa: PLR2004 - GB 32100
+    if isinstance(value, str) and len(value) == 18 and set(value) <= set(_CREDIT):
         total = sum(_CREDIT.index(c) * pow(3, i, 31) for i, c in enumerate(value[:17]))
         if _CREDIT[(31 - total % 31) % 31] == value[17]:
             return value

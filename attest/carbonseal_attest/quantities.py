@@ -15,7 +15,9 @@ from carbonseal_attest.errors import QuantityInvalid
 
 MAX_DIGITS: Final = 60  # of one decimal text; a bound on input, far beyond any meter
 MAX_SCALE: Final = 30  # decimal places; floats exported by other systems carry up to 17
-_PLAIN: Final = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+_PLAIN: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_MAX_PLACES: Final = 1000  # before or after the point, when writing; a calculation may carry many digits
+_MAX_MAGNITUDE: Final = 20  # 10^20 is beyond 64 bits at scale 0
 _EXACT: Final = Context(prec=2 * MAX_DIGITS, traps=[Inexact, Overflow])
 
 
@@ -29,9 +31,16 @@ def parse_decimal(text: object, *, field: str = "value") -> Decimal:
 
 
 def format_decimal(value: Decimal) -> str:
-    """Return `value` as a plain string without exponent and without trailing zeros; zero is `0`."""
+    """Return `value` as a plain string without exponent and without trailing zeros; zero is `0`.
+
+    Raises:
+        QuantityInvalid: not finite, or so large or small that its digits would fill pages.
+    """
     if not value.is_finite():
         raise QuantityInvalid("value", "not a finite number", "give a finite decimal")
+    exponent = value.as_tuple().exponent
+    if abs(value.adjusted()) > _MAX_PLACES or (isinstance(exponent, int) and abs(exponent) > _MAX_PLACES):
+        raise QuantityInvalid("value", "an exponent beyond all measure", "give a decimal of ordinary size")
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -53,13 +62,17 @@ def scale_values(values: Sequence[Decimal | None]) -> tuple[int, list[int | None
             raise QuantityInvalid(
                 "values", "holds a value that is not finite", "mark it bad, without a value"
             )
+        if value and (value.adjusted() > _MAX_MAGNITUDE or len(value.as_tuple().digits) > MAX_DIGITS):
+            raise QuantityInvalid(
+                "values", f"needs more than 64 bits or {MAX_DIGITS} digits", "give fewer digits"
+            )
         if -exponent > scale:
-            normal = value.normalize(_EXACT).as_tuple().exponent
+            normal = value.normalize(_EXACT).as_tuple().exponent if value else 0
             scale = max(scale, -normal if isinstance(normal, int) else 0)
     if scale > MAX_SCALE:
         raise QuantityInvalid("values", f"needs {scale} decimal places", f"give at most {MAX_SCALE}")
     integers: list[int | None] = [
-        None if value is None else int(value.scaleb(scale, _EXACT)) for value in values
+        None if value is None else int(value.scaleb(scale, _EXACT)) if value else 0 for value in values
     ]
     if any(n is not None and not -(1 << 64) <= n < 1 << 64 for n in integers):
         raise QuantityInvalid("values", "needs more than 64 bits at its scale", "give fewer digits")

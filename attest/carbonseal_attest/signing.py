@@ -20,7 +20,7 @@ from carbonseal_attest.errors import EncodingError, KeyRefused
 from carbonseal_attest.keys import ED25519, PublicKey
 
 SCRYPT_N: Final = 1 << 15  # 32 MiB at r = 8; a gateway box opens its key in well under a second
-_SCRYPT_N_LIMITS: Final = (1 << 14, 1 << 20)  # below is weak, above would exhaust a small box
+_SCRYPT_N_LIMITS: Final = (1 << 14, 1 << 18)  # below is weak; above (256 MiB) would exhaust a small box
 _FORMAT: Final = "carbonseal-key/v1"
 
 
@@ -105,7 +105,7 @@ def decrypt_key_file(data: bytes, passphrase: str) -> Ed25519Signer:
         or n & (n - 1)
         or len(salt) != 16
         or len(nonce) != 12
-    ):  # noqa: PLR2004
+    ):
         raise KeyRefused("key file", "work factor, salt or nonce outside the limits", remedy)
     try:
         seed = AESGCM(_derive(passphrase, n, salt)).decrypt(nonce, sealed, cbor.encode(value[:5]))
@@ -113,6 +113,8 @@ def decrypt_key_file(data: bytes, passphrase: str) -> Ed25519Signer:
         raise KeyRefused(
             "pass phrase", "does not open the key file", "give the pass phrase it was made with"
         ) from None
+    if len(seed) != 32:
+        raise KeyRefused("key file", "holds something else than a key", remedy)
     signer = Ed25519Signer.from_seed(seed)
     if signer.public.raw != raw:
         raise KeyRefused("key file", "public and secret key do not belong together", remedy)
@@ -120,4 +122,8 @@ def decrypt_key_file(data: bytes, passphrase: str) -> Ed25519Signer:
 
 
 def _derive(passphrase: str, work_factor: int, salt: bytes) -> bytes:
-    return Scrypt(salt=salt, length=32, n=work_factor, r=8, p=1).derive(passphrase.encode())
+    try:
+        secret = passphrase.encode()
+    except UnicodeEncodeError as error:  # bytes of another encoding, from an environment or a terminal
+        raise KeyRefused("pass phrase", "not Unicode text", "give the pass phrase in UTF-8") from error
+    return Scrypt(salt=salt, length=32, n=work_factor, r=8, p=1).derive(secret)

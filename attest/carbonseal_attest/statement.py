@@ -18,8 +18,9 @@ from typing import Any, Final
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError, EncodingError, SignatureInvalid, StatementInvalid
 from carbonseal_attest.identifiers import check_code, check_name, check_origin
-from carbonseal_attest.instants import Interval, check_interval
+from carbonseal_attest.instants import MAX_INSTANT, Interval, check_interval
 from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.merkle import MAX_TREE_SIZE
 from carbonseal_attest.signing import Signer
 
 ALG, KID, CWT_CLAIMS, TYP, HASH_ALGORITHM, CONTENT_TYPE = 1, 4, 15, 16, 258, 259
@@ -32,14 +33,15 @@ SHA256: Final = -16
 STATEMENT_TYPE: Final = "application/vnd.carbonseal.statement+cose"
 MAX_STATEMENT: Final = 4096  # bytes; headers are codes and numbers, and an entry must fit a tile (64 KiB)
 MAX_SEQUENCE: Final = (1 << 53) - 1
-MAX_TREE_SIZE: Final = 1 << 48
 
 _TAG: Final = 0xD2  # tag 18 in one byte
 _REQUIRED: Final = frozenset(
     {ALG, KID, CWT_CLAIMS, TYP, HASH_ALGORITHM, CONTENT_TYPE, ORIGIN, STREAM, SEQUENCE}
 )
 _OPTIONAL: Final = frozenset({PREVIOUS, INTERVAL, CHECKPOINT})
-_MEDIA_TYPE: Final = re.compile(r"application/vnd\.carbonseal\.([a-z][a-z_]{1,39})\.v(0|[1-9]\d{0,2})\+cbor")
+_MEDIA_TYPE: Final = re.compile(
+    r"application/vnd\.carbonseal\.([a-z][a-z_]{1,39})\.v(0|[1-9][0-9]{0,2})\+cbor"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,10 @@ def sign_statement(
 
     The signer stores the bytes before it first sends them and only ever sends those again.
 
-    Args:
-        issued_at: whole seconds since 1970.
-        previous: digest of the stream's statement before this one; None exactly when `sequence` is 0.
-        interval: half-open, in milliseconds; what the content covers, if it covers time.
-        checkpoint: (tree size, root hash) of the newest checkpoint of `origin` that the signer knows.
+    `issued_at` is in whole seconds since 1970; `previous` is the digest of the stream's statement before this
+    one, None exactly when `sequence` is 0; `interval`, half-open and in milliseconds, is what the content
+    covers, if it covers time; `checkpoint` is (tree size, root hash) of the newest checkpoint of `origin`
+    known to the signer; of `content` only the digest is signed.
 
     Raises:
         StatementInvalid: the result would not be a statement.
@@ -189,7 +190,7 @@ def split_sign1(data: bytes, *, max_size: int) -> tuple[bytes, bytes | None, byt
             if not protected or protected == b"\xa0":
                 raise _refusal("header", "empty")
             return protected, payload, signature
-        case [bytes(), dict(), _, bytes()]:
+        case [bytes(), dict(unprotected), bytes() | None, bytes()] if unprotected:
             raise _refusal("unprotected header", "not empty")
         case _:
             raise _refusal("statement", "not the four parts of a COSE_Sign1")
@@ -240,7 +241,7 @@ def _read_header(labels: object) -> Header:
         version=int(named[2]),
         issuer=check_code(claims[CWT_ISSUER], field="iss"),
         subject=check_code(claims[CWT_SUBJECT], field="sub"),
-        issued_at=_uint(claims[CWT_ISSUED_AT], "iat", MAX_SEQUENCE),
+        issued_at=_uint(claims[CWT_ISSUED_AT], "iat", MAX_INSTANT // 1000),
         origin=check_origin(labels[ORIGIN]),
         stream=check_name(labels[STREAM], field="stream"),
         sequence=sequence,
