@@ -14,10 +14,11 @@ from typing import Final
 from carbonseal_attest.errors import CarbonsealError, NoteInvalid
 from carbonseal_attest.identifiers import check_origin
 from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.merkle import EMPTY_ROOT, MAX_TREE_SIZE
 from carbonseal_attest.note import SignedNote, sign_note
 from carbonseal_attest.signing import Signer
 
-_SIZE: Final = re.compile(r"0|[1-9]\d{0,15}")
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,14}")  # a tree has at most 2^48 leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,11 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Return the checkpoint that a note's text writes."""
+        """Return the checkpoint that a note's text writes.
+
+        Raises:
+            NoteInvalid: not exactly origin, size and root hash, or an empty tree with another root.
+        """
         lines = text.split("\n")
         if len(lines) != 4 or lines[3] or not _SIZE.fullmatch(lines[1]):
             raise _refusal("not the three lines of a checkpoint")
@@ -41,7 +46,10 @@ class Checkpoint:
             raise _refusal("malformed origin or root hash") from error
         if len(root) != 32 or base64.b64encode(root).decode() != lines[2]:
             raise _refusal("root hash is not 32 bytes in base64")
-        return cls(origin, int(lines[1]), root)
+        size = int(lines[1])
+        if size > MAX_TREE_SIZE or (size == 0 and root != EMPTY_ROOT):
+            raise _refusal("size beyond 2^48, or an empty tree with a root of its own")
+        return cls(origin, size, root)
 
     def text(self) -> str:
         """Return the three lines that are signed."""

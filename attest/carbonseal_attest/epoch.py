@@ -15,7 +15,16 @@ from typing import Any
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import EncodingError, ProofInvalid
 from carbonseal_attest.identifiers import check_origin
-from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of, verify_inclusion
+from carbonseal_attest.instants import MAX_INSTANT
+from carbonseal_attest.merkle import (
+    MAX_PATH,
+    MAX_TREE_SIZE,
+    inclusion_path,
+    leaf_hash,
+    node_hash,
+    root_of,
+    verify_inclusion,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,10 +55,17 @@ class EpochEntry:
 
     @classmethod
     def decode(cls, data: bytes) -> EpochEntry:
-        """Return the entry that `data` encodes."""
+        """Return the entry that `data` encodes.
+
+        Raises:
+            ProofInvalid: not deterministic CBOR of the four parts within their limits.
+        """
         match _decode(data, "epoch entry"):
             case [int(epoch), bytes(root), int(origins), int(closed_at)] if (
-                epoch > 0 and len(root) == 32 and origins > 0 and closed_at >= 0
+                _is_whole(epoch, 1, MAX_TREE_SIZE)
+                and len(root) == 32
+                and _is_whole(origins, 1, MAX_TREE_SIZE)
+                and _is_whole(closed_at, 0, MAX_INSTANT)
             ):
                 return cls(epoch, root, origins, closed_at)
             case _:
@@ -74,10 +90,19 @@ class MapProof:
 
     @classmethod
     def from_value(cls, origin: str, value: object) -> MapProof:
-        """Return the proof that `value` writes for `origin`."""
+        """Return the proof that `value` writes for `origin`.
+
+        Raises:
+            ProofInvalid: `value` is not size, root, index and path within their limits.
+            IdentifierInvalid: `origin` is not a log origin.
+        """
         match value:
             case [int(size), bytes(root), int(index), list(path)] if (
-                size > 0 and len(root) == 32 and index >= 0 and all(isinstance(h, bytes) for h in path)
+                _is_whole(size, 1, MAX_TREE_SIZE)
+                and len(root) == 32
+                and _is_whole(index, 0, MAX_TREE_SIZE)
+                and len(path) <= MAX_PATH
+                and all(isinstance(h, bytes) and len(h) == 32 for h in path)
             ):
                 return cls(MapEntry(check_origin(origin), size, root), index, tuple(path))
             case _:
@@ -93,6 +118,7 @@ class EpochMap:
         if len(set(self._origins)) != len(self._origins) or not entries:
             raise _refusal("map", "empty, or two heads for one origin")
         self._leaves = [leaf_hash(e.encode()) for e in self.entries]
+        self._nodes: dict[tuple[int, int], bytes] = {}  # kept, so that proving every origin hashes each once
         self.root = root_of(self._leaves)
 
     def close(self, epoch: int, closed_at: int) -> EpochEntry:
@@ -108,15 +134,20 @@ class EpochMap:
         index = bisect_left(self._origins, origin)
         if index == len(self._origins) or self._origins[index] != origin:
             raise _refusal("map proof", f"{origin} is not in the map")
-        nodes: dict[tuple[int, int], bytes] = {}
-
-        def get_node(level: int, at: int) -> bytes:
-            if (level, at) not in nodes:
-                nodes[level, at] = root_of(self._leaves[at << level : (at + 1) << level])
-            return nodes[level, at]
-
-        path = inclusion_path(index, len(self._leaves), get_node)
+        path = inclusion_path(index, len(self._leaves), self._node)
         return MapProof(self.entries[index], index, tuple(path))
+
+    def _node(self, level: int, at: int) -> bytes:
+        if level == 0:
+            return self._leaves[at]
+        if (level, at) not in self._nodes:
+            children = self._node(level - 1, 2 * at), self._node(level - 1, 2 * at + 1)
+            self._nodes[level, at] = node_hash(*children)
+        return self._nodes[level, at]
+
+
+def _is_whole(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
 
 
 def _decode(data: bytes, field: str) -> object:

@@ -16,6 +16,7 @@ from carbonseal_attest.errors import ProofInvalid
 
 GetNode = Callable[[int, int], bytes]
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
+MAX_TREE_SIZE: Final = 1 << 48  # leaves; the anchor contract has the same bound
 MAX_PATH: Final = 63  # hashes; a tree of 2^48 leaves needs 48, C2SP allows 63
 _sha256 = hashlib.sha256
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +21,9 @@ MAX_NOTE: Final = 16_384  # characters
 MAX_SIGNATURES: Final = 64
 _ED25519_TYPE: Final = b"\x01"
 _DASH: Final = "\N{EM DASH} "
+# Control characters but newline, and halves of surrogate pairs, which no UTF-8 can write.
+_UNFIT: Final = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
+_NAME: Final = re.compile(r"[^\s+]+")  # C2SP signed-note: no Unicode spaces, no plus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class SignedNote:
         Raises:
             NoteInvalid: no signature block, control characters, or a malformed signature line.
         """
-        if len(note) > MAX_NOTE or any(ord(c) < 0x20 and c != "\n" for c in note):
+        if len(note) > MAX_NOTE or _UNFIT.search(note):
             raise _refusal("too long, or holds control characters")
         text, separator, block = note.rpartition("\n\n")
         if not separator or not block.endswith("\n"):
@@ -81,7 +85,8 @@ def _read_line(line: str) -> tuple[str, bytes, bytes]:
     except (binascii.Error, ValueError) as error:
         raise _refusal("has a malformed signature line") from error
     # Base64 has spare bits; only the one canonical spelling is read, or a flipped bit could go unseen.
-    if not line.startswith(_DASH) or not name or len(blob) < 5 or base64.b64encode(blob).decode() != encoded:
+    is_canonical = base64.b64encode(blob).decode() == encoded
+    if not line.startswith(_DASH) or not _NAME.fullmatch(name) or len(blob) < 5 or not is_canonical:
         raise _refusal("has a malformed signature line")
     return name, blob[:4], blob[4:]
 

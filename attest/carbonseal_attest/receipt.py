@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import EncodingError, ProofInvalid, StatementInvalid
-from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.merkle import MAX_PATH, leaf_hash, root_from_inclusion
+from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.merkle import MAX_PATH, MAX_TREE_SIZE, leaf_hash, root_from_inclusion
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import (
     ALG,
@@ -55,13 +55,13 @@ class Receipt:
         try:
             if data[:1] != _TAG:
                 raise _refusal("not a COSE_Sign1 with tag 18")
-            parts = cbor.decode(data[1:], max_size=MAX_RECEIPT)
+            parts = cbor.decode(data[1:], max_size=MAX_RECEIPT, max_depth=4)
             match parts:
                 case [bytes(protected), dict(unprotected), None, bytes(signature)]:
-                    labels = cbor.decode(protected)
+                    labels = cbor.decode(protected, max_depth=3)
                     match unprotected:
                         case {396: {-1: [bytes(proof)]}} if len(unprotected) == len(unprotected[VDP]) == 1:
-                            return cls._read(protected, labels, cbor.decode(proof), signature)
+                            return cls._read(protected, labels, cbor.decode(proof, max_depth=3), signature)
                 case _:
                     pass
         except EncodingError as error:
@@ -70,21 +70,29 @@ class Receipt:
 
     @classmethod
     def _read(cls, protected: bytes, labels: Any, proof: Any, signature: bytes) -> Receipt:
-        if not isinstance(labels, dict) or labels.keys() != _LABELS or labels[VDS] != RFC9162_SHA256:
+        if not isinstance(labels, dict) or labels.keys() != _LABELS:
             raise _refusal("header is not that of an RFC 9162 receipt")
-        claims, origin, kid = labels[CWT_CLAIMS], labels[ORIGIN], labels[KID]
+        claims, origin, kid, signed_size = (labels[n] for n in (CWT_CLAIMS, ORIGIN, KID, TREE_SIZE))
+        numbers = [labels[ALG], labels[VDS], signed_size]
+        # Types are asked for by name throughout: in Python true equals 1, and isinstance calls it an int.
+        if set(map(type, numbers)) != {int} or numbers[:2] != [ED25519, RFC9162_SHA256]:
+            raise _refusal("header is not that of an RFC 9162 receipt")
         match proof:
-            case [int(size), int(index), list(path)] if len(path) <= MAX_PATH:
+            case [size, index, list(path)] if (
+                type(size) is int and type(index) is int and len(path) <= MAX_PATH
+            ):
                 pass
             case _:
                 raise _refusal("malformed inclusion proof")
+        if not 0 <= index < size <= MAX_TREE_SIZE or size < 2:
+            raise _refusal("index or tree size outside the limits")
         if not all(isinstance(h, bytes) and len(h) == 32 for h in path):
             raise _refusal("malformed inclusion proof")
-        if size != labels[TREE_SIZE]:
+        if size != signed_size:
             raise _refusal("signed tree size and the proof's differ")
         match claims:
             case {1: str(issuer), 2: str(subject)} if (
-                len(claims) == 2 and subject == origin and isinstance(kid, bytes)
+                len(claims) == 2 and subject == origin and isinstance(kid, bytes) and len(kid) == 32
             ):
                 return cls(issuer, subject, kid, size, index, tuple(path), protected, signature)
             case _:

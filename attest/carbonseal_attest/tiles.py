@@ -60,7 +60,7 @@ def decode_entries(data: bytes) -> list[bytes]:
 
 
 def tiles_of(size: int) -> list[Tile]:
-    """Return the hash tiles on the right edge of a tree of `size` leaves, one a level: what its head needs."""
+    """Return the hash tiles on the right edge of a tree of `size` leaves, one a level."""
     tiles, level, count = [], 0, size
     while count:
         index, width = divmod(count, TILE_WIDTH)
@@ -72,14 +72,19 @@ def tiles_of(size: int) -> list[Tile]:
 def grown_tiles(old_size: int, leaf_hashes: Sequence[bytes], read_tile: ReadTile) -> dict[Tile, bytes]:
     """Return the hash tiles, full and partial, that appending `leaf_hashes` to a tree of `old_size` makes.
 
-    Args:
-        read_tile: returns the partial tiles on the old right edge; called at most once a level.
+    `read_tile` returns the partial tiles on the old right edge; it is called at most once a level.
+
+    Raises:
+        ProofInvalid: a tile that was read has another width than was asked for.
     """
     made: dict[Tile, bytes] = {}
     level, count, fresh = 0, old_size, list(leaf_hashes)
     while fresh:
         index, width = divmod(count, TILE_WIDTH)
-        pending = (read_tile(level, index, width) if width else b"") + b"".join(fresh)
+        held_tile = read_tile(level, index, width) if width else b""
+        if len(held_tile) != width * HASH_SIZE:
+            raise ProofInvalid("tile", "has another width than its path", "restore the tile from the entries")
+        pending = held_tile + b"".join(fresh)
         fresh = []
         for at in range(0, len(pending), TILE_WIDTH * HASH_SIZE):
             tile = pending[at : at + TILE_WIDTH * HASH_SIZE]
@@ -129,6 +134,8 @@ def split_hashes(tile: bytes) -> list[bytes]:
 
 
 def _index_path(index: int) -> str:
+    if index < 0:
+        raise ProofInvalid("tile", f"index {index}", "ask for an index from 0")
     groups = [f"{index % 1000:03d}"]
     while index := index // 1000:
         groups.append(f"x{index % 1000:03d}")
