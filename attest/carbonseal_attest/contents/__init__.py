@@ -98,9 +98,8 @@ def build_content(
 ) -> bytes:
     """Return the bytes of a content of `kind`.
 
-    Args:
-        interval: half-open milliseconds, for kinds that cover time; None for the others.
-        salt: 16 fresh random bytes; empty for public kinds.
+    `interval` is half-open, in milliseconds, for kinds that cover time, and None for the others; `salt` is 16
+    fresh random bytes, and empty for public kinds; `body` is what the kind's schema admits.
 
     Raises:
         ContentInvalid: the kind's schema refuses the body, or salt or interval do not fit the kind.

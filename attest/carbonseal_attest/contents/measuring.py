@@ -6,6 +6,8 @@ turn measurements into activity data, and the cross-checks that the quality rule
 
 from __future__ import annotations
 
+from typing import Final
+
 from carbonseal_attest.contents import schema as s
 from carbonseal_attest.contents.readings import FORMS
 
@@ -43,7 +45,9 @@ source_stream = s.record(
         "id": s.name,
         "type": s.text(60),
         "name": s.bilingual,
-        "activity": s.array(s.record({"measurement": s.name, "sign": s.integer(-1, 1)}), 100, least=1),
+        "activity": s.array(
+            s.record({"measurement": s.name, "sign": s.one_of_integers(-1, 1)}), 100, least=1
+        ),
         "unit": s.text(40),
         "factors": s.table(factor, 32),
     }
@@ -82,13 +86,15 @@ cross_check = s.either(
     ),
 )
 
-monitoring_plan = s.record(
+_CHECK_INPUTS: Final = ("active", "reactive", "power_factor", "whole", "a", "b")
+
+_plan = s.record(
     {
         "plan": s.code,
         "plan_version": s.integer(1, 100_000),
         "name": s.bilingual,
         "time_zone": s.text(60),
-        "effective": s.record({"start": s.instant, "end": s.nullable(s.instant)}),
+        "effective": s.ordered(s.record({"start": s.instant, "end": s.nullable(s.instant)})),
         "method": s.text(80),
         "measurements": s.array(measurement, 5000, least=1),
         "source_streams": s.array(source_stream, 500, least=1),
@@ -96,6 +102,27 @@ monitoring_plan = s.record(
         "quality_profile": s.text(80),
     }
 )
+
+
+def monitoring_plan(value: object, field: str) -> None:
+    """Refuse a plan with a malformed field, two things of one id, or a measurement that it does not have."""
+    _plan(value, field)
+    plan = s.body_map(value)
+    for part in ("measurements", "source_streams", "cross_checks"):
+        ids = [item["id"] for item in plan[part]]
+        if len(set(ids)) != len(ids):
+            raise s.refuse(f"{field}.{part}", "one id stands twice")
+    known = {item["id"] for item in plan["measurements"]}
+    for stream in plan["source_streams"]:
+        if not {use["measurement"] for use in stream["activity"]} <= known:
+            raise s.refuse(
+                f"{field}.source_streams", f"{stream['id']} uses a measurement that the plan lacks"
+            )
+    for check in plan["cross_checks"]:
+        used = {check[name] for name in _CHECK_INPUTS if name in check}
+        if not used | set(check.get("parts", ())) <= known:
+            raise s.refuse(f"{field}.cross_checks", f"{check['id']} uses a measurement that the plan lacks")
+
 
 gap = s.record(
     {

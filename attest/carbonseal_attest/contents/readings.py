@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Final
 
 from carbonseal_attest.contents import schema as s
@@ -110,7 +110,7 @@ def read_series(body: Mapping[str, Any]) -> list[Series]:
 
 
 def _pack_times(times: Sequence[int]) -> list[Any]:
-    steps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(times)]
     return [times[0], [[step, sum(1 for _ in run)] for step, run in groupby(steps)]]
 
 

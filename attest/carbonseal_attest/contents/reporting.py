@@ -6,7 +6,7 @@ from carbonseal_attest.contents import schema as s
 
 _head = s.record({"origin": s.origin, "tree_size": s.integer(1, 1 << 48), "root_hash": s.digest})
 quantity = s.record({"value": s.decimal, "unit": s.text(40)})
-_period = s.record({"start": s.instant, "end": s.instant, "time_zone": s.text(60)})
+_period = s.ordered(s.record({"start": s.instant, "end": s.instant, "time_zone": s.text(60)}))
 package = s.record({"id": s.text(80), "digest": s.digest})
 
 method = s.record(
@@ -15,7 +15,7 @@ method = s.record(
         "type": s.one_of("method", "factor_set", "quality_profile"),
         "package_digest": s.digest,
         "status": s.one_of("active", "draft", "legacy", "withdrawn"),
-        "effective": s.record({"start": s.instant, "end": s.nullable(s.instant)}),
+        "effective": s.ordered(s.record({"start": s.instant, "end": s.nullable(s.instant)})),
     }
 )
 

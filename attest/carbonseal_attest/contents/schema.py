@@ -44,11 +44,11 @@ origin = _wrapped(identifiers.check_origin)
 
 
 def text(limit: int = 400) -> Check:
-    """Text of at most `limit` characters, without control characters."""
+    """Text of at most `limit` characters that a reader can see (`identifiers.is_plain_text`)."""
 
     def check(value: object, field: str) -> None:
-        if not isinstance(value, str) or len(value) > limit or not value.isprintable():
-            raise refuse(field, f"not printable text of at most {limit} characters")
+        if not isinstance(value, str) or len(value) > limit or not identifiers.is_plain_text(value):
+            raise refuse(field, f"not plain text of at most {limit} characters")
 
     return check
 
@@ -59,6 +59,16 @@ def integer(low: int, high: int) -> Check:
     def check(value: object, field: str) -> None:
         if type(value) is not int or not low <= value <= high:
             raise refuse(field, f"not a whole number from {low} to {high}")
+
+    return check
+
+
+def one_of_integers(*values: int) -> Check:
+    """One of the given whole numbers."""
+
+    def check(value: object, field: str) -> None:
+        if type(value) is not int or value not in values:
+            raise refuse(field, f"not one of {', '.join(map(str, values))}")
 
     return check
 
@@ -140,7 +150,7 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
 
 
 def table(check: Check, limit: int) -> Check:
-    """A map from machine names to what `check` admits, of at most `limit` keys."""
+    """A map from texts of at most 200 characters to what `check` admits, of at most `limit` keys."""
 
     def run(value: object, field: str) -> None:
         if not isinstance(value, dict) or len(value) > limit:
@@ -154,6 +164,18 @@ def table(check: Check, limit: int) -> Check:
 
 def anything(value: object, field: str) -> None:
     """Any value that deterministic CBOR can write; its kind's own reader checks it further."""
+
+
+def ordered(check: Check) -> Check:
+    """What `check` admits, a map whose `start` lies before its `end`, if it has one."""
+
+    def run(value: object, field: str) -> None:
+        check(value, field)
+        period = body_map(value)
+        if period["end"] is not None and period["start"] >= period["end"]:
+            raise refuse(field, "ends before it starts, or is empty")
+
+    return run
 
 
 bilingual = record({"zh": text(200), "en": text(200)})
