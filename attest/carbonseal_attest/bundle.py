@@ -26,7 +26,8 @@ MAX_MEMBERS: Final = 200_000
 MAX_MEMBER: Final = 64 << 20  # bytes; larger things are cut into numbered members
 MAX_BUNDLE: Final = 4 << 30  # bytes of all members together
 _MAX_MANIFEST: Final = 32 << 20
-_NAME: Final = re.compile(r"[A-Za-z0-9._@-]+(/[A-Za-z0-9._@-]+){0,15}")
+# No part begins with a dot: two names must never be one path, nor climb out of a folder.
+_NAME: Final = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9._@-]*(/[A-Za-z0-9_@-][A-Za-z0-9._@-]*){0,15}")
 _MAX_NAME: Final = 240
 
 
@@ -39,6 +40,9 @@ def write_bundle(members: Mapping[str, bytes], out: BinaryIO) -> bytes:
     names = sorted(members)
     manifest = {name: [len(members[name]), hashlib.sha256(members[name]).digest()] for name in names}
     _check_manifest(manifest)
+    head = cbor.encode(manifest)
+    if len(head) > _MAX_MANIFEST or sum(map(len, members.values())) > MAX_BUNDLE:
+        raise _refusal("manifest", "too much for one bundle")
     running = hashlib.sha256()
 
     def put(data: bytes) -> None:
@@ -46,7 +50,7 @@ def write_bundle(members: Mapping[str, bytes], out: BinaryIO) -> bytes:
         out.write(data)
 
     put(cbor.encode([FORMAT, VERSION]))
-    put(cbor.encode(manifest))
+    put(head)
     for name in _in_order(manifest):
         put(_bstr_head(len(members[name])))
         put(members[name])
@@ -64,9 +68,9 @@ def read_members(stream: BinaryIO, *, max_bundle: int = MAX_BUNDLE) -> Iterator[
         BundleInvalid: not a bundle, cut off, changed, too large, or followed by further bytes.
     """
     source = _Source(stream)
-    if source.item(64) != [FORMAT, VERSION]:
+    if cbor.encode(source.item(64, most=3)) != cbor.encode([FORMAT, VERSION]):
         raise _refusal("header", "not a Carbonseal evidence bundle of version 1")
-    manifest = _check_manifest(source.item(_MAX_MANIFEST))
+    manifest = _check_manifest(source.item(_MAX_MANIFEST, most=1 + 4 * MAX_MEMBERS))
     if sum(size for size, _ in manifest.values()) > max_bundle:
         raise _refusal("manifest", f"members of more than {max_bundle} bytes")
     for name in _in_order(manifest):
@@ -132,11 +136,12 @@ class _Source:
             raise _refusal("member", "has another length than the manifest says")
         return self._read(size)
 
-    def item(self, limit: int) -> object:
-        """Read one array or map whose length is not known beforehand, item head by item head."""
+    def item(self, limit: int, *, most: int) -> object:
+        """Read one item of at most `limit` bytes and `most` parts, head by head."""
         data = bytearray()
-        pending = 1
+        pending, parts = 1, 0
         while pending:
+            parts += 1
             head = self._read(1)
             data += head
             major, info = head[0] >> 5, head[0] & 31
@@ -150,7 +155,7 @@ class _Source:
                     raise _refusal("bundle", "header or manifest too large")
                 data += self._read(value)
             pending += -1 + (value if major == 4 else 2 * value if major == 5 else 0)
-            if len(data) > limit or pending > limit:
+            if len(data) > limit or parts + pending > most:
                 raise _refusal("bundle", "header or manifest too large")
         try:
             decoded: object = cbor.decode(bytes(data), max_size=limit, max_depth=3)

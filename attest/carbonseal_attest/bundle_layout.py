@@ -26,6 +26,7 @@ from carbonseal_attest import cbor
 from carbonseal_attest.contents import schema as s
 from carbonseal_attest.epoch import MapProof
 from carbonseal_attest.errors import BundleInvalid, CarbonsealError
+from carbonseal_attest.identifiers import check_origin
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.merkle import MAX_PATH, Frontier
 from carbonseal_attest.tiles import TILE_WIDTH
@@ -139,11 +140,11 @@ def from_members(members: Mapping[str, bytes]) -> EvidenceBundle:
         return rest.pop(name)
 
     subject = _read("subject", take("subject"), _subject)
-    logs = {}
+    logs: dict[str, LogSection] = {}
     for value in _read("logs", take("logs"), s.array(_log, 1000, least=1)):
         origin, size = value["origin"], value["end"] - value["first"]
-        if origin in logs or size < 1:
-            raise _refusal("logs", f"{origin} stands twice, or is empty")
+        if size < 1 or (logs and origin <= next(reversed(logs))):
+            raise _refusal("logs", f"{origin} is empty, stands twice, or not in order")
         entries = tuple(_take_chunks(rest, f"entries/{origin}/", size))
         logs[origin] = _section(value, entries)
     head = _read("log-of-logs", take("log-of-logs"), _log_of_logs)
@@ -164,12 +165,15 @@ def from_members(members: Mapping[str, bytes]) -> EvidenceBundle:
         if not path:
             raise _refusal(name, "names no file")
         packages.setdefault(package, {})[path] = rest.pop(name)
+    start, end = subject["period"]["start"], subject["period"]["end"]
+    if start >= end:
+        raise _refusal("subject.period", "ends before it starts, or is empty")
     bundle = EvidenceBundle(
         report_digest=subject["report"],
         operator=subject["operator"],
         registrar=subject["registrar"],
         log_host=subject["log_host"],
-        period=(subject["period"]["start"], subject["period"]["end"]),
+        period=(start, end),
         time_zone=subject["period"]["time_zone"],
         logs=logs,
         log_of_logs_checkpoint=_text("log-of-logs", head["checkpoint"]),
@@ -206,44 +210,59 @@ def _section(value: dict[str, Any], entries: tuple[bytes, ...]) -> LogSection:
 
 
 def _chunks(items: Iterable[bytes]) -> Iterator[bytes]:
+    return (cbor.encode(chunk) for chunk in _split(items))
+
+
+def _split(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the items in runs as long as they may be: the one way to cut them into members."""
     chunk: list[bytes] = []
     size = 0
     for item in items:
         if chunk and (len(chunk) == TILE_WIDTH or size + len(item) > _CHUNK_BYTES):
-            yield cbor.encode(chunk)
+            yield chunk
             chunk, size = [], 0
         chunk.append(item)
         size += len(item)
     if chunk:
-        yield cbor.encode(chunk)
+        yield chunk
 
 
-def _take_chunks(rest: dict[str, bytes], prefix: str, count: int | None) -> Iterator[bytes]:
+def _take_chunks(rest: dict[str, bytes], prefix: str, count: int | None) -> list[bytes]:
     items: list[bytes] = []
-    names = sorted(n for n in rest if n.startswith(prefix) and "/" not in n[len(prefix) :])
+    lengths: list[int] = []
     check = s.array(s.octets(1, _CHUNK_BYTES), TILE_WIDTH, least=1)
-    for at, name in enumerate(names):
-        if name != f"{prefix}{at:06d}":
-            raise _refusal(name, "is not the next one in order")
-        items.extend(_read(name, rest.pop(name), check))
+    # Names are asked for one by one: a later number without the one before it stays behind, as unknown.
+    while (name := f"{prefix}{len(lengths):06d}") in rest:
+        chunk = _read(name, rest.pop(name), check)
+        lengths.append(len(chunk))
+        items.extend(chunk)
     if items and count is not None and len(items) != count:
         raise _refusal(prefix, f"holds {len(items)} entries instead of {count}")
     if count is not None and not items:
         raise _refusal(prefix, "is missing")
-    yield from items
+    if [len(chunk) for chunk in _split(items)] != lengths:
+        raise _refusal(prefix, "is not cut into members as it must be")
+    return items
 
 
 def _read_maps(name: str, data: bytes) -> dict[int, MapProof]:
     proofs: dict[int, MapProof] = {}
+    last = 0
+    origin = name.removeprefix("maps/")
+    try:
+        check_origin(origin)
+    except CarbonsealError as error:
+        raise _refusal(name, error.reason) from error
     for row in _read(name, data, s.array(s.anything, _MAX_EPOCHS)):
         match row:
-            case [int(epoch), *proof] if epoch > 0 and epoch not in proofs:
+            case [int(epoch), *proof] if type(epoch) is int and epoch > last:
+                last = epoch
                 try:
-                    proofs[epoch] = MapProof.from_value(name.removeprefix("maps/"), proof)
+                    proofs[epoch] = MapProof.from_value(origin, proof)
                 except CarbonsealError as error:
                     raise _refusal(name, error.reason) from error
             case _:
-                raise _refusal(name, "a row is malformed, or an epoch stands twice")
+                raise _refusal(name, "a row is malformed, or an epoch stands twice or not in order")
     return proofs
 
 

@@ -16,18 +16,21 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, TrustedBlock
 from carbonseal_attest.errors import CarbonsealError, TrustInvalid
-from carbonseal_attest.identifiers import check_code, check_origin
+from carbonseal_attest.identifiers import check_code, check_origin, is_plain_text
 from carbonseal_attest.instants import format_instant, parse_instant
 from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.merkle import MAX_TREE_SIZE
 from carbonseal_attest.signing import Signer
 
 FORMAT: Final = "carbonseal-trust/v1"
-MAX_TRUST_FILE: Final = 1 << 20  # bytes
-_SIGNATURE: Final = re.compile(rb"# signature ([0-9a-f]{64}) ([0-9a-f]{128})\n\Z")
+MAX_TRUST_FILE: Final = 1 << 18  # bytes
+_MAX_LINE: Final = 1000  # bytes; the TOML reader takes quadratic time over a long dotted key
+_SIGNATURE: Final = re.compile(rb"(?<=\n)# signature ([0-9a-f]{64}) ([0-9a-f]{128})\n\Z")
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,100}/")
 
 
@@ -102,12 +105,15 @@ class TrustFile:
         Raises:
             TrustInvalid: not TOML, an unknown or missing key, a malformed value, or a signature that fails.
         """
-        if len(data) > MAX_TRUST_FILE:
-            raise _refusal("trust file", "too large")
+        if len(data) > MAX_TRUST_FILE or any(len(line) > _MAX_LINE for line in data.split(b"\n")):
+            raise _refusal("trust file", "too large, or a line is too long")
         try:
             root = _Table("", tomllib.loads(data.decode()))
             return cls._read(root, data)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # not TOML or UTF-8, or a number of many thousand digits
             raise _refusal("trust file", f"not TOML ({error})") from error
         except TrustInvalid:
             raise
@@ -139,13 +145,14 @@ class TrustFile:
             is_anchor_required=anchor == "required",
             max_age_ms=None if max_age is None else max_age * 3_600_000,
             not_before=not_before,
-            last_dates=dict(_algorithm(t) for t in root.tables("algorithm")),
+            last_dates=_algorithms(root.tables("algorithm")),
             quality_profile=quality.text("profile"),
         )
         for table in (freshness, requirements, quality, root):
             table.close()
         if result.is_anchor_required and not result.chains:
             raise _refusal("chain", "an anchor is required, but no chain is named")
+        _check_no_contradiction(result)
         return result
 
     def log_host_of(self, origin: str) -> TrustedLogHost:
@@ -167,7 +174,7 @@ def format_chain(chain: ChainProfile) -> str:
     lines = [
         "[[chain]]",
         f"chain_id = {chain.chain_id}",
-        f'header_profile = "{chain.header_profile}"',
+        f'header_profile = "{_plain(chain.header_profile, "chain.header_profile")}"',
         f'contract = "{chain.contract.hex()}"',
         f'code_hash = "{chain.code_hash.hex()}"',
         f'log_id = "{chain.log_id.hex()}"',
@@ -175,7 +182,7 @@ def format_chain(chain: ChainProfile) -> str:
     ]
     for block in chain.trusted_blocks:
         lines += ["[[chain.trusted_block]]", f"number = {block.number}", f'hash = "{block.block_hash.hex()}"']
-        lines += [f'source = "{block.source}"']
+        lines += [f'source = "{_plain(block.source, "chain.trusted_block.source")}"']
     return "\n".join(lines) + "\n"
 
 
@@ -183,8 +190,8 @@ def format_trust_file(trust: TrustFile) -> str:
     """Return `trust` as TOML text, unsigned; reading it again gives the same facts."""
     lines = [
         f'format = "{FORMAT}"',
-        f'publisher = "{trust.publisher}"',
-        f'label = "{trust.label}"',
+        f'publisher = "{_plain(trust.publisher, "publisher")}"',
+        f'label = "{_plain(trust.label, "label")}"',
         f'published_at = "{format_instant(trust.published_at)}"',
         "",
         "[freshness]",
@@ -194,7 +201,7 @@ def format_trust_file(trust: TrustFile) -> str:
     if trust.not_before is not None:
         lines.append(f'not_before = "{format_instant(trust.not_before)}"')
     lines += ["", "[requirements]", f'anchor = "{"required" if trust.is_anchor_required else "optional"}"']
-    lines += ["", "[quality]", f'profile = "{trust.quality_profile}"', ""]
+    lines += ["", "[quality]", f'profile = "{_plain(trust.quality_profile, "quality.profile")}"', ""]
     for algorithm, last in trust.last_dates.items():
         lines += ["[[algorithm]]", f"id = {algorithm}", f'last_date = "{format_instant(last)}"', ""]
     for registrar in trust.registrars:
@@ -219,6 +226,13 @@ def format_trust_file(trust: TrustFile) -> str:
     return "\n".join(lines) + "\n".join(format_chain(chain) for chain in trust.chains)
 
 
+def _plain(value: str, field: str) -> str:
+    """Return `value` if it can stand between quotes as it is, on paper and in TOML."""
+    if not value or len(value) > 300 or not is_plain_text(value) or '"' in value or "\\" in value:
+        raise _refusal(field, "empty, too long, or not plain text")
+    return value
+
+
 class _Table:
     """A TOML table whose keys must all be read: what is left at `close` is unknown and refused."""
 
@@ -241,9 +255,7 @@ class _Table:
 
     def text(self, key: str) -> str:
         value: str = self._take(key, str)
-        if not value or len(value) > 300 or not value.isprintable() or '"' in value or "\\" in value:
-            raise _refusal(f"{self._path}{key}", "empty, too long, or not plain text")
-        return value
+        return _plain(value, f"{self._path}{key}")
 
     def integer(self, key: str, low: int, high: int) -> int:
         value: int = self._take(key, int)
@@ -324,14 +336,40 @@ def _chain(table: _Table) -> ChainProfile:
     return result
 
 
-def _algorithm(table: _Table) -> tuple[int, int]:
-    result = table.integer("id", -1000, -1), table.instant("last_date")
-    table.close()
-    return result
+def _algorithms(tables: list[_Table]) -> dict[int, int]:
+    last_dates: dict[int, int] = {}
+    for table in tables:
+        algorithm, last = table.integer("id", -1000, -1), table.instant("last_date")
+        table.close()
+        if algorithm in last_dates:
+            raise _refusal("algorithm", f"{algorithm} stands twice")
+        last_dates[algorithm] = last
+    return last_dates
+
+
+def _check_no_contradiction(trust: TrustFile) -> None:
+    """Refuse a file in which one question has two answers, since the order of tables must decide nothing."""
+    parties = [registrar.party for registrar in trust.registrars]
+    if not parties or len(set(parties)) != len(parties):
+        raise _refusal("registrar", "none is named, or one stands twice")
+    prefixes = [host.origin_prefix for host in trust.log_hosts]
+    if any(a is not b and a.startswith(b) for a in prefixes for b in prefixes):
+        raise _refusal("log_host.origin_prefix", "one lies inside another")
+    for host in trust.log_hosts:
+        if not host.log_of_logs.startswith(host.origin_prefix):
+            raise _refusal("log_host.log_of_logs", f"is outside {host.origin_prefix}")
+        spans = sorted((key.from_size, key.until_size or MAX_TREE_SIZE + 1) for key in host.keys)
+        if any(start >= end for start, end in spans) or any(a[1] > b[0] for a, b in pairwise(spans)):
+            raise _refusal("log_host.key", "sizes of keys overlap, or are empty")
+    contracts = [(chain.chain_id, chain.log_id) for chain in trust.chains]
+    if len(set(contracts)) != len(contracts):
+        raise _refusal("chain", "one log on one chain stands twice")
 
 
 def _verify_signature(data: bytes) -> PublicKey | None:
     found = _SIGNATURE.search(data)
+    if data.count(b"# signature") != (0 if found is None else 1):
+        raise _refusal("signature", "malformed, doubled, or not the last line")
     if found is None:
         return None
     key = PublicKey(ED25519, bytes.fromhex(found[1].decode()))
