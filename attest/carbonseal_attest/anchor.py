@@ -1,8 +1,8 @@
 """Offline evidence of an anchor: what a LogAnchor contract held at one block, shown without a node.
 
 A chain of headers leads from the evidence block to a block that the trust file names; account and storage
-proofs show the contract's code, the log's head and its history hash; replaying the list of all heads gives that
-hash and so proves every head and its block time. The layout of storage and the history hash are those of
+proofs show the contract's code, the log's head and its history hash; replaying the list of all heads gives
+that hash and so proves every head and its block time. The layout of storage and the history hash are those of
 `contracts/src/LogAnchor.sol`. It leaves out fetching (the ledger's) and comparing with a live node (`--rpc`).
 The chain id is asserted by the trust file, not proven: no header contains it.
 """
