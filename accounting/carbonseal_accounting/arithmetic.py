@@ -28,7 +28,7 @@ from carbonseal_accounting.errors import ArithmeticRefused
 QUOTIENT_DIGITS: Final = 34  # significant digits of a quotient that does not terminate
 EXACT_DIGITS: Final = 400  # beyond any product of a method's inputs; outgrowing it is refused
 
-_EXACT: Final = Context(prec=EXACT_DIGITS, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+EXACT: Final = Context(prec=EXACT_DIGITS, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 _QUOTIENT: Final = Context(
     prec=QUOTIENT_DIGITS, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Overflow, DivisionByZero]
 )
@@ -87,7 +87,7 @@ def read_decimal(value: object, *, field: str) -> Decimal:
 def add(left: Decimal, right: Decimal) -> Decimal:
     """Return the exact sum."""
     try:
-        return _EXACT.add(left, right)
+        return EXACT.add(left, right)
     except (Inexact, InvalidOperation, Overflow) as error:
         raise _outgrown() from error
 
@@ -95,7 +95,7 @@ def add(left: Decimal, right: Decimal) -> Decimal:
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """Return the exact difference."""
     try:
-        return _EXACT.subtract(left, right)
+        return EXACT.subtract(left, right)
     except (Inexact, InvalidOperation, Overflow) as error:
         raise _outgrown() from error
 
@@ -103,7 +103,7 @@ def subtract(left: Decimal, right: Decimal) -> Decimal:
 def multiply(left: Decimal, right: Decimal) -> Decimal:
     """Return the exact product."""
     try:
-        return _EXACT.multiply(left, right)
+        return EXACT.multiply(left, right)
     except (Inexact, InvalidOperation, Overflow) as error:
         raise _outgrown() from error
 
@@ -131,7 +131,7 @@ def scale_by(value: Decimal, ratio: Fraction) -> Decimal:
         rest, places, numerator = rest // 5, places + 1, numerator * 2
     # The power of ten moves the point, so kWh to MWh adds no digits and invents no trailing zeros.
     try:
-        product = _EXACT.scaleb(_EXACT.multiply(value, Decimal(numerator)), -places)
+        product = EXACT.scaleb(EXACT.multiply(value, Decimal(numerator)), -places)
     except (Inexact, InvalidOperation, Overflow) as error:
         raise _outgrown() from error
     return product if rest == 1 else divide(product, Decimal(rest))

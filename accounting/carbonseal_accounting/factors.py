@@ -57,7 +57,7 @@ _COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One value with everything that gives it meaning; `set_name` is empty when the plan declares it."""
+    """One value with everything that gives it meaning; `set_name` is empty for a declared one or a method's default."""
 
     set_name: str  # ID@VERSION
     set_digest: bytes
@@ -78,7 +78,7 @@ class Factor:
     @property
     def is_declared(self) -> bool:
         """Whether the plan states the value itself."""
-        return not self.set_name
+        return self.certainty == DECLARED
 
     @property
     def is_unsure(self) -> bool:
@@ -137,7 +137,9 @@ class FactorSet:
         name = check_identity(f"{head['id']}@{head['version']}", "factor_set.toml.id", FactorSetInvalid)
         title = check_bilingual(head["title"], "factor_set.toml.title", FactorSetInvalid)
         if not isinstance(head["files"], list) or set(files) != {"factor_set.toml", *map(str, head["files"])}:
-            raise FactorSetInvalid("factor_set.toml.files", "not the files of the package", "list each CSV once")
+            raise FactorSetInvalid(
+                "factor_set.toml.files", "not the files of the package", "list each CSV once"
+            )
         digest = package_digest(files)
         factors = dict[str, Factor]()
         for path in head["files"]:
@@ -196,7 +198,9 @@ def pick_factor_set(sets: Mapping[str, FactorSet], name: object, *, field: str) 
     found = sets.get(name) if isinstance(name, str) else None
     if found is None:
         raise FactorSetUnknown(
-            field, f"no factor set {str(name)[:60]!r} at hand", f"name one of {', '.join(sorted(sets)) or 'none'}"
+            field,
+            f"no factor set {str(name)[:60]!r} at hand",
+            f"name one of {', '.join(sorted(sets)) or 'none'}",
         )
     return found
 
@@ -210,7 +214,9 @@ def read_declared(table: object, *, field: str) -> Factor:
     needed = {"value", "unit", "kind", "region", "year", "source"}
     body = check_keys(table, needed, needed, field, FactorRefused)
     if body["kind"] not in KINDS:
-        raise FactorRefused(f"{field}.kind", f"unknown kind {str(body['kind'])[:40]!r}", f"use {', '.join(KINDS)}")
+        raise FactorRefused(
+            f"{field}.kind", f"unknown kind {str(body['kind'])[:40]!r}", f"use {', '.join(KINDS)}"
+        )
     for part in ("region", "source"):
         if not isinstance(body[part], str) or not body[part].strip():
             raise FactorRefused(f"{field}.{part}", "empty", "say where the value holds and where it stands")

@@ -170,9 +170,13 @@ def pick_method(methods: Mapping[str, Method], name: object, *, field: str) -> M
     """Return the method `name` out of `methods`; refuse by name when it is not there."""
     found = methods.get(name) if isinstance(name, str) else None
     if found is None:
-        near = difflib.get_close_matches(str(name), methods, n=1, cutoff=0.1) or sorted(methods)[:1] or ["none"]
+        near = (
+            difflib.get_close_matches(str(name), methods, n=1, cutoff=0.1) or sorted(methods)[:1] or ["none"]
+        )
         raise MethodUnknown(
-            field, f"no method {str(name)[:60]!r}", f"use ID@VERSION as `methods list` prints it, such as {near[0]}"
+            field,
+            f"no method {str(name)[:60]!r}",
+            f"use ID@VERSION as `methods list` prints it, such as {near[0]}",
         )
     return found
 
@@ -312,7 +316,9 @@ def _parameter(name: str, table: dict[str, Any], place: str, sets: tuple[str, ..
             read_decimal(default["value"], field=f"{place}.default.value") if "value" in default else None
         ),
         default_note=(
-            check_bilingual(default["note"], f"{place}.default.note", MethodInvalid) if "note" in default else None
+            check_bilingual(default["note"], f"{place}.default.note", MethodInvalid)
+            if "note" in default
+            else None
         ),
         rounding=(
             Rounding.from_table(body["rounding"], field=f"{place}.rounding") if "rounding" in body else None
@@ -349,7 +355,9 @@ def _totals(tables: object, types: Mapping[str, StreamType]) -> tuple[Equation, 
         equation = _equation(table, "totals")
         loose = [name for name in equation.expression.names if "." in name]
         if loose or equation.name in units:
-            raise MethodInvalid(f"totals.{equation.name}", "a stream's figure without sum()", "write sum(type.name)")
+            raise MethodInvalid(
+                f"totals.{equation.name}", "a stream's figure without sum()", "write sum(type.name)"
+            )
         equation.expression.check(units, equation.unit, field=f"totals.{equation.name}")
         units[equation.name] = equation.unit
         totals.append(equation)

@@ -19,7 +19,9 @@ from carbonseal_accounting.errors import AccountingError
 
 MAX_FILES: Final = 64
 MAX_BYTES: Final = 4 << 20  # of all files of a package
-IDENTITY: Final = re.compile(r"(?P<id>[A-Z][A-Za-z0-9-]{1,39})@(?P<version>[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4})")
+IDENTITY: Final = re.compile(
+    r"(?P<id>[A-Z][A-Za-z0-9-]{1,39})@(?P<version>[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4})"
+)
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 
 Refusal = type[AccountingError]
@@ -52,7 +54,9 @@ def read_toml(files: Mapping[str, bytes], path: str, refusal: Refusal) -> dict[s
         raise refusal(path, "not TOML in UTF-8", "mend the file") from error
 
 
-def check_keys(table: object, known: set[str], needed: set[str], field: str, refusal: Refusal) -> dict[str, Any]:
+def check_keys(
+    table: object, known: set[str], needed: set[str], field: str, refusal: Refusal
+) -> dict[str, Any]:
     """Return `table` if it is a map with all `needed` and no unknown keys."""
     if not isinstance(table, dict):
         raise refusal(field, "not a table", "write it as a table")

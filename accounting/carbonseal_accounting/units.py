@@ -190,7 +190,7 @@ def _parse(text: str, field: str) -> Unit:
     return Unit(code, factor, _sorted(powers))
 
 
-class _AmbiguousProduct(Exception):  # noqa: N818 - private, never leaves this module
+class _AmbiguousProduct(Exception):
     pass
 
 

@@ -75,14 +75,20 @@ def main() -> None:
     """Write every package below TARGET."""
     sources = Path(sys.argv[1])
     tables = {name: _read(sources / "factors" / f"{name}.csv") for name in ("grid_ef", "fuels", "gwp", "tce")}
-    with gzip.open(sources / "ipcc-efdb" / "efdb_2006_energy_and_ippu.csv.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(
+        sources / "ipcc-efdb" / "efdb_2006_energy_and_ippu.csv.gz", "rt", encoding="utf-8"
+    ) as lines:
         ipcc = list(csv.DictReader(lines))
-    _write("CN-GRID", "中国电网二氧化碳排放因子", "CO2 factors of Chinese electricity", _grid(tables["grid_ef"]))
+    _write(
+        "CN-GRID", "中国电网二氧化碳排放因子", "CO2 factors of Chinese electricity", _grid(tables["grid_ef"])
+    )
     _write("CN-FUELS", "中国化石燃料参数", "Parameters of fossil fuels in China", _fuels(tables["fuels"]))
     _write("CN-HEAT", "外购热力缺省因子", "Default factor of purchased heat", _heat())
     _write("CN-TCE", "折标准煤系数", "Coefficients to standard coal (GB/T 2589-2020)", _tce(tables["tce"]))
     _write("GWP100", "全球变暖潜势(100 年)", "Global warming potentials, 100 years", _gwp(tables["gwp"]))
-    _write("IPCC2006-COMBUSTION", "IPCC 2006 固定燃烧缺省因子", "IPCC 2006 stationary combustion", _ipcc(ipcc))
+    _write(
+        "IPCC2006-COMBUSTION", "IPCC 2006 固定燃烧缺省因子", "IPCC 2006 stationary combustion", _ipcc(ipcc)
+    )
 
 
 def _grid(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -225,7 +231,9 @@ def _read(path: Path) -> list[dict[str, str]]:
         return [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(lines)]
 
 
-def _write(name: str, title_zh: str, title_en: str, rows: list[dict[str, str]], version: str = "1.0.0") -> None:
+def _write(
+    name: str, title_zh: str, title_en: str, rows: list[dict[str, str]], version: str = "1.0.0"
+) -> None:
     folder = TARGET / name / version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "factor_set.toml").write_text(

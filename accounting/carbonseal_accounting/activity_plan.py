@@ -1,0 +1,195 @@
+"""What activity derivation needs of a monitoring plan's body: measurements, streams, time zone, and their units.
+
+The body has passed the schema of its kind; here its meaning is checked: units exist, quantities can be summed where a
+stream wants an amount, and what a stream names is in the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from carbonseal_accounting.arithmetic import read_decimal
+from carbonseal_accounting.errors import PlanRefused
+from carbonseal_accounting.units import Unit, parse_unit
+from carbonseal_attest.instants import format_instant
+
+MEAN_POWER: Final = "mean_power"
+NOT_SUMMED: Final = (
+    "power_factor",
+    "temperature",
+    "pressure",
+    "concentration",
+    "flow_rate",
+)  # beginnings of names
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One point of the plan's grid."""
+
+    name: str
+    device: str
+    point: str
+    quantity: str
+    form: str
+    unit: Unit  # of the readings
+    step_ms: int
+    modulus: Decimal | None
+    capacity_per_hour: Decimal | None
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether its readings can be summed over time."""
+        if self.form == "register":
+            return True
+        return self.form == "interval" and not self.quantity.startswith(NOT_SUMMED)
+
+    @property
+    def is_mean_power(self) -> bool:
+        """Whether an interval's amount is value times width."""
+        return self.form == "interval" and self.quantity == MEAN_POWER
+
+    @property
+    def amount_unit(self) -> Unit:
+        """The unit of summed amounts: that of the readings, times hours for mean power."""
+        return parse_unit(f"{self.unit.code}.h", field=self.name) if self.is_mean_power else self.unit
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """A source stream of the plan, as far as its activity goes."""
+
+    name: str
+    type: str
+    unit: Unit
+    activity: tuple[tuple[str, int], ...]  # measurement, sign
+    factors: Mapping[str, Any]
+    title: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A monitoring plan, read."""
+
+    code: str
+    version: int
+    time_zone: str
+    start_ms: int
+    end_ms: int | None
+    method: str
+    region: str
+    measurements: Mapping[str, Measurement]
+    streams: Mapping[str, StreamPlan]
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Plan:
+        """Return the plan that a body writes.
+
+        Raises:
+            PlanRefused: a part is missing, an id stands twice, or a stream names what the plan lacks.
+            UnitUnknown: a unit is not known.
+        """
+        try:
+            return cls._read(body)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise PlanRefused(
+                "plan", f"lacks or misshapes {str(error)[:60]}", "write it as the monitoring_plan kind has it"
+            ) from error
+
+    @classmethod
+    def _read(cls, body: Mapping[str, Any]) -> Plan:
+        measurements = dict[str, Measurement]()
+        for at, item in enumerate(body["measurements"]):
+            made = _measurement(item, f"measurements[{at}]")
+            if made.name in measurements:
+                raise PlanRefused(
+                    f"measurements[{at}].id", f"{made.name!r} stands twice", "give each its own id"
+                )
+            measurements[made.name] = made
+        streams = dict[str, StreamPlan]()
+        for at, item in enumerate(body["source_streams"]):
+            stream = _stream(item, measurements, f"source_streams[{at}]")
+            if stream.name in streams:
+                raise PlanRefused(
+                    f"source_streams[{at}].id", f"{stream.name!r} stands twice", "give each its own id"
+                )
+            streams[stream.name] = stream
+        start, end = _effective(body["effective"])
+        return cls(
+            code=str(body["plan"]),
+            version=int(body["plan_version"]),
+            time_zone=body["time_zone"],
+            start_ms=start,
+            end_ms=end,
+            method=str(body["method"]),
+            region=str(body.get("region", "")),
+            measurements=measurements,
+            streams=streams,
+        )
+
+    def check_covers(self, start_ms: int, end_ms: int) -> None:
+        """Refuse a period that the plan does not cover whole."""
+        if start_ms < self.start_ms or (self.end_ms is not None and end_ms > self.end_ms):
+            until = "open" if self.end_ms is None else format_instant(self.end_ms)
+            raise PlanRefused(
+                "plan.effective",
+                f"the plan covers {format_instant(self.start_ms)} to {until}, not the whole period",
+                "compute under the plan version that is effective, in parts if there are two",
+            )
+
+
+def _measurement(item: Mapping[str, Any], place: str) -> Measurement:
+    unit = parse_unit(item["unit"], field=f"{place}.unit")
+    form, step = item["form"], item["step_ms"]
+    if form not in {"register", "interval", "instant"} or type(step) is not int or step <= 0:
+        raise PlanRefused(
+            place, "an unknown form, or a step that is not positive", "use register, interval, instant"
+        )
+    modulus, capacity = item.get("register_modulus"), item.get("capacity_per_hour")
+    return Measurement(
+        name=item["id"],
+        device=item["device"],
+        point=item["point"],
+        quantity=item["quantity"],
+        form=form,
+        unit=unit,
+        step_ms=step,
+        modulus=None if modulus is None else read_decimal(modulus, field=f"{place}.register_modulus"),
+        capacity_per_hour=(
+            None if capacity is None else read_decimal(capacity, field=f"{place}.capacity_per_hour")
+        ),
+    )
+
+
+def _stream(item: Mapping[str, Any], measurements: Mapping[str, Measurement], place: str) -> StreamPlan:
+    unit = parse_unit(item["unit"], field=f"{place}.unit")
+    activity = list[tuple[str, int]]()
+    for part in item["activity"]:
+        name, sign = part["measurement"], part["sign"]
+        if name not in measurements or sign not in {1, -1}:
+            raise PlanRefused(
+                f"{place}.activity",
+                f"{str(name)[:40]!r} is no measurement of the plan",
+                "name one, sign 1 or -1",
+            )
+        if not measurements[name].has_amount:
+            raise PlanRefused(
+                f"{place}.activity",
+                f"{name} ({measurements[name].form}, {measurements[name].quantity}) cannot be summed over time",
+                "use a register, interval amounts, or mean_power intervals",
+            )
+        measurements[name].amount_unit.ratio_to(unit, field=f"{place}.unit")
+        activity.append((name, sign))
+    return StreamPlan(
+        item["id"], item["type"], unit, tuple(activity), item["factors"], dict(item.get("name", {}))
+    )
+
+
+def _effective(value: Any) -> tuple[int, int | None]:
+    if isinstance(value, Mapping):
+        return value["start"], value["end"]
+    start, end = value
+    return start, end

@@ -1,0 +1,162 @@
+"""Cumulative registers on the plan's grid: differences of consecutive readings, roll-over, and what is excluded.
+
+Grid interval i is measured when the register was read at its end and some earlier reading of the period, with no
+refused step between them. Readings snap to the nearest place of the grid, within a quarter of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from carbonseal_accounting.activity_axis import Axis
+from carbonseal_accounting.activity_grid import (
+    LATE,
+    MEASURED,
+    Findings,
+    Grid,
+    SourceContent,
+    Sums,
+    readings_of,
+)
+from carbonseal_accounting.activity_plan import Measurement
+from carbonseal_accounting.arithmetic import EXACT, plain
+
+ROLL_OVER_SHARE: Final = 100  # without a capacity, a roll-over is at most a hundredth of the modulus
+MAX_SHIFT: Final = 12  # decimal places that a change of unit may add
+_HOUR_MS: Final = 3_600_000
+_LATE: Final = 1
+_UNCERTAIN: Final = 2
+
+
+class RegisterGrid(Grid):
+    """Readings of a cumulative register."""
+
+    form = "register"
+
+    def __init__(self, measurement: Measurement, axis: Axis, findings: Findings) -> None:
+        super().__init__(measurement, axis, findings)
+        self.values: list[int | None] = [None] * (axis.count + 1)
+        self.marks = bytearray(axis.count + 1)  # _LATE, _UNCERTAIN
+        self.is_read = bytearray(axis.count + 1)
+        self.scale = 0
+        self.contents = list[bytes]()  # digests
+        self.content_at = dict[int, int]()  # bound -> position in `contents`
+
+    def _place(self, content: SourceContent, series: Mapping[str, Any], ratio: Fraction) -> None:
+        lift = self._lift(series["scale"], ratio)
+        if lift is None:
+            self._note(
+                "unit_differs", series["times"][0], content, "not a decimal multiple of the plan's unit"
+            )
+            return
+        is_used = False
+        axis, months = self.axis, set[int]()
+        values = self.values  # after `_lift`, which may have made a new list
+        late = _LATE if content.is_late else 0
+        number = len(self.contents)
+        for at, integer, quality in readings_of(series):
+            index = axis.nearest(at)
+            if index is None:
+                self._note_outside(at, content, None)
+                continue
+            if self.is_read[index]:
+                self._note("duplicate", at, content, "the register was read here before; the first counts")
+                continue
+            self.is_read[index] = 1
+            if index < axis.count:
+                months.add(axis.month_at(index))
+            if index:
+                months.add(axis.month_at(index - 1))
+            is_used = True
+            if integer is None or quality == "bad":
+                continue
+            values[index] = integer * lift
+            self.marks[index] = late | (_UNCERTAIN if quality == "uncertain" else 0)
+            self.content_at[index] = number
+        if is_used:
+            self.contents.append(content.digest)
+        for month in months:
+            self.digests[month][content.digest] = None
+
+    def _lift(self, scale: int, ratio: Fraction) -> int | None:
+        """Return the whole number that brings a series to the grid's scale, widening that first if needed.
+
+        None when the ratio of the units is no decimal: a register is never rounded.
+        """
+        places, power = scale, 1
+        while power % ratio.denominator:
+            places, power = places + 1, power * 10
+            if places - scale > MAX_SHIFT:
+                return None
+        if places > self.scale:
+            widen = 10 ** (places - self.scale)
+            self.values = [None if value is None else value * widen for value in self.values]
+            self.scale = places
+        return int(ratio.numerator * (power // ratio.denominator) * 10 ** (self.scale - places))
+
+    def _sums(self) -> list[Sums]:
+        axis, states, marks = self.axis, self.states, self.marks
+        sums = [Sums() for _ in axis.months]
+        key = (self.scale, Fraction(1))
+        limit = self._limit_per_ms()
+        last, last_value = -1, 0
+        for index, value in enumerate(self.values):
+            if value is None:
+                continue
+            if last >= 0:
+                step = value - last_value
+                if step < 0 or (
+                    limit and step * limit[1] > limit[0] * (axis.bound(index) - axis.bound(last))
+                ):
+                    step = self._odd_step(last, last_value, index, value, limit)
+                if step >= 0:
+                    month = axis.month_at(index - 1)
+                    if index - last > 1 and axis.month_at(last) != month:
+                        self._find(
+                            "step_across_month", index, "a step that spans a month stands where it ends"
+                        )
+                    is_late = bool(marks[index] & _LATE)
+                    states[index - 1] = LATE if is_late else MEASURED
+                    is_uncertain = bool((marks[index] | marks[last]) & _UNCERTAIN)
+                    sums[month].add(key, step, is_late=is_late, is_uncertain=is_uncertain)
+            last, last_value = index, value
+        return sums
+
+    def _limit_per_ms(self) -> tuple[int, int] | None:
+        """Return the capacity in scaled integers per millisecond, as numerator and denominator."""
+        capacity = self.measurement.capacity_per_hour
+        if capacity is None:
+            return None
+        per_ms = Fraction(capacity) * 10**self.scale / _HOUR_MS
+        return per_ms.numerator, per_ms.denominator
+
+    def _odd_step(
+        self, last: int, last_value: int, index: int, value: int, limit: tuple[int, int] | None
+    ) -> int:
+        """Return the step of a roll-over that the plan allows; else note why the step is excluded, and return -1."""
+        step = value - last_value
+        shown = f"from {self._shown(last_value)} to {self._shown(value)}"
+        if step >= 0:
+            self._find("over_capacity", index, f"{shown}: more than the plan's capacity; excluded")
+            return -1
+        modulus = self.measurement.modulus
+        if modulus is not None:
+            whole = Fraction(modulus) * 10**self.scale
+            span = self.axis.bound(index) - self.axis.bound(last)
+            most = Fraction(limit[0], limit[1]) * span if limit else whole / ROLL_OVER_SHARE
+            rolled = step + whole
+            if rolled.denominator == 1 and last_value < whole and 0 <= rolled <= most:
+                self._find("roll_over", index, f"{shown}: the register turned over at {modulus}")
+                return int(rolled)
+        self._find("negative_step", index, f"{shown}: excluded")
+        return -1
+
+    def _shown(self, value: int) -> str:
+        return plain(Decimal(value).scaleb(-self.scale, EXACT))
+
+    def _find(self, code: str, index: int, detail: str) -> None:
+        digest = self.contents[self.content_at[index]]
+        self.findings.add(code, self.measurement.name, self.axis.bound(index), digest, detail)
