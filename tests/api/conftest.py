@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
+from carbonseal_api.app import create_app
+from carbonseal_api.assembly import Parts, assemble
+from carbonseal_api.demo.cast import HOST_NAME, Cast, enrol_gateway, file_calibrations, open_logs
+from carbonseal_api.founding import seal
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
+from carbonseal_api.settings import load_settings
+from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.database import open_database, stop_embedded
+from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.publishing import PublishedCopy
+
+START_MS = 1_767_196_800_000  # 2025-12-31T16:00:00Z, midnight of 2026-01-01 in Shanghai
+STEP_MS = 900_000
+METERS = ("m-electricity1", "m-electricity2")
 
 STREAMS = (
     ("grid", {"zh": "外购电力", "en": "Purchased electricity"}, "kWh"),
@@ -15,12 +37,21 @@ STREAMS = (
 )
 
 
+def figure(value: str) -> dict[str, str]:
+    rounded = format(Decimal(value).quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
+    return {"value": value, "rounded": rounded, "unit": "tCO2e"}
+
+
 def make_report(code: str = "red", months: int = 6) -> dict[str, Any]:
     by_month = [
         {
             "month": f"2026-{m:02d}",
-            "value": f"{100 + 7 * m + 30 + m + 12}.25",
-            "by_stream": {"grid": f"{100 + 7 * m}.125", "gas": f"{30 + m}.125", "steam": "12"},
+            **figure(f"{100 + 7 * m + 30 + m + 12}.25"),
+            "by_stream": {
+                "grid": figure(f"{100 + 7 * m}.125"),
+                "gas": figure(f"{30 + m}.125"),
+                "steam": figure("12"),
+            },
         }
         for m in range(1, months + 1)
     ]
@@ -38,7 +69,7 @@ def make_report(code: str = "red", months: int = 6) -> dict[str, Any]:
             "zh": "检查表计，提交维修记录或更正声明",
             "en": "inspect the meter; file the repair record or a correction",
         },
-        "digests": ["ab" * 32],
+        "statements": ["ab" * 32],
     }
     return {
         "format": "carbonseal-report/v1",
@@ -87,18 +118,29 @@ def make_report(code: str = "red", months: int = 6) -> dict[str, Any]:
             "steam": {"value": "654.321", "unit": "GJ"},
         },
         "emissions": {
-            "total": {"value": "1014.50", "unit": "tCO2"},
+            "total": figure("1021.5031415"),
+            "totals": {"total": {"title": {"zh": "合计", "en": "Total"}, **figure("1021.5031415")}},
+            "shares": {
+                "late": "0",
+                "uncertain": "0",
+                "substituted": "0",
+                "declared": "0.2",
+                "unsure_factor": "0",
+            },
             "by_stream": [
                 {
                     "stream": stream,
                     "name": name,
                     "type": "combustion",
-                    "value": value,
-                    "unit": "tCO2",
+                    "type_title": {"zh": "燃烧", "en": "combustion"},
+                    "scope": "1",
+                    "is_counted": True,
+                    "notes": [],
                     "share_percent": share,
+                    **figure(value),
                 }
                 for (stream, name, _), value, share in zip(
-                    STREAMS, ("747.75", "201.75", "72"), ("73.24", "19.71", "7.05"), strict=True
+                    STREAMS, ("747.750125", "201.753", "72"), ("73.24", "19.71", "7.05"), strict=True
                 )
             ],
             "by_month": by_month,
@@ -106,6 +148,10 @@ def make_report(code: str = "red", months: int = 6) -> dict[str, Any]:
         "method": {
             "method": "gbt32150@1",
             "title": {"zh": "工业企业温室气体排放核算通则", "en": "General rules for industrial enterprises"},
+            "standard": "GB/T 32150-2015",
+            "boundary": {"zh": "报告主体的全部设施", "en": "all facilities of the reporting entity"},
+            "gwp": "AR5",
+            "rounding": {"places": 2, "mode": "half_up"},
             "packages": [
                 {"id": "gbt32150", "version": "1", "digest": "78" * 32},
                 {"id": "cn-grid", "version": "2023", "digest": "9a" * 32},
@@ -122,7 +168,9 @@ def make_report(code: str = "red", months: int = 6) -> dict[str, Any]:
                 "region": "CN",
                 "year": 2022,
                 "source": "Ministry notice 2024 no. 33",
-                "certainty": "verified",
+                "certainty": "secondary-verified",
+                "name": {"zh": "全国 2022", "en": "China 2022"},
+                "note": "",
                 "set": "cn-grid@2023",
                 "key": "CN/2022",
                 "is_declared": False,
@@ -138,6 +186,8 @@ def make_report(code: str = "red", months: int = 6) -> dict[str, Any]:
                 "year": 2015,
                 "source": "laboratory report of the operator",
                 "certainty": "declared",
+                "name": {"zh": "申报值", "en": "declared"},
+                "note": "",
                 "set": None,
                 "key": None,
                 "is_declared": True,
@@ -204,3 +254,161 @@ def one_month_green_report() -> dict[str, Any]:
 @pytest.fixture
 def proofs() -> ReportProofs:
     return make_proofs()
+
+
+@dataclass
+class Site:
+    """A running deployment with the demo's four parties, on a real embedded PostgreSQL."""
+
+    cast: Cast
+    host: LogHost
+    parts: Parts
+    client: TestClient
+    clock: SteppingClock
+    keys: dict[str, str]
+    gateway: str
+
+    def headers(self, role: str = "enterprise", **more: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[role]}", **more}
+
+    @property
+    def party(self) -> str:
+        return self.cast.enterprise.facts.code
+
+    @property
+    def origin(self) -> str:
+        return self.cast.enterprise.data_origin
+
+    def seal_readings(
+        self, values: list[str], *, start_ms: int, **changes: Any
+    ) -> tuple[SignedStatement, bytes]:
+        """A readings statement of the gateway, next in its stream unless told otherwise."""
+        meter = changes.pop("meter", METERS[0])
+        stream = f"readings/{meter}"
+        heads = {
+            head.stream: head
+            for head in self.host.stream_heads(self.origin, kid=self.cast.gateway.public.kid)
+        }
+        head = heads.get(stream)
+        samples = [Sample(start_ms + i * STEP_MS, Decimal(value)) for i, value in enumerate(values)]
+        series = Series.of("active", "interval", "kW.h", samples, width_ms=STEP_MS)
+        interval = (start_ms, start_ms + len(values) * STEP_MS)
+        fields: dict[str, Any] = {
+            "signer": self.cast.gateway,
+            "party": self.party,
+            "subject": meter,
+            "origin": self.origin,
+            "stream": stream,
+            "sequence": 0 if head is None else head.sequence + 1,
+            "previous": None if head is None else head.digest,
+            "interval": interval,
+            "issued_at": self.clock() // 1000,
+            "is_public": False,
+        }
+        fields |= changes
+        return seal(fields.pop("signer"), "readings", readings_body([series]), **fields)
+
+
+class SteppingClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def file_plan(cast: Cast, start: int) -> bytes:
+    """File a monitoring plan of two electricity meters; returns the statement digest."""
+    measurements = [
+        {
+            "id": f"electricity-{number}",
+            "device": meter,
+            "point": "active",
+            "quantity": "active_energy",
+            "form": "interval",
+            "unit": "kW.h",
+            "step_ms": STEP_MS,
+            "name": {"zh": f"{number} 号进线电表", "en": f"Incoming meter {number}"},
+            "register_modulus": None,
+            "capacity_per_hour": None,
+            "calibration": {"required": True, "cycle_days": 730},
+        }
+        for number, meter in enumerate(METERS, 1)
+    ]
+    body = {
+        "plan": "p-works1",
+        "plan_version": 1,
+        "name": {"zh": "一号厂区", "en": "Works no. 1"},
+        "time_zone": "Asia/Shanghai",
+        "effective": {"start": start, "end": None},
+        "method": "GBT32150-2015@1.0.0",
+        "measurements": measurements,
+        "source_streams": [
+            {
+                "id": "grid",
+                "type": "purchased_electricity",
+                "name": {"zh": "外购电力", "en": "Purchased electricity"},
+                "activity": [{"measurement": item["id"], "sign": 1} for item in measurements],
+                "unit": "kW.h",
+                "factors": {"emission_factor": {"set": "CN-GRID@1.0.0", "key": "CN.location_average.2023"}},
+            }
+        ],
+        "cross_checks": [],
+        "quality_profile": "default@1",
+    }
+    return cast.enterprise.issue(
+        cast.enterprise.register_origin, "monitoring_plan", body, subject="i-works1"
+    ).digest
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    # A short path: PostgreSQL's socket lives in the folder.
+    folder = Path(tempfile.mkdtemp(prefix="cs-api-"))
+    made = open_database(None, folder / "pg")
+    yield made
+    made.dispose()
+    stop_embedded(folder / "pg")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    clock = SteppingClock(START_MS)
+    cast = Cast()
+    published = PublishedCopy(folder / "published")
+    host = LogHost(
+        engine,
+        published,
+        cast.log_key,
+        clock,
+        name=HOST_NAME,
+        party=cast.log_host.facts.code,
+        registrar=cast.registrar.facts.code,
+        registrar_keys=[cast.registrar.signer.public],
+    )
+    open_logs(cast, host, None, clock)
+    gateway = enrol_gateway(cast, METERS)
+    file_plan(cast, START_MS)
+    file_calibrations(cast, METERS, START_MS - 86_400_000)
+    settings = load_settings({}, data_folder=folder, log_host_name=HOST_NAME)
+    parts = assemble(
+        settings,
+        engine,
+        host,
+        published=published,
+        log_key=cast.log_key.public,
+        host_party=cast.log_host.facts.code,
+        registrar=cast.registrar.facts.code,
+        clock=clock,
+    )
+    party = cast.enterprise.facts.code
+    keys = {role: parts.keys.issue(party, [role], "test") for role in ("enterprise", "gateway", "reader")}
+    keys["operator"] = parts.keys.issue(cast.log_host.facts.code, ["operator"], "test")
+    keys["stranger"] = parts.keys.issue(cast.verification_body.facts.code, ["enterprise"], "test")
+    parts.projections.refresh()
+    with TestClient(create_app(parts), raise_server_exceptions=False, follow_redirects=False) as client:
+        yield Site(cast, host, parts, client, clock, keys, gateway)

@@ -25,12 +25,12 @@ def pdf_text(data: bytes) -> str:
 
 
 def figures_of(report: dict[str, Any]) -> list[str]:
-    found = [report["emissions"]["total"]["value"]]
+    found = [report["emissions"]["total"]["value"], report["emissions"]["total"]["rounded"]]
     found += [row["value"] for row in report["activity_data"].values()]
     for row in report["emissions"]["by_stream"]:
-        found += [row["value"], row["share_percent"]]
+        found += [row["value"], row["rounded"], row["share_percent"]]
     for month in report["emissions"]["by_month"]:
-        found += [month["value"], *month["by_stream"].values()]
+        found += [month["rounded"], *(row["rounded"] for row in month["by_stream"].values())]
     found += [factor["value"] for factor in report["factors"]]
     found += [
         str(row[key])

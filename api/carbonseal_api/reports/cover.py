@@ -65,6 +65,7 @@ class Headline(Flowable):  # type: ignore[misc]  # reportlab is untyped
         *,
         label: str,
         value: str,
+        unrounded: str,
         unit: str,
         code: str,
         code_label: str,
@@ -72,7 +73,7 @@ class Headline(Flowable):  # type: ignore[misc]  # reportlab is untyped
         styles: Styles,
     ) -> None:
         super().__init__()
-        self._label, self._value, self._unit = label, value, unit
+        self._label, self._value, self._unit, self._unrounded = label, value, unit, unrounded
         self._code, self._code_label, self._code_meaning, self._styles = (
             code,
             code_label,
@@ -104,6 +105,8 @@ class Headline(Flowable):  # type: ignore[misc]  # reportlab is untyped
         canvas.drawString(
             stringWidth(self._value, self._styles.bold, size) + 8, HEADLINE_HEIGHT - 22 - size, self._unit
         )
+        canvas.setFont(self._styles.regular, 7.5)
+        canvas.drawString(0, 6, _clipped(self._unrounded, self._styles.regular, 7.5, left_width))
         x = self._width * (1 - CODE_SHARE)
         canvas.setStrokeColor(RULE)
         canvas.line(x - 14, 0, x - 14, HEADLINE_HEIGHT)

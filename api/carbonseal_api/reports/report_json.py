@@ -21,6 +21,7 @@ from carbonseal_attest.quantities import format_decimal
 FORMAT: Final = "carbonseal-report/v1"
 SHARE_STEP: Final = Decimal("0.01")  # percent; shares are rounded half to even, figures never
 HEADS: Final = ("data", "register")
+SHARES: Final = ("completeness_percent", "late_percent", "substituted_percent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,15 @@ def compose_report(inputs: ReportInputs) -> dict[str, Any]:
             for stream, row in inventory["by_stream"].items()
         },
         "emissions": _emissions(inventory, names),
-        "method": {"method": inventory["method"], "packages": [dict(package) for package in inputs.packages]},
+        "method": {
+            "method": inventory["method"],
+            "title": dict(inventory["method_package"]["title"]),
+            "standard": inventory["method_package"]["standard"],
+            "boundary": dict(inventory["method_package"]["boundary"]),
+            "gwp": inventory["method_package"]["gwp"],
+            "rounding": dict(inventory["method_package"]["rounding"]),
+            "packages": [dict(package) for package in inputs.packages],
+        },
         "factors": _factors(inventory, names),
         "data_quality": _data_quality(inputs),
         "trace": {
@@ -182,7 +191,7 @@ def _check_inputs(inputs: ReportInputs) -> None:
                 f"cut_off.{head}", "is missing", "give size and root of both logs of the operator"
             )
     planned = {str(stream["id"]) for stream in inputs.plan["source_streams"]}
-    for stream in _rows(inputs.inventory["by_stream"]):
+    for stream in inputs.inventory["by_stream"]:
         if stream not in planned:
             raise ReportInvalid(
                 f"inventory.by_stream.{stream}",
@@ -197,37 +206,44 @@ def _check_inputs(inputs: ReportInputs) -> None:
         )
 
 
-def _rows(by_stream: Any) -> dict[str, Mapping[str, Any]]:
-    if isinstance(by_stream, Mapping):
-        return {str(stream): row for stream, row in by_stream.items()}
-    return {str(row.get("stream", row.get("id"))): row for row in by_stream}
-
-
 def _emissions(inventory: Mapping[str, Any], streams: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    total = inventory["total"]
-    whole = Decimal(total["value"])
+    whole = Decimal(inventory["total"]["value"])
     return {
-        "total": {"value": total["value"], "unit": total["unit"]},
+        "total": _figure(inventory["total"]),
+        "totals": {
+            name: {"title": dict(row["title"]), **_figure(row)} for name, row in inventory["totals"].items()
+        },
         "by_stream": [
             {
                 "stream": stream,
-                "type": streams[stream]["type"],
+                "type": row["type"],
+                "type_title": dict(row["type_title"]),
+                "scope": row["scope"],
+                "is_counted": row["is_counted"],
                 "name": dict(streams[stream].get("name", {})),
-                "value": row["emissions"]["value"],
-                "unit": row["emissions"]["unit"],
-                "share_percent": share_percent(Decimal(row["emissions"]["value"]), whole),
+                "share_percent": share_percent(Decimal(row["emissions"]["value"]), whole)
+                if row["is_counted"]
+                else "0",
+                "notes": [dict(note) for note in row["notes"]],
+                **_figure(row["emissions"]),
             }
-            for stream, row in sorted(_rows(inventory["by_stream"]).items())
+            for stream, row in sorted(inventory["by_stream"].items())
         ],
         "by_month": [
             {
                 "month": row["month"],
-                "value": row["total"]["value"],
-                "by_stream": {stream: part["value"] for stream, part in row["by_stream"].items()},
+                **_figure(row["total"]),
+                "by_stream": {stream: _figure(part) for stream, part in row["by_stream"].items()},
             }
             for row in inventory["by_month"]
         ],
+        "shares": dict(inventory["shares"]),
     }
+
+
+def _figure(row: Mapping[str, Any]) -> dict[str, str]:
+    # Both are kept: the exact value, and the one rounded as the method says.
+    return {"value": row["value"], "rounded": row["rounded"], "unit": row["unit"]}
 
 
 def _factors(inventory: Mapping[str, Any], streams: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -243,9 +259,11 @@ def _factors(inventory: Mapping[str, Any], streams: Mapping[str, Mapping[str, An
             "year": factor["year"],
             "source": factor["source"],
             "certainty": factor["certainty"],
-            "set": factor.get("set"),
-            "key": factor.get("key"),
-            "is_declared": bool(factor.get("is_declared", factor.get("set") is None)),
+            "name": dict(factor["name"]),
+            "set": factor["set"],
+            "key": factor["key"],
+            "note": factor["note"],
+            "is_declared": factor["is_declared"],
         }
         for factor in inventory["factors"]
     ]
@@ -285,7 +303,8 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
         "start": None if start is None else format_instant(start),
         "end": None if end is None else format_instant(end),
         "count": finding["count"],
-        "expected": finding["expected"],
-        "observed": finding["observed"],
-        "cure": finding["cure"],
+        "expected": dict(finding["expected"]),
+        "observed": dict(finding["observed"]),
+        "cure": dict(finding["cure"]),
+        "statements": [digest.hex() for digest in finding["digests"]],
     }

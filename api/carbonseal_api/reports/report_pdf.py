@@ -84,7 +84,8 @@ def _cover(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Fl
     shares = quality["shares"]
     headline = Headline(
         label=words("cover.total"),
-        value=emissions["total"]["value"],
+        value=emissions["total"]["rounded"],
+        unrounded=words("cover.unrounded", value=emissions["total"]["value"]),
         unit=unit,
         code=code,
         code_label=f"{words('code.noun')}: {words.term('code', code)}",
@@ -120,8 +121,8 @@ def _stream_table(report: Mapping[str, Any], words: Wording, styles: Styles) -> 
             words.name(row["name"], row["stream"]),
             report["activity_data"][row["stream"]]["value"],
             report["activity_data"][row["stream"]]["unit"],
-            row["value"],
-            row["share_percent"],
+            row["rounded"],
+            row["share_percent"] if row["is_counted"] else words("scope.apart"),
         )
         for row in emissions["by_stream"]
     ]
@@ -141,14 +142,12 @@ def _charts(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
     streams, months = emissions["by_stream"], emissions["by_month"]
     label = {row["stream"]: words.name(row["name"], row["stream"]) for row in streams}
     bars = charts.stream_bars(
-        [(label[row["stream"]], row["value"], f"({row['share_percent']} %)") for row in streams],
+        [(label[row["stream"]], row["rounded"], f"({row['share_percent']} %)") for row in streams],
         width=CONTENT_WIDTH,
         font=styles.regular,
     )
     series = [
-        charts.Series(
-            label[row["stream"]], tuple(month["by_stream"].get(row["stream"], "0") for month in months)
-        )
+        charts.Series(label[row["stream"]], tuple(_of_month(month, row["stream"]) for month in months))
         for row in streams
     ]
     columns = charts.month_columns(
@@ -161,7 +160,7 @@ def _charts(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
     )
     order = [row["stream"] for row in streams]
     month_rows = [
-        (month["month"], *(month["by_stream"].get(stream, "0") for stream in order), month["value"])
+        (month["month"], *(_of_month(month, stream) for stream in order), month["rounded"])
         for month in months
     ]
     head = [words("column.month"), *(label[stream] for stream in order), words("column.total")]
@@ -183,6 +182,10 @@ def _charts(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
         ),
         PageBreak(),
     ]
+
+
+def _of_month(month: Mapping[str, Any], stream: str) -> str:
+    return str(month["by_stream"][stream]["rounded"]) if stream in month["by_stream"] else "0"
 
 
 def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Flowable]:
@@ -214,6 +217,8 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
                     ),
                 ),
                 (words("method.plan_statement"), text(plan["statement_digest"], styles.mono)),
+                (words("method.boundary"), words.name(method["boundary"])),
+                (words("method.rounding"), _rounding(method["rounding"], words)),
             ],
             styles=styles,
         ),
@@ -224,8 +229,8 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
             widths=(18, 18, 19, 21, 30),
             styles=styles,
         ),
-        gap(6),
-        text(words("method.note"), styles.small),
+        text(words("method.calculation"), styles.subsection),
+        _calculation(report, words, styles),
         text(words("method.packages"), styles.subsection),
         table(
             [words("column.package"), words("column.digest")],
@@ -235,6 +240,30 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
         ),
         PageBreak(),
     ]
+
+
+def _calculation(report: Mapping[str, Any], words: Wording, styles: Styles) -> Table:
+    emissions, activity = report["emissions"], report["activity_data"]
+    rows = [
+        (
+            words.name(row["name"], row["stream"]),
+            row["scope"],
+            f"{activity[row['stream']]['value']} {activity[row['stream']]['unit']}",
+            row["value"],
+        )
+        for row in emissions["by_stream"]
+    ]
+    head = [
+        words("column.stream"),
+        words("column.scope"),
+        words("column.activity"),
+        words("column.unrounded", unit=emissions["total"]["unit"]),
+    ]
+    return table(head, rows, widths=(30, 10, 28, 32), styles=styles, right=(2, 3))
+
+
+def _rounding(rule: Mapping[str, Any], words: Wording) -> str:
+    return words("method.rounding_text", places=rule["places"], mode=words.term("rounding", rule["mode"]))
 
 
 def _factor_source(factor: Mapping[str, Any], words: Wording) -> str:

@@ -1,0 +1,24 @@
+"""What the service asks of the chain side: which anchor covers a head, steps to take, evidence for bundles.
+
+The ledger's anchoring implements the state machine; this is the narrow view that pages, proofs and the
+worker use.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from carbonseal_api.evidence.schemas import AnchorView
+
+
+class AnchorBook(Protocol):
+    """The anchors of one log of logs."""
+
+    def anchor_of(self, tree_size: int) -> AnchorView | None:
+        """Return the first anchor covering a size of the log of logs, or None before it is mined."""
+
+    def step(self) -> int:
+        """Take the next steps of anchoring; returns how many anchors moved to another state."""
+
+    def evidence(self) -> bytes | None:
+        """Return the newest final anchor's evidence for a bundle, or None before the first is final."""

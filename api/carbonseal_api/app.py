@@ -1,0 +1,191 @@
+"""The web service: routes of all domains, one handler that turns errors into problem details, counters, OpenAPI.
+
+Nothing is decided here. `create_app` takes the assembled parts, so that tests, the worker's host and
+`carbonseal up` run the very same application.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.devices.endpoints import router as devices
+from carbonseal_api.documented import ProblemDetails, problems
+from carbonseal_api.epochs.endpoints import router as epochs
+from carbonseal_api.evidence.endpoints import router as evidence
+from carbonseal_api.incoming import parts_of
+from carbonseal_api.inventories.endpoints import router as inventories
+from carbonseal_api.logs.endpoints import router as logs
+from carbonseal_api.organisations.endpoints import router as organisations
+from carbonseal_api.plans.endpoints import router as plans
+from carbonseal_api.problems import (
+    PROBLEM_CBOR,
+    PROBLEM_JSON,
+    ApiError,
+    MethodNotAllowed,
+    NotFound,
+    RequestInvalid,
+    ServiceUnavailable,
+    problem_json,
+    status_of,
+)
+from carbonseal_api.quality.endpoints import router as quality
+from carbonseal_api.reports.endpoints import router as reports
+from carbonseal_api.web.pages import router as pages
+from carbonseal_attest import cbor
+from carbonseal_attest.errors import CarbonsealError
+
+_logger = logging.getLogger(__name__)
+VERSION: Final = "0.1.0"
+DESCRIPTION: Final = (
+    "Signed statements in append-only logs, receipts and proofs; organisations, devices, inventories, data codes and "
+    "emissions reports drawn from them. Errors are problem details (RFC 9457) with code, field, reason and remedy."
+)
+
+
+class InternalError(ApiError):
+    """Something broke that is not the caller's doing."""
+
+    code = "internal-error"
+    status = 500
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Return the application over assembled parts."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        parts.registration_pool.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(
+        title="Carbonseal",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,  # the bundled pages load scripts from a third party
+        redoc_url=None,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    app.state.parts = parts
+    app.state.refusals = Counter[str]()
+    for router in (
+        logs,
+        evidence,
+        organisations,
+        devices,
+        plans,
+        inventories,
+        quality,
+        reports,
+        epochs,
+        pages,
+    ):
+        app.include_router(router)
+    app.add_api_route("/health", health, methods=["GET"], tags=["service"], responses=problems(503))
+    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["service"], response_class=Response)
+    app.add_exception_handler(CarbonsealError, _on_refusal)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(Exception, _on_unknown)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+async def health(request: Request) -> dict[str, str]:
+    """Answer when the database and the published copy do."""
+
+    def ask() -> None:
+        parts = parts_of(request)
+        with parts.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        parts.host.logs()
+
+    await run_in_threadpool(ask)
+    return {"status": "ok", "version": VERSION}
+
+
+async def metrics(request: Request) -> Response:
+    """Return the number of refusals by code, in the Prometheus text format."""
+    refusals: Counter[str] = request.app.state.refusals
+    lines = ["# TYPE carbonseal_refusals_total counter"]
+    lines += [
+        f'carbonseal_refusals_total{{code="{code}"}} {count}' for code, count in sorted(refusals.items())
+    ]
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def _on_refusal(request: Request, error: Exception) -> Response:
+    if not isinstance(error, CarbonsealError):
+        return _on_unknown(request, error)
+    refusals: Counter[str] = request.app.state.refusals
+    refusals[error.code] += 1
+    status = status_of(error)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if PROBLEM_CBOR in request.headers.get("accept", ""):
+        # Concise problem details, RFC 9290: -1 title, -2 detail, -3 instance, -4 response code.
+        concise = {-1: error.code, -2: str(error), -3: request.url.path, -4: status}
+        return Response(cbor.encode(concise), status, headers, media_type=PROBLEM_CBOR)
+    return Response(problem_json(error, request.url.path), status, headers, media_type=PROBLEM_JSON)
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    first: dict[str, Any] = error.errors()[0] if isinstance(error, RequestValidationError) else {}
+    place = ".".join(str(part) for part in first.get("loc", ("request",)))
+    reason = str(first.get("msg", "is not of the documented shape"))
+    return _on_refusal(request, RequestInvalid(place, reason, "see /openapi.json for the shape"))
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        refusal: CarbonsealError = MethodNotAllowed(
+            "method", f"{request.method} is not offered", "see /openapi.json"
+        )
+    elif status == 404:
+        refusal = NotFound("path", "no such route", "see /openapi.json for the routes")
+    else:
+        refusal = RequestInvalid("request", f"refused with {status}", "see /openapi.json")
+    return _on_refusal(request, refusal)
+
+
+def _on_database(request: Request, error: Exception) -> Response:
+    _logger.error("database does not answer: %s", str(error).splitlines()[0])
+    refusal = ServiceUnavailable("database", "does not answer", "send the same bytes again in a moment")
+    response = _on_refusal(request, refusal)
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def _on_unknown(request: Request, error: Exception) -> Response:
+    _logger.error("unexpected error on %s", request.url.path, exc_info=error)
+    return _on_refusal(
+        request,
+        InternalError("service", "an unexpected error", "try again; the operator has the details in the log"),
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        components = schema.setdefault("components", {})
+        components.setdefault("schemas", {})["ProblemDetails"] = ProblemDetails.model_json_schema()
+        components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"apiKey": []}, {}]
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,100 @@
+"""Puts one deployment together: settings, database, log host, API keys, clock.
+
+The web service, the worker and the commands share it, so that each process sees the same logs under the
+same keys. It decides nothing; the parts are plain attributes, passed to the services that need them.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine
+
+from carbonseal_api.anchor_book import AnchorBook
+from carbonseal_api.authentication import KeyRing
+from carbonseal_api.database import migrate
+from carbonseal_api.projections.store import ProjectionStore
+from carbonseal_api.settings import Settings
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.keys import PublicKey
+from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.publishing import PublishedCopy
+
+
+def system_clock() -> int:
+    """Return the present instant in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one deployment.
+
+    Attributes:
+        settings: What was configured.
+        engine: The one database.
+        host: The log host's facade.
+        published: The published copy that it writes, for tiles.
+        log_key: The public log key, for relying parties.
+        host_party: Party code of the log host itself.
+        registrar: Party code of the registrar whose register log admits parties.
+        clock: The injected clock.
+        keys: The API keys.
+        projections: Tables that can be dropped and replayed.
+        anchors: What the chain says, where there is a chain.
+        registration_pool: Threads in which registrations wait for their commit.
+    """
+
+    settings: Settings
+    engine: Engine
+    host: LogHost
+    published: PublishedCopy
+    log_key: PublicKey
+    host_party: str
+    registrar: str
+    clock: Clock
+    keys: KeyRing
+    projections: ProjectionStore
+    registration_pool: ThreadPoolExecutor = field(repr=False)
+    anchors: AnchorBook | None = None
+
+    def close(self) -> None:
+        """End the threads and the database connections."""
+        self.registration_pool.shutdown(wait=True, cancel_futures=True)
+        self.engine.dispose()
+
+
+def assemble(
+    settings: Settings,
+    engine: Engine,
+    host: LogHost,
+    *,
+    published: PublishedCopy,
+    log_key: PublicKey,
+    host_party: str,
+    registrar: str,
+    clock: Clock,
+    anchors: AnchorBook | None = None,
+) -> Parts:
+    """Return the parts of a deployment over an open database and log host, its own tables migrated."""
+    migrate(engine)
+    projections = ProjectionStore(engine, host, registrar=registrar)
+    projections.ensure()
+    return Parts(
+        settings=settings,
+        engine=engine,
+        host=host,
+        published=published,
+        log_key=log_key,
+        host_party=host_party,
+        registrar=registrar,
+        clock=clock,
+        keys=KeyRing(engine, clock),
+        projections=projections,
+        registration_pool=ThreadPoolExecutor(
+            settings.registration_threads, thread_name_prefix="registration"
+        ),
+        anchors=anchors,
+    )

@@ -1,0 +1,184 @@
+"""API keys per organisation and role: made, stored hashed, compared in constant time, refused by default.
+
+A key reads `csk_<id>_<secret>`, the secret being 32 random bytes, so that a plain SHA-256 of it is
+stored: there is no dictionary to try. Sign-in of persons and OAuth2 come later and will end in the same
+`Principal`.
+
+Every route says which roles it takes; there is no default. A caller sees its own organisation's
+resources; the log host's `operator` role sees all. A foreign resource answers like a missing one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.orm import Session
+
+from carbonseal_api.database import ApiKey
+from carbonseal_api.problems import KeyMissing, KeyUnknown, NotFound, RequestInvalid, RoleMissing
+from carbonseal_attest.instants import Clock
+
+# What each role is for. `operator` is the log host's own staff, not the emitting enterprise.
+ROLES: Final[dict[str, str]] = {
+    "gateway": "uploads statements and contents of its organisation",
+    "enterprise": "reads and writes everything of its organisation",
+    "reader": "reads everything of its organisation",
+    "operator": "runs the log host: organisations, keys, epochs",
+}
+_KEY: Final = re.compile(r"csk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+_CACHE_SECONDS: Final = (
+    2.0  # a withdrawn key works at most this long; the hot routes would ask the database each time
+)
+_CACHE_SIZE: Final = 4096
+_REMEDY: Final = "send `Authorization: Bearer csk_…` with a key of your organisation"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: a key of a party, with roles."""
+
+    key_id: str
+    party: str
+    roles: frozenset[str]
+
+    def require(self, allowed: Iterable[str]) -> None:
+        """Refuse unless the caller has one of the roles.
+
+        Raises:
+            RoleMissing: None of them.
+        """
+        wanted = set(allowed)
+        if not self.roles & wanted:
+            raise RoleMissing(
+                "authorization",
+                f"this call takes one of the roles {', '.join(sorted(wanted))}",
+                "use a key with such a role, or ask the log host for one",
+            )
+
+    def require_party(self, party: str, field: str = "party") -> None:
+        """Refuse unless the caller belongs to the party or runs the log host.
+
+        Raises:
+            NotFound: The party is another one; whether it exists is not said.
+        """
+        if self.party != party and "operator" not in self.roles:
+            raise NotFound(field, "no such resource for this key", "use the code of your own organisation")
+
+
+class KeyRing:
+    """The API keys of one database, with a short-lived memory of the ones seen.
+
+    Shared by all threads; `_seen` is guarded by `_lock`.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._engine, self._clock, self._ticks = engine, clock, ticks
+        self._lock = threading.Lock()
+        self._seen: dict[bytes, tuple[float, Principal]] = {}
+
+    def issue(self, party: str, roles: Iterable[str], label: str) -> str:
+        """Make a key and return it; it is not kept and cannot be shown again.
+
+        Raises:
+            RequestInvalid: A role is unknown, or there is none.
+        """
+        chosen = sorted(set(roles))
+        unknown = [role for role in chosen if role not in ROLES]
+        if unknown or not chosen:
+            raise RequestInvalid("roles", f"{unknown or 'none given'}", f"choose from {', '.join(ROLES)}")
+        key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        with Session(self._engine) as session, session.begin():
+            session.add(
+                ApiKey(
+                    key_id=key_id,
+                    secret_hash=hashlib.sha256(secret.encode()).digest(),
+                    party=party,
+                    roles=chosen,
+                    label=label,
+                    created_at=self._clock(),
+                    withdrawn_at=None,
+                )
+            )
+        return f"csk_{key_id}_{secret}"
+
+    def withdraw(self, key_id: str, party: str | None = None) -> None:
+        """Make a key useless from now on.
+
+        Raises:
+            NotFound: No such key, or of another party than the one given.
+        """
+        wanted = update(ApiKey).where(ApiKey.key_id == key_id, ApiKey.withdrawn_at.is_(None))
+        if party is not None:
+            wanted = wanted.where(ApiKey.party == party)
+        with Session(self._engine) as session, session.begin():
+            changed = session.execute(
+                wanted.values(withdrawn_at=self._clock()).returning(ApiKey.key_id)
+            ).all()
+        if not changed:
+            raise NotFound("key_id", "no such key", "list the keys of the organisation")
+        with self._lock:
+            self._seen.clear()
+
+    def keys_of(self, party: str) -> list[ApiKey]:
+        """Return the keys of a party, newest first; secrets are not among it."""
+        with Session(self._engine) as session:
+            return list(
+                session.scalars(
+                    select(ApiKey).where(ApiKey.party == party).order_by(ApiKey.created_at.desc())
+                )
+            )
+
+    def forget_all(self, party: str) -> None:
+        """Delete a party's keys outright (a demo's folder being made anew)."""
+        with Session(self._engine) as session, session.begin():
+            session.execute(delete(ApiKey).where(ApiKey.party == party))
+
+    def remembered(self, authorization: str | None) -> Principal | None:
+        """Return the principal if this very key was checked moments ago; asks no database."""
+        if authorization is None:
+            return None
+        found = self._seen.get(hashlib.sha256(authorization.encode("latin-1", "replace")).digest())
+        return found[1] if found is not None and found[0] > self._ticks() else None
+
+    def authenticate(self, authorization: str | None) -> Principal:
+        """Return who an `Authorization` header stands for.
+
+        Raises:
+            KeyMissing: No header, or not a bearer key.
+            KeyUnknown: Malformed, unknown, withdrawn, or the secret is wrong: all four look alike.
+        """
+        if not authorization:
+            raise KeyMissing("authorization", "the call carries no API key", _REMEDY)
+        known = self.remembered(authorization)
+        if known is not None:
+            return known
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise KeyMissing("authorization", "is not a bearer key", _REMEDY)
+        match = _KEY.fullmatch(key.strip())
+        row = self._row(match.group(1)) if match else None
+        # The comparison runs whether or not there is such a key, so that time does not tell.
+        stored = row.secret_hash if row is not None else bytes(32)
+        offered = hashlib.sha256((match.group(2) if match else "").encode()).digest()
+        if not hmac.compare_digest(stored, offered) or row is None or row.withdrawn_at is not None:
+            raise KeyUnknown("authorization", "the API key is not known or was withdrawn", _REMEDY)
+        principal = Principal(row.key_id, row.party, frozenset(row.roles))
+        with self._lock:
+            if len(self._seen) >= _CACHE_SIZE:
+                self._seen.clear()
+            digest = hashlib.sha256(authorization.encode("latin-1", "replace")).digest()
+            self._seen[digest] = (self._ticks() + _CACHE_SECONDS, principal)
+        return principal
+
+    def _row(self, key_id: str) -> ApiKey | None:
+        with Session(self._engine) as session:
+            return session.get(ApiKey, key_id)

@@ -1,0 +1,1 @@
+"""Devices: enrolled meters and gateways, their last readings, and load curves."""

@@ -1,0 +1,96 @@
+"""Routes about contents, document files and statements."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from carbonseal_api.documented import ANY_BODY, answers, problems
+from carbonseal_api.evidence import service
+from carbonseal_api.evidence.schemas import DocumentDescription, StatementView, StoredContent
+from carbonseal_api.incoming import caller, parse_digest, parts_of, read_body
+
+router = APIRouter(tags=["evidence"])
+
+
+@router.put(
+    "/contents/{digest}",
+    status_code=201,
+    summary="Store a content before its statement",
+    responses=problems(400, 401, 403, 404, 410, 413, 422),
+    openapi_extra={"requestBody": ANY_BODY},
+)
+async def put_content(
+    digest: str, request: Request, origin: Annotated[str, Query(description="The log whose owner keeps it.")]
+) -> StoredContent:
+    """Store the bytes whose SHA-256 is `digest`."""
+    principal = await caller(request, service.WRITERS)
+    parts = parts_of(request)
+    data = await read_body(request, parts.settings.max_content_bytes, what="content")
+    return await run_in_threadpool(service.put_content, parts, principal, parse_digest(digest), data, origin)
+
+
+@router.get(
+    "/contents/{digest}",
+    summary="Read a content",
+    responses=answers("application/octet-stream", "The bytes.", 401, 403, 404, 410, 422),
+    response_class=Response,
+)
+async def get_content(digest: str, request: Request) -> Response:
+    """Return a content to its owner, re-hashed on the way out."""
+    principal = await caller(request, service.READERS)
+    data = await run_in_threadpool(service.get_content, parts_of(request), principal, parse_digest(digest))
+    return Response(data, media_type="application/cbor")
+
+
+@router.put(
+    "/organisations/{party}/documents/{digest}",
+    status_code=201,
+    summary="Keep a document file",
+    responses=problems(401, 403, 404, 413, 422),
+    openapi_extra={"requestBody": ANY_BODY},
+)
+async def put_document(
+    party: str, digest: str, request: Request, name: Annotated[str, Query(max_length=120)]
+) -> StoredContent:
+    """Keep the file that a `document` statement signed, for its owner."""
+    (await caller(request, service.WRITERS)).require_party(party)
+    parts = parts_of(request)
+    data = await read_body(request, parts.settings.max_document_bytes, what="document")
+    stated = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
+    return await run_in_threadpool(
+        service.put_document, parts, party, parse_digest(digest), data, name, stated
+    )
+
+
+@router.get("/organisations/{party}/documents", summary="Document files", responses=problems(401, 403, 404))
+async def list_documents(party: str, request: Request) -> list[DocumentDescription]:
+    """Return the organisation's document files, newest first."""
+    (await caller(request, service.READERS)).require_party(party)
+    return await run_in_threadpool(service.documents, parts_of(request), party)
+
+
+@router.get(
+    "/organisations/{party}/documents/{digest}",
+    summary="Read a document file",
+    responses=answers("application/octet-stream", "The bytes.", 401, 403, 404, 422),
+    response_class=Response,
+)
+async def get_document(party: str, digest: str, request: Request) -> Response:
+    """Return a document file. It is always offered as a download, never shown by the browser itself."""
+    (await caller(request, service.READERS)).require_party(party)
+    row = await run_in_threadpool(service.get_document, parts_of(request), party, parse_digest(digest))
+    return Response(row["data"], media_type=row["media_type"], headers={"Content-Disposition": "attachment"})
+
+
+@router.get(
+    "/organisations/{party}/statements/{digest}",
+    summary="A statement taken apart",
+    responses=problems(401, 403, 404, 422),
+)
+async def get_statement(party: str, digest: str, request: Request) -> StatementView:
+    """Return a statement's header, content, receipt, checkpoint, epoch and anchor."""
+    (await caller(request, service.READERS)).require_party(party)
+    return await run_in_threadpool(service.statement_view, parts_of(request), party, parse_digest(digest))

@@ -1,0 +1,18 @@
+"""What the routes about inventories give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class Inventory(BaseModel):
+    """An inventory of one civil month under one plan version."""
+
+    month: str
+    plan_digest: str
+    data_size: int = Field(description="Size of the data log that it was drawn from.")
+    inventory: dict[str, Any] = Field(
+        description="Method, total, by_stream, by_month, trace; decimals as strings."
+    )

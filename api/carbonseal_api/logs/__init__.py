@@ -1,0 +1,1 @@
+"""Logs over HTTP: registration (SCRAPI-shaped), checkpoints, tiles, receipts and proofs."""

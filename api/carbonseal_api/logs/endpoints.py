@@ -1,0 +1,244 @@
+"""Routes of the logs. Endpoints only translate: raw bodies in, COSE, CBOR, tiles and notes out.
+
+SCRAPI-shaped: `POST …/entries` answers 201 with the receipt (RFC 9942) and its `Location`, or 303 to the
+receipt of the first registration when the statement is already logged. Checkpoints and hash tiles are
+public (C2SP tlog-tiles); entries need a key of the log's owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.documented import CBOR_BODY, COSE_BODY, Responses, answers, problems
+from carbonseal_api.incoming import caller, media_type, parse_digest, parts_of, read_body
+from carbonseal_api.logs import service
+from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
+from carbonseal_api.problems import NotFound
+from carbonseal_attest import cbor
+from carbonseal_ledger.outcomes import Status, Submission
+
+router = APIRouter(tags=["logs"])
+
+COSE: Final = "application/cose"
+CBOR: Final = "application/cbor"
+CBOR_SEQUENCE: Final = "application/cbor-seq"
+FOREVER: Final = "public, max-age=31536000, immutable"
+REGISTERED: Final[Responses] = {
+    201: {"content": {COSE: {}}, "description": "Logged; the body is the receipt."},
+    303: {"description": "Already logged; `Location` is the receipt of the first registration."},
+    **problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+}
+_TILE: Final = re.compile(r"([0-9]|[1-5][0-9])/((?:x\d{3}/){0,4}\d{3})(?:\.p/(\d{1,3}))?")
+_T = TypeVar("_T")
+
+
+@router.post(
+    "/logs/{origin:path}/entries:batch",
+    summary="Register a batch of signed statements",
+    responses=answers(CBOR, "One outcome an item, in order.", 400, 401, 403, 404, 413, 415, 422, 503),
+    openapi_extra={"requestBody": CBOR_BODY},
+    response_class=Response,
+)
+async def register_batch(origin: str, request: Request) -> Response:
+    """Register a CBOR sequence of [statement, content or null]; one refused item does not keep the others out."""
+    parts = parts_of(request)
+    service.allow_origin(await caller(request, service.WRITERS), origin)
+    media_type(request, (CBOR_SEQUENCE,), default=CBOR_SEQUENCE)
+    settings = parts.settings
+    body = await read_body(request, settings.max_batch_bytes, what="batch")
+
+    def work() -> bytes:
+        items = decode_batch(body, max_items=settings.max_batch_items)
+        return encode_outcomes(service.register_batch(parts, origin, items))
+
+    return Response(await _registering(parts, work), media_type=CBOR)
+
+
+@router.post(
+    "/logs/{origin:path}/entries",
+    status_code=201,
+    summary="Register one signed statement",
+    responses=REGISTERED,
+    openapi_extra={"requestBody": COSE_BODY},
+    response_class=Response,
+)
+async def register_one(origin: str, request: Request) -> Response:
+    """Register one statement: COSE alone, or CBOR [statement, content]. `Prefer: return=minimal` spares the receipt."""
+    parts = parts_of(request)
+    service.allow_origin(await caller(request, service.WRITERS), origin)
+    stated = media_type(request, (COSE, CBOR), default=COSE)
+    limit = parts.settings.max_statement_bytes
+    if stated == CBOR:
+        limit += parts.settings.max_content_bytes
+    body = await read_body(request, limit, what="statement")
+    is_minimal = "return=minimal" in request.headers.get("prefer", "")
+
+    def work() -> Response:
+        item = decode_single(body) if stated == CBOR else Submission(body)
+        outcome = service.register_one(parts, origin, item)
+        digest = outcome.digest or b""
+        headers = {
+            "Location": f"/logs/{origin}/receipts/{digest.hex()}",
+            "Carbonseal-Entry-Index": str(outcome.index),
+        }
+        if outcome.status is Status.DUPLICATE:
+            return Response(status_code=303, headers=headers)
+        receipt = None if is_minimal else service.receipt_or_none(parts, origin, digest)
+        return Response(
+            receipt or b"", status_code=201, headers=headers, media_type=COSE if receipt else None
+        )
+
+    return await _registering(parts, work)
+
+
+@router.get(
+    "/logs/{origin:path}/checkpoint",
+    summary="Newest published checkpoint",
+    responses=answers("text/plain", "A signed note.", 404),
+    response_class=Response,
+)
+async def checkpoint(origin: str, request: Request) -> Response:
+    """Return the newest checkpoint as a C2SP signed note."""
+    note = await run_in_threadpool(parts_of(request).host.checkpoint, origin)
+    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+@router.get(
+    "/logs/{origin:path}/tile/{tile_path:path}",
+    summary="A hash tile",
+    responses=answers("application/octet-stream", "Hashes of 32 bytes.", 404, 422),
+    response_class=Response,
+)
+async def hash_tile(origin: str, tile_path: str, request: Request) -> Response:
+    """Return a hash tile as in C2SP tlog-tiles: `<level>/<index>` or `<level>/<index>.p/<width>`."""
+    match = _TILE.fullmatch(tile_path)
+    if match is None:
+        raise NotFound("tile", "is not a tile path", "write tile/<level>/<index> with an optional .p/<width>")
+    index = int("".join(match.group(2).replace("x", "").split("/")))
+    width = int(match.group(3) or 256)
+    data = await run_in_threadpool(service.tile, parts_of(request), origin, int(match.group(1)), index, width)
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
+
+
+@router.post(
+    "/logs/{origin:path}/receipts:batch",
+    summary="Receipts of many statements",
+    responses=answers(CBOR, "Array of {receipt, state, index}, in order.", 401, 403, 404, 413, 415, 422),
+    openapi_extra={"requestBody": {"required": True, "content": {CBOR: {}}}},
+    response_class=Response,
+)
+async def receipts_batch(origin: str, request: Request) -> Response:
+    """Return receipts for an array of statement digests; null where one is unknown or the log has one entry."""
+    service.allow_origin(await caller(request, service.READERS), origin)
+    media_type(request, (CBOR,), default=CBOR)
+    body = await read_body(request, service.MAX_RECEIPTS * 40, what="digests")
+    parts = parts_of(request)
+
+    def work() -> bytes:
+        return cbor.encode(
+            service.receipts(parts, origin, decode_digests(body, max_items=service.MAX_RECEIPTS))
+        )
+
+    return Response(await run_in_threadpool(work), media_type=CBOR)
+
+
+@router.get(
+    "/logs/{origin:path}/receipts/{digest}/state",
+    summary="Receipt state by name",
+    responses=problems(401, 403, 404, 422),
+)
+async def receipt_state(origin: str, digest: str, request: Request) -> dict[str, str]:
+    """Return how far a statement has come: logged, witnessed, anchored or final."""
+    service.allow_origin(await caller(request, service.READERS), origin)
+    state = await run_in_threadpool(parts_of(request).host.receipt_state, origin, parse_digest(digest))
+    return {"origin": origin, "statement_digest": digest, "state": str(state)}
+
+
+@router.get(
+    "/logs/{origin:path}/receipts/{digest}",
+    summary="Receipt of a statement",
+    responses=answers(COSE, "A COSE receipt, made on demand.", 401, 403, 404, 422),
+    response_class=Response,
+)
+async def receipt(origin: str, digest: str, request: Request) -> Response:
+    """Return the receipt of a statement digest at the newest published size, its state in a header."""
+    service.allow_origin(await caller(request, service.READERS), origin)
+    data, state = await run_in_threadpool(
+        service.receipt_with_state, parts_of(request), origin, parse_digest(digest)
+    )
+    return Response(data, media_type=COSE, headers={"Carbonseal-Receipt-State": state})
+
+
+@router.get(
+    "/logs/{origin:path}/entries",
+    summary="Entries of a range",
+    responses=answers(CBOR, "Array of [index, statement].", 400, 401, 403, 404, 422),
+    response_class=Response,
+)
+async def entries(
+    origin: str, request: Request, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)]
+) -> Response:
+    """Return the entries [start, end), at most 1,000 of them."""
+    service.allow_origin(await caller(request, service.READERS), origin)
+    found = await run_in_threadpool(service.entries, parts_of(request), origin, start, end)
+    return Response(cbor.encode(found), media_type=CBOR)
+
+
+@router.get(
+    "/logs/{origin:path}/streams", summary="Where the streams stand", responses=problems(401, 403, 404, 422)
+)
+async def streams(origin: str, request: Request, kid: str | None = None) -> list[dict[str, Any]]:
+    """Return the head of each stream, of one key (`kid` in hex) or of all."""
+    service.allow_origin(await caller(request, service.READERS), origin)
+    wanted = None if kid is None else parse_digest(kid, "kid")
+    return await run_in_threadpool(service.streams, parts_of(request), origin, wanted)
+
+
+@router.get(
+    "/logs/{origin:path}/proofs/inclusion", summary="Inclusion proof", responses=problems(400, 404, 422)
+)
+async def inclusion_proof(
+    origin: str,
+    request: Request,
+    index: Annotated[int, Query(ge=0)],
+    tree_size: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
+    """Return the RFC 9162 inclusion path of an index, at a tree size or the newest."""
+    return await run_in_threadpool(service.inclusion, parts_of(request), origin, index, tree_size)
+
+
+@router.get(
+    "/logs/{origin:path}/proofs/consistency", summary="Consistency proof", responses=problems(400, 404, 422)
+)
+async def consistency_proof(
+    origin: str,
+    request: Request,
+    old_size: Annotated[int, Query(ge=1)],
+    new_size: Annotated[int | None, Query(ge=1)] = None,
+) -> dict[str, Any]:
+    """Return the RFC 9162 consistency path between two sizes, the newer one by default the newest."""
+    return await run_in_threadpool(service.consistency, parts_of(request), origin, old_size, new_size)
+
+
+@router.get(
+    "/.well-known/scitt-keys",
+    summary="Keys of the log host",
+    responses={200: {"content": {CBOR: {}}, "description": "A COSE_KeySet."}},
+    response_class=Response,
+)
+async def scitt_keys(request: Request) -> Response:
+    """Return the log key as a COSE_KeySet (SCRAPI)."""
+    return Response(cbor.encode([parts_of(request).log_key.cose_key()]), media_type=CBOR)
+
+
+async def _registering(parts: Parts, work: Callable[[], _T]) -> _T:
+    # Registrations wait in their own threads for the ledger's group commit, so that reads are never
+    # queued behind them.
+    return await asyncio.get_running_loop().run_in_executor(parts.registration_pool, work)

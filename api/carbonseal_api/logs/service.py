@@ -1,0 +1,160 @@
+"""Registration, receipts and proofs: decides who may do it, asks the ledger, turns outcomes into answers.
+
+A statement is believed for its signature, never for the API key: the key only says whose log may be
+written through this door, so that a stranger cannot fill it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.authentication import Principal
+from carbonseal_api.problems import NotFound, RequestInvalid
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.tiles import TILE_WIDTH
+from carbonseal_ledger.errors import EntryUnknown
+from carbonseal_ledger.outcomes import Outcome, Problem, Status, Submission
+
+WRITERS = ("gateway", "enterprise", "operator")
+READERS = ("gateway", "enterprise", "reader", "operator")
+MAX_RECEIPTS = 1000  # of one answer
+MAX_ENTRIES_RANGE = 1000  # entries of one answer; whole logs travel as bundles
+
+
+class RegistrationRefused(CarbonsealError):
+    """The ledger refused one statement; code, field, reason and remedy are the ledger's."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.field, problem.reason, problem.remedy)
+        self.code = problem.code  # type: ignore[misc]  # the code is the ledger's, not this class's
+
+
+def party_of(origin: str) -> str:
+    """Return the party code in an origin `<host>/<party>/<log>`.
+
+    Raises:
+        NotFound: The origin has another shape.
+    """
+    pieces = origin.split("/")
+    if len(pieces) != 3:
+        raise NotFound("origin", "no such log for this key", "write <log host>/<party>/register or …/data")
+    return pieces[1]
+
+
+def allow_origin(principal: Principal, origin: str) -> None:
+    """Refuse a caller who neither owns the log nor runs the host.
+
+    Raises:
+        NotFound: Another party's log; whether it exists is not said.
+    """
+    if "operator" not in principal.roles:
+        principal.require_party(party_of(origin), "origin")
+
+
+def register_batch(parts: Parts, origin: str, items: Sequence[Submission]) -> list[Outcome]:
+    """Register a batch; one outcome an item, in order."""
+    return parts.host.register(origin, items)
+
+
+def register_one(parts: Parts, origin: str, item: Submission) -> Outcome:
+    """Register one statement.
+
+    Raises:
+        RegistrationRefused: The registration policy refused it.
+    """
+    outcome = parts.host.register(origin, [item])[0]
+    if outcome.status is Status.REFUSED and outcome.problem is not None:
+        raise RegistrationRefused(outcome.problem)
+    return outcome
+
+
+def receipt_or_none(parts: Parts, origin: str, digest: bytes) -> bytes | None:
+    """Return the receipt, or None for a log of one entry, which has none yet."""
+    if parts.host.head(origin).tree_size < 2:
+        return None
+    return parts.host.receipt(origin, digest)
+
+
+def receipts(parts: Parts, origin: str, digests: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Return receipt, state and index of each digest, in order; nulls where there is none."""
+    has_receipts = parts.host.head(origin).tree_size >= 2
+    answers: list[dict[str, Any]] = []
+    for digest in digests:
+        try:
+            entry = parts.host.find(origin, digest)
+        except EntryUnknown:
+            answers.append({"receipt": None, "state": None, "index": None})
+            continue
+        receipt = parts.host.receipt(origin, digest) if has_receipts else None
+        state = str(parts.host.receipt_state(origin, digest))
+        answers.append({"receipt": receipt, "state": state, "index": entry.index})
+    return answers
+
+
+def receipt_with_state(parts: Parts, origin: str, digest: bytes) -> tuple[bytes, str]:
+    """Return the receipt of a statement and its state by name."""
+    return parts.host.receipt(origin, digest), str(parts.host.receipt_state(origin, digest))
+
+
+def tile(parts: Parts, origin: str, level: int, index: int, width: int) -> bytes:
+    """Return a hash tile of the published copy.
+
+    Raises:
+        NotFound: The log has no such tile yet.
+    """
+    if not 1 <= width <= TILE_WIDTH:
+        raise RequestInvalid(
+            "width", f"{width} is not between 1 and {TILE_WIDTH}", "ask for a width of the log's size"
+        )
+    try:
+        return parts.published.read_tile(origin, level, index, width)
+    except (FileNotFoundError, CarbonsealError) as problem:
+        raise NotFound("tile", "no such tile", "ask for tiles within the published checkpoint") from problem
+
+
+def inclusion(parts: Parts, origin: str, index: int, tree_size: int | None) -> dict[str, Any]:
+    """Return an inclusion proof as JSON values, hashes in hex."""
+    size = parts.host.head(origin).tree_size if tree_size is None else tree_size
+    path = parts.host.inclusion_path(origin, index, size)
+    return {
+        "origin": origin,
+        "entry_index": index,
+        "tree_size": size,
+        "root_hash": parts.host.root_at(origin, size).hex(),
+        "path": [node.hex() for node in path],
+    }
+
+
+def consistency(parts: Parts, origin: str, old_size: int, new_size: int | None) -> dict[str, Any]:
+    """Return a consistency proof as JSON values, hashes in hex."""
+    size = parts.host.head(origin).tree_size if new_size is None else new_size
+    path = parts.host.consistency_path(origin, old_size, size)
+    return {
+        "origin": origin,
+        "old_size": old_size,
+        "old_root_hash": parts.host.root_at(origin, old_size).hex(),
+        "new_size": size,
+        "new_root_hash": parts.host.root_at(origin, size).hex(),
+        "path": [node.hex() for node in path],
+    }
+
+
+def streams(parts: Parts, origin: str, kid: bytes | None) -> list[dict[str, Any]]:
+    """Return where the streams of a log stand."""
+    return [
+        {"kid": head.kid.hex(), "stream": head.stream, "sequence": head.sequence, "digest": head.digest.hex()}
+        for head in parts.host.stream_heads(origin, kid=kid)
+    ]
+
+
+def entries(parts: Parts, origin: str, start: int, end: int) -> list[list[Any]]:
+    """Return entries [start, end) as [index, statement bytes].
+
+    Raises:
+        RequestInvalid: More than are sent at once.
+    """
+    if end - start > MAX_ENTRIES_RANGE:
+        raise RequestInvalid("end", f"more than {MAX_ENTRIES_RANGE} entries", "ask for a smaller range")
+    return [[entry.index, entry.raw] for entry in parts.host.entries(origin, start, end)]

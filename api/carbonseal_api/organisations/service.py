@@ -1,0 +1,65 @@
+"""Decides who sees which organisation, and hands out API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.authentication import Principal
+from carbonseal_api.organisations import queries
+from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyRequest, Organisation
+from carbonseal_api.problems import NotFound, RoleMissing
+from carbonseal_attest.instants import format_instant
+
+READERS = ("enterprise", "reader", "operator", "gateway")
+KEY_MAKERS = ("enterprise", "operator")
+
+
+def visible(parts: Parts, principal: Principal) -> list[Organisation]:
+    """Return the organisations that the caller may see: its own, or all for the log host."""
+    rows = queries.all_parties(parts.engine)
+    return [_shown(row) for row in rows if "operator" in principal.roles or row["party"] == principal.party]
+
+
+def organisation(parts: Parts, code: str) -> Organisation:
+    """Return one organisation.
+
+    Raises:
+        NotFound: The registrar has admitted no such party.
+    """
+    row = queries.party(parts.engine, code)
+    if row is None:
+        raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
+    return _shown(row)
+
+
+def issue_key(parts: Parts, principal: Principal, party: str, wish: KeyRequest) -> IssuedKey:
+    """Make an API key for an organisation.
+
+    Raises:
+        RoleMissing: The log host's own role is asked for by somebody else.
+    """
+    if "operator" in wish.roles and "operator" not in principal.roles:
+        raise RoleMissing("roles", "only the log host gives the operator role", "ask for another role")
+    organisation(parts, party)
+    key = parts.keys.issue(party, wish.roles, wish.label)
+    return IssuedKey(key=key, party=party, roles=sorted(set(wish.roles)), label=wish.label)
+
+
+def keys(parts: Parts, party: str) -> list[KeyDescription]:
+    """Return an organisation's keys without their secrets."""
+    return [
+        KeyDescription(
+            key_id=key.key_id,
+            roles=list(key.roles),
+            label=key.label,
+            created_at=format_instant(key.created_at),
+            withdrawn_at=None if key.withdrawn_at is None else format_instant(key.withdrawn_at),
+        )
+        for key in parts.keys.keys_of(party)
+    ]
+
+
+def _shown(row: Mapping[str, Any]) -> Organisation:
+    return Organisation(**{**row, "statement_digest": row["statement_digest"].hex()})

@@ -1,0 +1,21 @@
+"""Routes about monitoring plans."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+
+from carbonseal_api.documented import problems
+from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.plans import service
+from carbonseal_api.plans.schemas import Plan
+
+router = APIRouter(prefix="/organisations/{party}/plans", tags=["plans"])
+READERS = ("enterprise", "reader", "operator", "gateway")
+
+
+@router.get("", summary="Monitoring plans", responses=problems(401, 403, 404))
+async def list_plans(party: str, request: Request) -> list[Plan]:
+    """Return every version of the organisation's monitoring plans, newest last."""
+    (await caller(request, READERS)).require_party(party)
+    return await run_in_threadpool(service.plans, parts_of(request), party)

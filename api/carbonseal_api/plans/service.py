@@ -1,0 +1,69 @@
+"""Finds plan versions and what they say about measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.plans import queries
+from carbonseal_api.plans.schemas import Plan
+from carbonseal_api.problems import NotFound
+from carbonseal_attest.instants import format_instant
+
+
+def plans(parts: Parts, party: str) -> list[Plan]:
+    """Return every plan version of an organisation."""
+    return [_shown(row) for row in queries.plans(parts.engine, party)]
+
+
+def plan_in_force(parts: Parts, party: str, at_ms: int) -> Mapping[str, Any]:
+    """Return the row of the plan version in force at an instant: the latest to begin, then the highest version.
+
+    Raises:
+        NotFound: None is in force.
+    """
+    best: Mapping[str, Any] | None = None
+    for row in queries.plans(parts.engine, party):
+        if row["effective_start"] <= at_ms and (row["effective_end"] is None or at_ms < row["effective_end"]):
+            best = row
+    if best is None:
+        raise NotFound("plan", "no monitoring plan is in force then", "file a monitoring plan statement")
+    return best
+
+
+def newest_plan(parts: Parts, party: str) -> Mapping[str, Any] | None:
+    """Return the row of the newest plan version, whether in force now or not; None without any."""
+    rows = queries.plans(parts.engine, party)
+    return rows[-1] if rows else None
+
+
+def plan_by_digest(parts: Parts, party: str, digest: bytes) -> Mapping[str, Any]:
+    """Return the row of the plan version that a statement filed.
+
+    Raises:
+        NotFound: No such plan of this party.
+    """
+    row = queries.plan_by_digest(parts.engine, party, digest)
+    if row is None:
+        raise NotFound("plan_digest", "no such plan", "list the plans of the organisation")
+    return row
+
+
+def measurements_by_point(parts: Parts, party: str) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return (device, point) to the measurement in the newest plan."""
+    row = newest_plan(parts, party)
+    if row is None:
+        return {}
+    return {(item["device"], item["point"]): item for item in row["body"]["measurements"]}
+
+
+def _shown(row: Mapping[str, Any]) -> Plan:
+    return Plan(
+        plan=row["plan"],
+        plan_version=row["plan_version"],
+        statement_digest=row["statement_digest"].hex(),
+        effective_start=format_instant(row["effective_start"]),
+        effective_end=None if row["effective_end"] is None else format_instant(row["effective_end"]),
+        body=row["body"],
+    )

@@ -1,0 +1,184 @@
+"""Turns log entries and their contents into projection rows. Pure: entries in, rows out; no database.
+
+A content that is not here (withheld, erased, not uploaded) leaves no row: it cannot be projected, and
+completeness shows it as missing. Statements were checked by the ledger at registration; nothing is
+re-checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from carbonseal_attest.contents import Content, parse_content
+from carbonseal_attest.contents.readings import Series, read_series
+from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.quantities import format_decimal
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.outcomes import LoggedEntry
+
+RESULT_KINDS: Final = frozenset({"quality_code", "emissions_report", "document", "calibration"})
+PROJECTED: Final = RESULT_KINDS | {"party", "device", "monitoring_plan", "readings", "gap"}
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one batch of entries adds, by table; later rows about the same thing replace earlier ones."""
+
+    parties: dict[str, dict[str, Any]] = field(default_factory=dict)
+    devices: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    plans: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
+    series: list[dict[str, Any]] = field(default_factory=list)
+    last_readings: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    results: list[dict[str, Any]] = field(default_factory=list)
+
+
+def wanted_contents(entries: list[LoggedEntry]) -> dict[bytes, bytes]:
+    """Return statement digest to content digest of the entries that are projected."""
+    return {
+        entry.digest: SignedStatement.parse(entry.raw).payload for entry in entries if entry.kind in PROJECTED
+    }
+
+
+def project(party: str, entries: list[LoggedEntry], contents: Mapping[bytes, bytes]) -> Rows:
+    """Return the rows of some entries of one party's log.
+
+    Args:
+        party: Party code of the log.
+        entries: In index order.
+        contents: Content digest to content, where it is stored.
+    """
+    rows = Rows()
+    for entry in entries:
+        if entry.kind not in PROJECTED:
+            continue
+        statement = SignedStatement.parse(entry.raw)
+        data = contents.get(statement.payload)
+        if data is not None:
+            _project_one(rows, party, entry, statement, parse_content(data))
+    return rows
+
+
+def json_value(value: Any) -> Any:
+    """Return a content's value as JSON: byte strings in hex, integer keys as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): json_value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(inner) for inner in value]
+    return value
+
+
+def _project_one(
+    rows: Rows, party: str, entry: LoggedEntry, statement: SignedStatement, content: Content
+) -> None:
+    body, digest = content.body, entry.digest
+    if entry.kind == "party":
+        rows.parties[body["party"]] = {
+            "party": body["party"],
+            "status": body["status"],
+            "roles": list(body["roles"]),
+            "name": json_value(body["name"]),
+            "org": body["org"],
+            "register_origin": body["register_origin"],
+            "data_origin": body["data_origin"],
+            "statement_digest": digest,
+        }
+    elif entry.kind == "device":
+        rows.devices[party, body["device"]] = {
+            "party": party,
+            "device": body["device"],
+            "class": body["class"],
+            "action": body["action"],
+            "key_storage": body["key_storage"],
+            "kid": PublicKey.from_cose_key(body["key"]).kid,
+            "name": json_value(body["name"]),
+            "subjects": list(body["subjects"]),
+            "statement_digest": digest,
+            "registered_at": entry.registered_at,
+        }
+    elif entry.kind == "monitoring_plan":
+        rows.plans[party, body["plan"], body["plan_version"]] = {
+            "party": party,
+            "plan": body["plan"],
+            "plan_version": body["plan_version"],
+            "statement_digest": digest,
+            "effective_start": body["effective"]["start"],
+            "effective_end": body["effective"]["end"],
+            "body": json_value(body),
+        }
+    elif entry.kind in {"readings", "gap"}:
+        _project_series(rows, party, entry, statement, content)
+    else:
+        rows.results.append(
+            {
+                "party": party,
+                "entry_index": entry.index,
+                "kind": entry.kind,
+                "subject": content.subject,
+                "interval_start": content.interval[0] if content.interval else None,
+                "interval_end": content.interval[1] if content.interval else None,
+                "statement_digest": digest,
+                "content_digest": statement.payload,
+                "registered_at": entry.registered_at,
+                "body": json_value(body),
+            }
+        )
+
+
+def _project_series(
+    rows: Rows, party: str, entry: LoggedEntry, statement: SignedStatement, content: Content
+) -> None:
+    start, end = content.interval or (0, 0)
+    for position, (point, form, unit, samples, series) in enumerate(_points(content)):
+        rows.series.append(
+            {
+                "party": party,
+                "entry_index": entry.index,
+                "position": position,
+                "kind": entry.kind,
+                "device": content.subject,
+                "point": point,
+                "form": form,
+                "unit": unit,
+                "interval_start": start,
+                "interval_end": end,
+                "samples": samples,
+                "statement_digest": entry.digest,
+                "content_digest": statement.payload,
+                "kid": statement.header.kid,
+                "registered_at": entry.registered_at,
+            }
+        )
+        if series is not None:
+            _keep_last(rows, party, entry.digest, content.subject, series)
+
+
+def _points(content: Content) -> Iterator[tuple[str, str, str, int, Series | None]]:
+    if content.kind == "gap":
+        for point in content.body["points"]:
+            yield point, "", "", 0, None
+    else:
+        for series in read_series(content.body):
+            yield series.point, series.form, series.unit, len(series.times), series
+
+
+def _keep_last(rows: Rows, party: str, digest: bytes, device: str, series: Series) -> None:
+    last = max(series.samples(), key=lambda sample: sample.at, default=None)
+    if last is None:
+        return
+    key = (party, device, series.point)
+    known = rows.last_readings.get(key)
+    if known is None or last.at >= known["measured_at"]:
+        rows.last_readings[key] = {
+            "party": party,
+            "device": device,
+            "point": series.point,
+            "measured_at": last.at,
+            "value": None if last.value is None else format_decimal(last.value),
+            "unit": series.unit,
+            "quality": last.quality,
+            "statement_digest": digest,
+        }

@@ -1,0 +1,126 @@
+"""The projection tables. Each row can be drawn again from logs and contents; nothing else is stored here.
+
+Instants are milliseconds since 1970 UTC, intervals half-open. Bodies are the content's own, as JSON with
+byte strings in hex. `VERSION` changes whenever a table or its meaning does: a store of another version is
+dropped and replayed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+VERSION: Final = 1
+
+METADATA: Final = MetaData()
+
+PROGRESS: Final = Table(
+    "projection_progress",
+    METADATA,
+    Column("origin", Text, primary_key=True),
+    Column("next_index", BigInteger, nullable=False, doc="first entry not read yet"),
+)
+
+STATE: Final = Table("projection_state", METADATA, Column("version", Integer, primary_key=True))
+
+PARTIES: Final = Table(
+    "projection_parties",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("name", JSONB, nullable=False),
+    Column("org", Text),
+    Column("register_origin", Text, nullable=False),
+    Column("data_origin", Text, nullable=False),
+    Column("statement_digest", LargeBinary, nullable=False, doc="the newest statement about the party"),
+)
+
+DEVICES: Final = Table(
+    "projection_devices",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("class", Text, nullable=False),
+    Column("action", Text, nullable=False, doc="the newest: enrol, rotate, suspend or revoke"),
+    Column("key_storage", Text, nullable=False),
+    Column("kid", LargeBinary, nullable=False),
+    Column("name", JSONB, nullable=False),
+    Column("subjects", ARRAY(Text), nullable=False),
+    Column("statement_digest", LargeBinary, nullable=False),
+    Column("registered_at", BigInteger, nullable=False),
+)
+
+PLANS: Final = Table(
+    "projection_plans",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("plan", Text, primary_key=True),
+    Column("plan_version", Integer, primary_key=True),
+    Column("statement_digest", LargeBinary, nullable=False),
+    Column("effective_start", BigInteger, nullable=False),
+    Column("effective_end", BigInteger),
+    Column("body", JSONB, nullable=False),
+)
+
+SERIES: Final = Table(
+    "projection_series",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True, doc="in the party's data log"),
+    Column("position", Integer, primary_key=True, doc="of the series in its content"),
+    Column("kind", Text, nullable=False, doc="readings or gap"),
+    Column("device", Text, nullable=False),
+    Column("point", Text, nullable=False),
+    Column("form", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("interval_start", BigInteger, nullable=False),
+    Column("interval_end", BigInteger, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("statement_digest", LargeBinary, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("kid", LargeBinary, nullable=False, doc="who signed: leads to the signer class"),
+    Column("registered_at", BigInteger, nullable=False),
+    Index("projection_series_lookup", "party", "device", "point", "interval_start"),
+)
+
+LAST_READINGS: Final = Table(
+    "projection_last_readings",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("point", Text, primary_key=True),
+    Column("measured_at", BigInteger, nullable=False),
+    Column("value", Text),
+    Column("unit", Text, nullable=False),
+    Column("quality", Text, nullable=False),
+    Column("statement_digest", LargeBinary, nullable=False),
+)
+
+RESULTS: Final = Table(
+    "projection_results",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True),
+    Column("kind", Text, nullable=False, doc="quality_code, emissions_report, document, calibration, ..."),
+    Column("subject", Text, nullable=False),
+    Column("interval_start", BigInteger),
+    Column("interval_end", BigInteger),
+    Column("statement_digest", LargeBinary, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("registered_at", BigInteger, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Index("projection_results_kind", "party", "kind", "entry_index"),
+)
+
+MONTHLY_ACTIVITY: Final = Table(
+    "projection_monthly_activity",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("plan_digest", LargeBinary, primary_key=True),
+    Column("month", Text, primary_key=True, doc="civil month of the site, 2026-01"),
+    Column("data_size", BigInteger, nullable=False, doc="size of the data log that it was drawn from"),
+    Column("inventory", JSONB, nullable=False, doc="Inventory.to_json() of the month"),
+)

@@ -1,0 +1,83 @@
+"""Asks `carbonseal_api.bundles` for the evidence bundle of a filed report, from what this service holds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from importlib import resources
+
+from carbonseal_accounting.packages import shipped
+from carbonseal_api.assembly import Parts
+from carbonseal_api.bundles.service import BundleRequest, build_bundle, write
+from carbonseal_api.evidence.queries import document
+from carbonseal_api.problems import NotFound
+from carbonseal_api.quality.queries import results
+from carbonseal_api.reports.report_json import parse_report
+from carbonseal_api.reports.service import report_json
+from carbonseal_attest.instants import parse_instant
+
+
+def bundle_bytes(parts: Parts, party: str, digest: bytes) -> bytes:
+    """Return the evidence bundle of a filed report as the ledger stands now.
+
+    Raises:
+        NotFound: No such report, its report.json is not kept here, or a package it names is not known here.
+    """
+    data = report_json(parts, party, digest)
+    content = parse_report(data)
+    name = parts.settings.log_host_name
+    start, end = (parse_instant(content["period"][key]) for key in ("start", "end"))
+    parties = {party, parts.registrar, parts.host_party}
+    register = f"{name}/{party}/register"
+    request = BundleRequest(
+        report_digest=digest,
+        operator=party,
+        registrar=parts.registrar,
+        log_host=parts.host_party,
+        register_origin=register,
+        data_origin=f"{name}/{party}/data",
+        registers=tuple(sorted(f"{name}/{one}/register" for one in parties if one != party)),
+        period=(start, end),
+        time_zone=content["period"]["time_zone"],
+        packages=package_files([f"{p['id']}@{p['version']}" for p in content["method"]["packages"]]),
+        report_json=data,
+        report_pdf=filed_pdf(parts, party, digest),
+        anchor=None if parts.anchors is None else parts.anchors.evidence(),
+    )
+    buffer = io.BytesIO()
+    write(build_bundle(parts.host, request), buffer)
+    return buffer.getvalue()
+
+
+def filed_pdf(parts: Parts, party: str, digest: bytes) -> bytes | None:
+    """Return the PDF that a `document` statement relates to the report, where its owner keeps it here."""
+    for row in results(parts.engine, party, "document"):
+        body = row["body"]
+        if body["media_type"] == "application/pdf" and digest.hex() in body["relates_to"]:
+            stored = document(parts.engine, party, bytes.fromhex(body["document_digest"]))
+            if stored is not None:
+                return bytes(stored["data"])
+    return None
+
+
+def package_files(names: Iterable[str]) -> dict[str, Mapping[str, bytes]]:
+    """Return the files of the named packages: methods, factor sets and quality profiles.
+
+    Raises:
+        NotFound: A package is not in this distribution.
+    """
+    known = {**shipped("methods"), **shipped("factor_sets"), **shipped_profiles()}
+    missing = sorted(set(names) - set(known))
+    if missing:
+        raise NotFound("packages", f"{missing[0]} is not known here", "ask the registrar for the package")
+    return {name: known[name] for name in names}
+
+
+def shipped_profiles() -> dict[str, Mapping[str, bytes]]:
+    """Return the files of the quality profiles in this distribution, by ID@VERSION."""
+    folder = resources.files("carbonseal_verifier.quality.profiles")
+    return {
+        entry.name.removesuffix(".toml"): {entry.name: entry.read_bytes()}
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    }

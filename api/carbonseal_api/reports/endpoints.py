@@ -1,0 +1,71 @@
+"""Routes about emissions reports: figures, report.json, PDF, evidence bundle."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from carbonseal_api.documented import answers, problems
+from carbonseal_api.incoming import caller, language_of, parse_digest, parts_of
+from carbonseal_api.reports import service
+from carbonseal_api.reports.bundle_files import bundle_bytes
+from carbonseal_api.reports.schemas import FiledReport
+
+router = APIRouter(prefix="/organisations/{party}/reports", tags=["reports"])
+
+
+@router.get("", summary="Filed emissions reports", responses=problems(401, 403, 404))
+async def list_reports(party: str, request: Request) -> list[FiledReport]:
+    """Return the organisation's emissions reports as their statements say, newest first."""
+    (await caller(request, service.READERS)).require_party(party)
+    return await run_in_threadpool(service.reports, parts_of(request), party)
+
+
+@router.get("/{digest}", summary="One filed report", responses=problems(401, 403, 404, 422))
+async def get_report(party: str, digest: str, request: Request) -> FiledReport:
+    """Return the report of a statement digest."""
+    (await caller(request, service.READERS)).require_party(party)
+    return await run_in_threadpool(service.report, parts_of(request), party, parse_digest(digest))
+
+
+@router.get(
+    "/{digest}/report.json",
+    summary="report.json",
+    responses=answers("application/json", "The bytes that were signed.", 401, 403, 404, 422),
+    response_class=Response,
+)
+async def get_report_json(party: str, digest: str, request: Request) -> Response:
+    """Return report.json, byte for byte as its statement signed it."""
+    (await caller(request, service.READERS)).require_party(party)
+    data = await run_in_threadpool(service.report_json, parts_of(request), party, parse_digest(digest))
+    return Response(data, media_type="application/json")
+
+
+@router.get(
+    "/{digest}/report.pdf",
+    summary="The PDF",
+    responses=answers("application/pdf", "With the proofs as they stand now.", 401, 403, 404, 422, 503),
+    response_class=Response,
+)
+async def get_report_pdf(party: str, digest: str, request: Request) -> Response:
+    """Return the PDF in the language of `lang` or Accept-Language."""
+    (await caller(request, service.READERS)).require_party(party)
+    lang = language_of(request)
+    data = await run_in_threadpool(service.report_pdf, parts_of(request), party, parse_digest(digest), lang)
+    return Response(data, media_type="application/pdf")
+
+
+@router.get(
+    "/{digest}/evidence.bundle",
+    summary="The evidence bundle",
+    responses=answers(
+        "application/octet-stream", "Checked by carbonseal-verifier.", 400, 401, 403, 404, 422, 503
+    ),
+    response_class=Response,
+)
+async def get_bundle(party: str, digest: str, request: Request) -> Response:
+    """Return the evidence bundle of a report as the ledger stands now."""
+    (await caller(request, service.READERS)).require_party(party)
+    data = await run_in_threadpool(bundle_bytes, parts_of(request), party, parse_digest(digest))
+    headers = {"Content-Disposition": 'attachment; filename="evidence.bundle"'}
+    return Response(data, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,132 @@
+"""The settings of the service: one typed object, read once, unknown names refused.
+
+Sources, later ones win: defaults, `carbonseal.toml` in the data folder, environment variables
+`CARBONSEAL_<NAME>`, arguments. `DATABASE_URL` and `CHAIN_RPC_URL` are read under these customary names.
+Each setting says what an attacker gains by changing it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from carbonseal_api.problems import SettingsInvalid
+
+PREFIX: Final = "CARBONSEAL_"
+FILE_NAME: Final = "carbonseal.toml"
+CUSTOMARY: Final = {
+    "DATABASE_URL": "database_url",
+    "CHAIN_RPC_URL": "chain_rpc_url",
+    "REDIS_URL": "redis_url",
+}
+# Read by other modules or by the tests, never by this object.
+OTHERS: Final = frozenset({"CARBONSEAL_FONT", "CARBONSEAL_LONG", "CARBONSEAL_SHARED_DATA"})
+
+
+class Settings(BaseModel):
+    """What one service process needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_folder: Path = Field(
+        default=Path(".carbonseal"),
+        description="Keys, embedded database and published copy. Whoever writes here can replace the log key.",
+    )
+    published_folder: Path | None = Field(
+        default=None,
+        description="The published copy; on another disk in production. Whoever writes here and to the database "
+        "can roll the logs back unnoticed until the next anchor is compared.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL; unset starts the embedded one. Its owner can withhold, not forge.",
+    )
+    redis_url: str = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Queue of the background jobs. Whoever writes to it can start jobs, not sign statements.",
+    )
+    chain_rpc_url: str | None = Field(
+        default=None,
+        description="JSON-RPC of the chain. A lying node delays anchors; it cannot forge evidence.",
+    )
+    anchor_contract: str | None = Field(
+        default=None,
+        description="Address of the LogAnchor contract; wrong, and anchors are worthless to checkers.",
+    )
+    chain_id: int | None = Field(default=None, ge=1, description="Refused when the node answers another one.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; anything else exposes the API.")
+    port: int = Field(default=8440, ge=0, le=65535, description="Port; 0 takes a free one.")
+    log_host_name: str = Field(
+        default="log.carbonseal.example", description="First part of every origin; fixed once a log is open."
+    )
+    passphrase: SecretStr = Field(
+        default=SecretStr(""), description="Opens the key files. Whoever has both can sign as the log host."
+    )
+    epoch_seconds: int = Field(
+        default=3600, ge=10, le=86_400, description="Time between epochs; longer means later anchors."
+    )
+    max_statement_bytes: int = Field(default=65_536, ge=1024, le=1 << 20, description="Of one single upload.")
+    max_batch_bytes: int = Field(default=8 << 20, ge=1024, le=64 << 20, description="Of one batch upload.")
+    max_batch_items: int = Field(default=2000, ge=1, le=10_000, description="Statements in one batch.")
+    max_content_bytes: int = Field(default=1 << 20, ge=1024, le=16 << 20, description="Of one content.")
+    max_document_bytes: int = Field(
+        default=32 << 20, ge=1024, le=256 << 20, description="Of one document file."
+    )
+    max_body_bytes: int = Field(default=65_536, ge=1024, le=1 << 20, description="Of any other request body.")
+    registration_threads: int = Field(
+        default=64, ge=1, le=512, description="Registrations waiting at a time."
+    )
+
+    @property
+    def published(self) -> Path:
+        """The folder of the published copy."""
+        return self.published_folder or self.data_folder / "published"
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
+    """Return the settings of this process.
+
+    Args:
+        environment: Instead of the process's own environment (tests).
+        **arguments: Values that win over file and environment; None means not given.
+
+    Raises:
+        SettingsInvalid: A name is unknown, a value out of range, or the file is not TOML.
+    """
+    environ = os.environ if environment is None else environment
+    given = {name: value for name, value in arguments.items() if value is not None}
+    values = _from_environment(environ) | given
+    folder = Path(values.get("data_folder", Settings.model_fields["data_folder"].default))
+    try:
+        return Settings(**(_from_file(folder / FILE_NAME) | values))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        raise SettingsInvalid(
+            ".".join(str(part) for part in first["loc"]) or "settings",
+            "is not a setting" if first["type"] == "extra_forbidden" else first["msg"],
+            "see `carbonseal up --help` for the settings",
+        ) from problem
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: environ[key] for key, name in CUSTOMARY.items() if environ.get(key)}
+    for key, value in environ.items():
+        if key.startswith(PREFIX) and key not in OTHERS:
+            values[key.removeprefix(PREFIX).lower()] = value
+    return values
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise SettingsInvalid(
+            FILE_NAME, f"cannot be read: {problem}", "write it as TOML, one setting a line"
+        ) from None

@@ -1,0 +1,1 @@
+"""Pages for people: one page per organisation, server-rendered, Chinese and English, nothing loaded from elsewhere."""

@@ -1,0 +1,90 @@
+"""Background jobs as Celery tasks on Redis: epochs, anchoring, projections, reports.
+
+Tasks are idempotent and hold no state: a job that is lost or runs twice does no harm, because each one
+asks the ledger where things stand. The deployment is opened once per worker process, after the fork.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from celery import Celery
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.settings import Settings, load_settings
+
+ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
+PROJECTION_SECONDS: Final = 5.0
+_TASK_SECONDS: Final = 600  # hard limit of one task
+
+
+def make_queue(redis_url: str) -> Celery:
+    """Return the queue's client."""
+    queue = Celery("carbonseal", broker=redis_url, backend=redis_url)
+    queue.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_time_limit=_TASK_SECONDS,
+        task_ignore_result=False,
+        result_expires=86_400,
+        worker_hijack_root_logger=False,
+        worker_prefetch_multiplier=1,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"socket_connect_timeout": 3},
+    )
+    return queue
+
+
+def make_worker(settings: Settings) -> Celery:
+    """Return the Celery application with tasks and their schedule."""
+    queue = make_queue(settings.redis_url)
+    queue.task(name="carbonseal.build_epoch")(build_epoch)
+    queue.task(name="carbonseal.step_anchoring")(step_anchoring)
+    queue.task(name="carbonseal.refresh_projections")(refresh_projections)
+    queue.task(name="carbonseal.render_report")(render_report)
+    queue.conf.beat_schedule = {
+        "epochs": {"task": "carbonseal.build_epoch", "schedule": float(settings.epoch_seconds)},
+        "anchoring": {"task": "carbonseal.step_anchoring", "schedule": ANCHOR_SECONDS},
+        "projections": {"task": "carbonseal.refresh_projections", "schedule": PROJECTION_SECONDS},
+    }
+    return queue
+
+
+def build_epoch() -> dict[str, Any]:
+    """Close an epoch over all logs."""
+    record = _parts().host.build_epoch()
+    return {"epoch": record.epoch, "origins": record.origins, "map_root": record.map_root.hex()}
+
+
+def step_anchoring() -> int:
+    """Take the next steps of anchoring; returns how many anchors moved."""
+    anchors = _parts().anchors
+    return 0 if anchors is None else anchors.step()
+
+
+def refresh_projections() -> int:
+    """Read what the logs have gained; returns the number of entries read."""
+    return _parts().projections.refresh()
+
+
+def render_report(party: str, digest: str, lang: str) -> str:
+    """Render the PDF of a filed report and keep it for its owner; returns the file's digest."""
+    import hashlib
+
+    from carbonseal_api.evidence.service import put_document
+    from carbonseal_api.reports.service import report_pdf
+
+    parts = _parts()
+    data = report_pdf(parts, party, bytes.fromhex(digest), lang)
+    file_digest = hashlib.sha256(data).digest()
+    put_document(parts, party, file_digest, data, f"report-{lang}.pdf", "application/pdf")
+    return file_digest.hex()
+
+
+@cache
+def _parts() -> Parts:
+    # Opened at the first task of a worker process, after the fork: connections must not be shared across it.
+    from carbonseal_api.deployment import open_deployment
+
+    return open_deployment(load_settings())
