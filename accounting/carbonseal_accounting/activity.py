@@ -1,17 +1,19 @@
-"""Activity data from signed readings: amounts per source stream and civil month, and completeness on the plan's grid.
+"""Activity data from signed readings: monthly amounts of source streams, and completeness on the grid.
 
 What each form gives:
 
-- `register`: the differences of a cumulative register between consecutive readings. Readings snap to the plan's grid
-  (nearest instant); grid interval i is covered by the reading at its end. A step may span missed readings: its amount
-  is known, the missed intervals still count as missing. A step across a month belongs to the month in which it ends,
-  and is reported. A negative step is excluded and its interval missing, unless the plan's `register_modulus` makes it
-  a roll-over that `capacity_per_hour` allows (without a capacity: at most a hundredth of the modulus).
+- `register`: the differences of a cumulative register between consecutive readings. Readings snap to the
+  plan's grid (nearest instant); grid interval i is covered by the reading at its end. A step may span
+  missed readings: its amount is known, the missed intervals still count as missing. A step across a month
+  belongs to the month in which it ends, and is reported. A negative step is excluded and its interval
+  missing, unless the plan's `register_modulus` makes it a roll-over that `capacity_per_hour` allows
+  (without a capacity: at most a hundredth of the modulus).
 - `interval`: the sum of the amounts of the plan's intervals; `mean_power` intervals give value x width.
 - `instant`: completeness only, never an amount.
 
-Nothing is repaired: what does not fit the plan is a finding, and is left out as missing. Of two readings of one grid
-place the first by order counts. Late and uncertain parts stand beside each amount. Left out: substitution.
+Nothing is repaired: what does not fit the plan is a finding, and is left out as missing. Of two readings of
+one grid place the first by order counts. Late and uncertain parts stand beside each amount. Left out:
+substitution.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from fractions import Fraction
 from typing import Any, Final
 
 from carbonseal_accounting import arithmetic
-from carbonseal_accounting.activity_grid import Findings, MonthTally, SourceContent, make_grid
+from carbonseal_accounting.activity_grid import make_grid
 from carbonseal_accounting.activity_plan import Measurement, Plan, StreamPlan
+from carbonseal_accounting.activity_tally import Findings, MonthTally, SourceContent
 from carbonseal_accounting.periods import Calendar
 from carbonseal_accounting.units import Unit
 
@@ -136,8 +139,8 @@ def derive_activity(
 
     Args:
         plan_body: body of the `monitoring_plan` content.
-        readings: contents of kind readings and gap, in the order of the log. For registers, pass also the contents
-            that hold the reading at `end_ms`: it closes the last interval.
+        readings: contents of kind readings and gap, in the order of the log. For registers, pass also
+            the contents that hold the reading at `end_ms`: it closes the last interval.
         start_ms: start of the period, inclusive.
         end_ms: end of the period, exclusive.
 

@@ -1,8 +1,8 @@
 """The places of a measurement's grid over a reporting period, and the months they fall in.
 
-Places are every `step_ms` from the start of the period. A step of whole days follows civil days where the clocks
-change, so a daily reading stays a daily reading. A step that does not divide the civil months is refused: an interval
-across a month belongs to neither.
+Places are every `step_ms` from the start of the period. A step of whole days follows civil days where the
+clocks change, so a daily reading stays a daily reading. A step that does not divide the civil months is
+refused: an interval across a month belongs to neither.
 """
 
 from __future__ import annotations

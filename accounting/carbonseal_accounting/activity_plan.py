@@ -1,7 +1,7 @@
-"""What activity derivation needs of a monitoring plan's body: measurements, streams, time zone, and their units.
+"""What activity derivation needs of a monitoring plan: measurements, streams, time zone, units.
 
-The body has passed the schema of its kind; here its meaning is checked: units exist, quantities can be summed where a
-stream wants an amount, and what a stream names is in the plan.
+The body has passed the schema of its kind; here its meaning is checked: units exist, quantities can be
+summed where a stream wants an amount, and what a stream names is in the plan.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _stream(item: Mapping[str, Any], measurements: Mapping[str, Measurement], pl
         if not measurements[name].has_amount:
             raise PlanRefused(
                 f"{place}.activity",
-                f"{name} ({measurements[name].form}, {measurements[name].quantity}) cannot be summed over time",
+                f"{name}: {measurements[name].form} {measurements[name].quantity} cannot be summed over time",
                 "use a register, interval amounts, or mean_power intervals",
             )
         measurements[name].amount_unit.ratio_to(unit, field=f"{place}.unit")

@@ -1,7 +1,8 @@
-"""Cumulative registers on the plan's grid: differences of consecutive readings, roll-over, and what is excluded.
+"""Cumulative registers on the plan's grid: differences of readings, roll-over, and what is excluded.
 
-Grid interval i is measured when the register was read at its end and some earlier reading of the period, with no
-refused step between them. Readings snap to the nearest place of the grid, within a quarter of a step.
+Grid interval i is measured when the register was read at its end and some earlier reading of the period,
+with no refused step between them. Readings snap to the nearest place of the grid, within a quarter of a
+step.
 """
 
 from __future__ import annotations
@@ -12,16 +13,9 @@ from fractions import Fraction
 from typing import Any, Final
 
 from carbonseal_accounting.activity_axis import Axis
-from carbonseal_accounting.activity_grid import (
-    LATE,
-    MEASURED,
-    Findings,
-    Grid,
-    SourceContent,
-    Sums,
-    readings_of,
-)
+from carbonseal_accounting.activity_grid import LATE, MEASURED, Grid
 from carbonseal_accounting.activity_plan import Measurement
+from carbonseal_accounting.activity_tally import Findings, SourceContent, Sums, readings_of
 from carbonseal_accounting.arithmetic import EXACT, plain
 
 ROLL_OVER_SHARE: Final = 100  # without a capacity, a roll-over is at most a hundredth of the modulus
@@ -136,7 +130,7 @@ class RegisterGrid(Grid):
     def _odd_step(
         self, last: int, last_value: int, index: int, value: int, limit: tuple[int, int] | None
     ) -> int:
-        """Return the step of a roll-over that the plan allows; else note why the step is excluded, and return -1."""
+        """Return the step of a roll-over that the plan allows; else note the excluded step and return -1."""
         step = value - last_value
         shown = f"from {self._shown(last_value)} to {self._shown(value)}"
         if step >= 0:

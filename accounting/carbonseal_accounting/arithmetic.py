@@ -1,9 +1,9 @@
 """Decimal arithmetic that never rounds silently.
 
 Sums, differences and products are exact: the context traps `Inexact`, so a result that would not fit is an
-error, not a rounding. Only a quotient that does not terminate is rounded, to 34 significant digits (the precision
-of IEEE 754 decimal128), half to even. Rounding that a method asks for is `round_places`. Totals are therefore the
-same in any order of their parts, and anybody with a decimal library gets the same digits.
+error, not a rounding. Only a quotient that does not terminate is rounded, to 34 significant digits (the
+precision of IEEE 754 decimal128), half to even. Rounding that a method asks for is `round_places`. Totals
+are therefore the same in any order of their parts, and anybody with a decimal library gets the same digits.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def multiply(left: Decimal, right: Decimal) -> Decimal:
 
 
 def divide(left: Decimal, right: Decimal) -> Decimal:
-    """Return the quotient: exact if it terminates within 34 significant digits, else rounded there, half to even."""
+    """Return the quotient: exact within 34 significant digits, else rounded there, half to even."""
     if not right:
         raise ArithmeticRefused("division", "divides by zero", "check the value that is zero")
     try:

@@ -1,7 +1,8 @@
-"""The `carbonseal-accounting` command: list and show methods, write a template, compute. Works without a server.
+"""The `carbonseal-accounting` command: list and show methods, write a template, compute.
 
-Exit codes: 0 done; 2 bad usage or bad input, with one line on standard error naming the field, the reason and the
-remedy. Output is UTF-8 JSON or plain lines; nothing is written elsewhere unless `-o` says so.
+It works without a server. Exit codes: 0 done; 2 bad usage or bad input, with one line on standard error
+naming the field, the reason and the remedy. Output is UTF-8 JSON or plain lines; nothing is written
+elsewhere unless `-o` says so.
 """
 
 from __future__ import annotations
@@ -55,31 +56,39 @@ def _parser() -> argparse.ArgumentParser:
     methods = commands.add_parser("methods", help="list or show the methods at hand")
     verbs = methods.add_subparsers(required=True, metavar="list|show")
     listing = verbs.add_parser(
-        "list", help="one line a method: ID@VERSION, status, titles", epilog="example: ... methods list",
+        "list",
+        help="one line a method: ID@VERSION, status, titles",
+        epilog="example: ... methods list",
         formatter_class=form,
-    )  # fmt: skip
+    )
     listing.add_argument("--json", action="store_true", help="an array of {method, status, title, digest}")
     listing.set_defaults(run=_list)
     show = verbs.add_parser(
-        "show", help="what a method counts, takes and computes",
-        epilog="example: ... methods show GHGP-CORP-S12@1.0.0 --json", formatter_class=form,
-    )  # fmt: skip
+        "show",
+        help="what a method counts, takes and computes",
+        epilog="example: ... methods show GHGP-CORP-S12@1.0.0 --json",
+        formatter_class=form,
+    )
     show.add_argument("method", metavar="ID@VERSION")
     show.add_argument("--json", action="store_true", help="the whole method as JSON")
     show.set_defaults(run=_show)
     template = commands.add_parser(
-        "template", help="write an INPUT.json to fill in",
-        epilog="example: ... template GBT32150-2015@1.0.0 -o input.json", formatter_class=form,
-    )  # fmt: skip
+        "template",
+        help="write an INPUT.json to fill in",
+        epilog="example: ... template GBT32150-2015@1.0.0 -o input.json",
+        formatter_class=form,
+    )
     template.add_argument("method", metavar="METHOD@VERSION")
     template.add_argument(
         "-o", "--output", metavar="FILE", type=Path, help="write here; refused if it exists"
     )
     template.set_defaults(run=_template)
     compute = commands.add_parser(
-        "compute", help="compute a filled INPUT.json; prints JSON",
-        epilog="example: ... compute GBT32150-2015@1.0.0 input.json > result.json", formatter_class=form,
-    )  # fmt: skip
+        "compute",
+        help="compute a filled INPUT.json; prints JSON",
+        epilog="example: ... compute GBT32150-2015@1.0.0 input.json > result.json",
+        formatter_class=form,
+    )
     compute.add_argument("method", metavar="METHOD@VERSION")
     compute.add_argument("input", metavar="INPUT.json", help="a file, or - for standard input")
     compute.add_argument("--json", action="store_true", help="on one line, for machines")

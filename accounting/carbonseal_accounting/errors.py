@@ -1,7 +1,7 @@
 """Refusals of the accounting room: one root, leaves named by reason, each with a stable code.
 
-Each carries the field, the reason and the remedy (`carbonseal_attest.errors`). Nothing here is a warning: what
-an inventory may go on with (a duplicate, a late value) is a finding of `activity`, not an error.
+Each carries the field, the reason and the remedy (`carbonseal_attest.errors`). Nothing here is a warning:
+what an inventory may go on with (a duplicate, a late value) is a finding of `activity`, not an error.
 """
 
 from __future__ import annotations

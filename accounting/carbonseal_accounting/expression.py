@@ -1,9 +1,10 @@
 """The equation language of methods: small, total, and checked for dimensions before a number is seen.
 
-An expression has decimal literals, names, `+ - * /`, parentheses, `min(a, b, ...)`, `max(a, b, ...)` and `sum(name)`
-over a name that stands for many quantities (the streams of a type). No recursion, no assignment, no input or
-output; length, depth and size are bounded, so parsing and evaluating always end. Arithmetic is that of
-`arithmetic`: exact but for quotients. Left out, until a method needs them: tables and piecewise functions.
+An expression has decimal literals, names, `+ - * /`, parentheses, `min(a, b, ...)`, `max(a, b, ...)` and
+`sum(name)` over a name that stands for many quantities (the streams of a type). No recursion, no
+assignment, no input or output; length, depth and size are bounded, so parsing and evaluating always end.
+Arithmetic is that of `arithmetic`: exact but for quotients. Left out, until a method needs them: tables and
+piecewise functions.
 """
 
 from __future__ import annotations

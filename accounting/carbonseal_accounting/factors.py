@@ -1,8 +1,9 @@
-"""Factors and factor sets: a value is nothing without its kind, family, region, year, unit, source and certainty.
+"""Factors and factor sets: values with kind, family, region, year, unit, source and certainty.
 
-A factor set is a package (`factor_set.toml` and CSV files in our own format) that never changes once published.
-A `FactorNeed` says what a method's parameter takes; `check_factor` refuses by name whatever does not fit it. How
-sure a value is travels with it to the report. Left out: choosing a factor for the user; the plan names it.
+A factor set is a package (`factor_set.toml` and CSV files in our own format) that never changes once
+published. A `FactorNeed` says what a method's parameter takes; `check_factor` refuses by name whatever does
+not fit it. How sure a value is travels with it to the report. Left out: choosing a factor for the user; the
+plan names it.
 """
 
 from __future__ import annotations
@@ -39,25 +40,58 @@ from carbonseal_accounting.units import Unit, parse_unit
 
 SCHEMA: Final = "carbonseal-factor-set/1"
 KINDS: Final = (
-    "location_average", "residual", "fossil", "reporting_rule", "operating_margin", "build_margin", "life_cycle",
-    "heat_default", "heat_supplier", "net_calorific_value", "carbon_content", "oxidation_factor", "fuel_factor",
-    "combustion_co2", "combustion_ch4", "combustion_n2o", "gwp100", "standard_coal",
-)  # fmt: skip
+    "location_average",
+    "residual",
+    "fossil",
+    "reporting_rule",
+    "operating_margin",
+    "build_margin",
+    "life_cycle",
+    "heat_default",
+    "heat_supplier",
+    "net_calorific_value",
+    "carbon_content",
+    "oxidation_factor",
+    "fuel_factor",
+    "combustion_co2",
+    "combustion_ch4",
+    "combustion_n2o",
+    "gwp100",
+    "standard_coal",
+)
 CERTAINTIES: Final = (
-    "verified", "secondary-verified", "computed", "declared", "general-knowledge", "conflict", "unsure",
-)  # fmt: skip
+    "verified",
+    "secondary-verified",
+    "computed",
+    "declared",
+    "general-knowledge",
+    "conflict",
+    "unsure",
+)
 UNSURE: Final = frozenset({"general-knowledge", "conflict", "unsure"})
 DECLARED: Final = "declared"
 MAX_FACTORS: Final = 20_000
 _COLUMNS: Final = {
-    "key", "kind", "name_zh", "name_en", "region", "year", "published", "value", "unit", "family", "gas", "source",
-    "certainty", "note",
-}  # fmt: skip
+    "key",
+    "kind",
+    "name_zh",
+    "name_en",
+    "region",
+    "year",
+    "published",
+    "value",
+    "unit",
+    "family",
+    "gas",
+    "source",
+    "certainty",
+    "note",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One value with everything that gives it meaning; `set_name` is empty for a declared one or a method's default."""
+    """One value with all that gives it meaning; `set_name` is empty if declared or a method's default."""
 
     set_name: str  # ID@VERSION
     set_digest: bytes
@@ -227,9 +261,22 @@ def read_declared(table: object, *, field: str) -> Factor:
         raise FactorRefused(f"{field}.value", "negative", "a factor is zero or more")
     unit = parse_unit(body["unit"], field=f"{field}.unit")
     return Factor(
-        "", b"", "", body["kind"], {"zh": "自行声明", "en": "declared"}, body["region"], body["year"], None, value,
-        unit, DECLARED, "", body["source"], DECLARED, "",
-    )  # fmt: skip
+        "",
+        b"",
+        "",
+        body["kind"],
+        {"zh": "自行声明", "en": "declared"},
+        body["region"],
+        body["year"],
+        None,
+        value,
+        unit,
+        DECLARED,
+        "",
+        body["source"],
+        DECLARED,
+        "",
+    )
 
 
 def check_factor(
@@ -298,7 +345,7 @@ def _check_year(
             if is_newer:
                 raise FactorRefused(
                     field,
-                    f"{factor.title} is of {factor.year}, and {other.year} was published on {other.published_on}",
+                    f"{factor.title} is of {factor.year}; {other.year} was published on {other.published_on}",
                     f"use {other.key}",
                 )
     return (
@@ -341,6 +388,19 @@ def _read_row(row: dict[str, Any], place: str, name: str, digest: bytes) -> Fact
     except (ValueError, AccountingError) as error:
         raise FactorSetInvalid(place, str(error), "mend the row") from error
     return Factor(
-        name, digest, row["key"], row["kind"], {"zh": row["name_zh"], "en": row["name_en"]}, row["region"], year,
-        published, value, unit, row["family"], row["gas"], row["source"], row["certainty"], row["note"],
-    )  # fmt: skip
+        name,
+        digest,
+        row["key"],
+        row["kind"],
+        {"zh": row["name_zh"], "en": row["name_en"]},
+        row["region"],
+        year,
+        published,
+        value,
+        unit,
+        row["family"],
+        row["gas"],
+        row["source"],
+        row["certainty"],
+        row["note"],
+    )

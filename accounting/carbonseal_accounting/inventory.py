@@ -1,7 +1,7 @@
 """Builds a monthly inventory: activity data under a method's equations, with every figure in a trace.
 
-`build_inventory` takes activity derived from signed readings under a monitoring plan; `compute_request` takes stated
-amounts. Both keep unrounded values and the method's rounded ones side by side, and put the
+`build_inventory` takes activity derived from signed readings under a monitoring plan; `compute_request`
+takes stated amounts. Both keep unrounded values and the method's rounded ones side by side, and put the
 late, uncertain, substituted, declared and unsure shares beside the total. Nothing is computed in part.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from carbonseal_accounting.activity import ActivityData, StreamMonth
 from carbonseal_accounting.activity_plan import Plan, StreamPlan
-from carbonseal_accounting.arithmetic import add, divide, multiply, plain, round_places, trimmed
+from carbonseal_accounting.arithmetic import add, divide, multiply, plain, round_places
 from carbonseal_accounting.errors import PlanRefused
 from carbonseal_accounting.factors import FactorSet, load_factor_sets, pick_factor_set
 from carbonseal_accounting.method import Method, StreamType, load_methods, pick_method
@@ -23,10 +23,7 @@ from carbonseal_accounting.periods import Calendar, start_of_day
 from carbonseal_accounting.resolving import ResolvedFactor, resolve_factors
 from carbonseal_accounting.stated import read_request
 from carbonseal_accounting.trace import Figure, TraceBuilder
-from carbonseal_accounting.units import Unit
-from carbonseal_attest.instants import format_instant
 
-SCHEMA: Final = "carbonseal-inventory/1"
 SHARE_PLACES: Final = 6
 
 
@@ -88,7 +85,7 @@ class Inventory:
                 continue
             emissions = abs(stream.sum_of("emissions"))
             whole = add(whole, emissions)
-            touched = _touched(stream.months)
+            touched = touched_shares(stream.months)
             for name, share in touched.items():
                 parts[name] = add(parts[name], multiply(emissions, share))
             if any(item.factor.is_declared for item in stream.factors):
@@ -99,116 +96,9 @@ class Inventory:
 
     def to_json(self) -> dict[str, Any]:
         """Return the inventory as JSON values; decimals are strings, units their common names."""
-        method = self.method
-        return {
-            "schema": SCHEMA,
-            "method": method.name,
-            "method_package": {
-                "digest": method.digest.hex(),
-                "title": dict(method.title),
-                "standard": method.standard,
-                "status": method.status,
-                "boundary": dict(method.boundary),
-                "gases": list(method.gases),
-                "gwp": method.gwp,
-                "year_rule": dict(method.year_rule),
-                "rounding": method.rounding.to_json(),
-            },
-            "plan": (
-                {"plan": self.activity.plan, "plan_version": self.activity.plan_version}
-                if self.activity.plan
-                else None
-            ),
-            "period": {
-                "start": format_instant(self.calendar.start_ms),
-                "end": format_instant(self.calendar.end_ms),
-                "time_zone": self.calendar.time_zone,
-            },
-            "total": self._figure(self.totals["total"]),
-            "totals": {
-                equation.name: {"title": dict(equation.title), **self._figure(self.totals[equation.name])}
-                for equation in method.totals
-            },
-            "by_stream": {name: self._stream(stream) for name, stream in self.streams.items()},
-            "by_month": [self._month(label, figures) for label, figures in self.totals_by_month.items()],
-            "factors": [
-                {"stream": name, "parameter": item.parameter, **item.to_json()}
-                for name, stream in self.streams.items()
-                for item in stream.factors
-            ],
-            "shares": self.shares(),
-            "packages": self.packages(),
-            "activity": self.activity.to_json(),
-            "trace": self.trace.to_json(),
-        }
+        from carbonseal_accounting.inventory_json import inventory_json  # it reads this class
 
-    def _stream(self, stream: StreamResult) -> dict[str, Any]:
-        amount = Decimal(0)
-        for month in stream.months:
-            amount = add(amount, month.source_amount)
-        touched = _touched(stream.months)
-        return {
-            "type": stream.type.name,
-            "type_title": dict(stream.type.title),
-            "name": dict(stream.plan.title),
-            "scope": stream.type.scope,
-            "is_counted": stream.type.is_counted,
-            "activity": _quantity(amount, stream.months[0].source_unit),
-            "emissions": self._rounded(stream.sum_of("emissions"), self.method.unit),
-            "figures": {
-                equation.name: {
-                    "title": dict(equation.title),
-                    "value": trimmed(stream.sum_of(equation.name)),
-                    "unit": equation.unit.name,
-                }
-                for equation in stream.type.equations
-            },
-            "shares": {
-                key: plain(round_places(share, SHARE_PLACES, "half_even")) for key, share in touched.items()
-            },
-            "is_declared": any(item.factor.is_declared for item in stream.factors),
-            "notes": [dict(note) for note in stream.notes],
-            "by_month": [
-                {
-                    "month": month.month,
-                    "activity": _quantity(month.source_amount, month.source_unit),
-                    "emissions": self._rounded(
-                        stream.figures[month.month]["emissions"].value, self.method.unit
-                    ),
-                }
-                for month in stream.months
-            ],
-        }
-
-    def _month(self, label: str, figures: Mapping[str, Figure]) -> dict[str, Any]:
-        spans = [m for stream in self.streams.values() for m in stream.months if m.month == label]
-        return {
-            "month": label,
-            "start": format_instant(min(m.start_ms for m in spans)),
-            "end": format_instant(max(m.end_ms for m in spans)),
-            "total": self._figure(figures["total"]),
-            "by_stream": {
-                name: self._rounded(stream.figures[label]["emissions"].value, self.method.unit)
-                for name, stream in self.streams.items()
-                if label in stream.figures
-            },
-        }
-
-    def _figure(self, figure: Figure) -> dict[str, str]:
-        rule = figure.rounding or self.method.rounding
-        return {
-            "value": trimmed(figure.value),
-            "unit": figure.unit.name,
-            "rounded": plain(rule.apply(figure.value)),
-            "unit_ucum": figure.unit.code,
-        }
-
-    def _rounded(self, value: Decimal, unit: Unit) -> dict[str, str]:
-        return {
-            "value": trimmed(value),
-            "unit": unit.name,
-            "rounded": plain(self.method.rounding.apply(value)),
-        }
+        return inventory_json(self)
 
 
 def build_inventory(
@@ -285,9 +175,16 @@ def compute(
     results = dict[str, StreamResult]()
     for at, stream in enumerate(streams.values()):
         results[stream.name] = _stream_result(
-            method, stream, activity.streams[stream.name], trace, constants, factor_sets, calendar, region,
+            method,
+            stream,
+            activity.streams[stream.name],
+            trace,
+            constants,
+            factor_sets,
+            calendar,
+            region,
             f"{place}[{at}]",
-        )  # fmt: skip
+        )
         for item in results[stream.name].factors:
             if item.factor.set_name:
                 used[item.factor.set_name] = factor_sets[item.factor.set_name]
@@ -411,11 +308,7 @@ def _check_measured(stream: StreamPlan, plan: Plan, method: Method) -> None:
             )
 
 
-def _quantity(value: Decimal, unit: Unit) -> dict[str, str]:
-    return {"value": plain(value), "unit": unit.name, "unit_ucum": unit.code}
-
-
-def _touched(months: Sequence[StreamMonth]) -> dict[str, Decimal]:
+def touched_shares(months: Sequence[StreamMonth]) -> dict[str, Decimal]:
     """Return the shares of a stream's amount that are late, uncertain, substituted (34 digits)."""
     whole, parts = Decimal(0), {"late": Decimal(0), "uncertain": Decimal(0), "substituted": Decimal(0)}
     for month in months:

@@ -1,8 +1,9 @@
 """Methods: published packages that say what is counted, from which parameters, by which equations.
 
-A package holds `method.toml` and `examples/*.json`. Everything a method decides is data: boundary, stream types,
-parameters with unit, factor kinds and families, defaults, equations, constants, rounding, the factor-year rule.
-Units are checked when the package is read, before any number is seen. Left out here: computing (`inventory`).
+A package holds `method.toml` and `examples/*.json`. Everything a method decides is data: boundary, stream
+types, parameters with unit, factor kinds and families, defaults, equations, constants, rounding, the
+factor-year rule. Units are checked when the package is read, before any number is seen. Left out here:
+computing (`inventory`).
 """
 
 from __future__ import annotations
@@ -190,9 +191,24 @@ def _shipped_methods() -> Mapping[str, Method]:
 def _read(files: Mapping[str, bytes]) -> Method:
     head = read_toml(files, _TOML, MethodInvalid)
     keys = {
-        "schema", "id", "version", "standard", "status", "title", "boundary", "effective", "gases", "gwp", "unit",
-        "factor_sets", "year_rule", "rounding", "constants", "stream_types", "totals",
-    }  # fmt: skip
+        "schema",
+        "id",
+        "version",
+        "standard",
+        "status",
+        "title",
+        "boundary",
+        "effective",
+        "gases",
+        "gwp",
+        "unit",
+        "factor_sets",
+        "year_rule",
+        "rounding",
+        "constants",
+        "stream_types",
+        "totals",
+    }
     check_keys(head, keys, keys, _TOML, MethodInvalid)
     if head["schema"] != SCHEMA or head["status"] not in STATUSES:
         raise MethodInvalid(

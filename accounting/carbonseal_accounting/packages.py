@@ -1,7 +1,8 @@
 """Packages: folders of data files with one digest that is the same for everybody.
 
-A method or factor package's digest is the SHA-256 over its sorted `sha256  path` lines (protocol §10), each ended
-by a line feed: what `sha256sum` prints. Packages come from this distribution, or as files out of a bundle.
+A method or factor package's digest is the SHA-256 over its sorted `sha256  path` lines (protocol §10), each
+ended by a line feed: what `sha256sum` prints. Packages come from this distribution, or as files out of a
+bundle.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def check_bilingual(value: object, field: str, refusal: Refusal) -> dict[str, st
 
 @lru_cache(maxsize=4)
 def shipped(kind: str) -> Mapping[str, Mapping[str, bytes]]:
-    """Return the files of every package of `kind` (methods, factor_sets) in this distribution, by ID@VERSION."""
+    """Return the files of every shipped package of `kind` (methods, factor_sets), by ID@VERSION."""
     root = resources.files("carbonseal_accounting") / kind
     found = dict[str, Mapping[str, bytes]]()
     for package in sorted(_folders(root), key=lambda item: item.name):

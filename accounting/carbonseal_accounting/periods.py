@@ -1,8 +1,9 @@
 """Civil months of a site as half-open intervals of UTC milliseconds.
 
-A month begins at local midnight of its first day in the site's IANA time zone (`zoneinfo`), so a March with a
-change of clocks has an hour less and nobody's meter reading falls between two months. An interval that crosses a
-month is refused here; `activity` decides what a register step that does so means. Left out: billing calendars.
+A month begins at local midnight of its first day in the site's IANA time zone (`zoneinfo`), so a March with
+a change of clocks has an hour less and nobody's meter reading falls between two months. An interval that
+crosses a month is refused here; `activity` decides what a register step that does so means. Left out:
+billing calendars.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def start_of_day(day: date, time_zone: str) -> int:
 
 
 def read_period(start: object, end: object, time_zone: str, *, field: str = "period") -> Calendar:
-    """Return the calendar of civil days `start` to `end` (2026-01-01, exclusive end), or of months (2026-01)."""
+    """Return the calendar from day `start` to day `end`, exclusive (2026-01-01; 2026-01 is its first day)."""
     begins = start_of_day(_day(start, f"{field}.start"), time_zone)
     ends = start_of_day(_day(end, f"{field}.end"), time_zone)
     if begins >= ends:

@@ -1,7 +1,8 @@
 """Resolves the factors of a source stream: what the plan names, else the method's default, checked by name.
 
-A parameter that the method does not have, or that neither plan nor default gives, is refused; so are fuel parameters
-of two method families in one stream, since net calorific value, carbon content and oxidation belong together.
+A parameter that the method does not have, or that neither plan nor default gives, is refused; so are fuel
+parameters of two method families in one stream, since net calorific value, carbon content and oxidation
+belong together.
 """
 
 from __future__ import annotations
@@ -132,6 +133,19 @@ def _default(parameter: Parameter, factor_sets: Mapping[str, FactorSet], field: 
             f"name a factor of kind {' or '.join(parameter.need.kinds)} in {parameter.need.unit.name}",
         )
     return Factor(
-        "", b"", "", parameter.need.kinds[0], dict(parameter.title), "", None, None, parameter.default_value,
-        parameter.need.unit, "METHOD", "", "default of the method", "computed", "",
-    )  # fmt: skip
+        "",
+        b"",
+        "",
+        parameter.need.kinds[0],
+        dict(parameter.title),
+        "",
+        None,
+        None,
+        parameter.default_value,
+        parameter.need.unit,
+        "METHOD",
+        "",
+        "default of the method",
+        "computed",
+        "",
+    )

@@ -58,7 +58,8 @@ def _lines(method: Method) -> Iterator[str]:
     yield f"factor sets     {', '.join(method.factor_sets)}"
     yield f"factor year     {method.year_rule['zh']}"
     yield f"                {method.year_rule['en']}"
-    yield f"result          {method.unit.name}, rounded to {method.rounding.places} places ({method.rounding.mode})"
+    places = f"{method.rounding.places} places ({method.rounding.mode})"
+    yield f"result          {method.unit.name}, rounded to {places}"
     yield f"boundary        {method.boundary['zh']}"
     yield f"                {method.boundary['en']}"
     for kind in method.stream_types.values():

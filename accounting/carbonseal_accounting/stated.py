@@ -1,8 +1,9 @@
 """Stated activity data: INPUT.json, and the template that writes one to fill in.
 
-An input names a method, a period of civil days, and source streams with amounts and factors. Every place that a
-template leaves open begins with FILL IN; an input that still has one is refused with its name. Keys that begin with
-an underscore are remarks. Decimals may be JSON numbers or strings, since the reader keeps the digits of both.
+An input names a method, a period of civil days, and source streams with amounts and factors. Every place
+that a template leaves open begins with FILL IN; an input that still has one is refused with its name. Keys
+that begin with an underscore are remarks. Decimals may be JSON numbers or strings, since the reader keeps
+the digits of both.
 """
 
 from __future__ import annotations
@@ -82,11 +83,12 @@ def make_template(method: Method) -> dict[str, Any]:
     """Return an input of every stream type of `method`, open where the user must write."""
     return {
         "_how": (
-            f"Replace every text that begins with {OPEN}; delete the source streams you do not have; exchange the "
-            "proposed factors for those of your fuel, region and year (`carbonseal-accounting methods show "
-            f"{method.name}` lists what each parameter takes). Keys that begin with _ are remarks. A factor may be "
-            "{set, key}, or where allowed {declared: {value, unit, kind, region, year, source}}. An amount may be "
-            "one {value, unit} for the period, or a list of {month, value, unit}, one for every month."
+            f"Replace every text that begins with {OPEN}; delete the source streams you do not have; swap "
+            "the proposed factors for those of your fuel, region and year (`carbonseal-accounting methods "
+            f"show {method.name}` lists what each parameter takes). Keys that begin with _ are remarks. A "
+            "factor may be {set, key} or, if allowed, {declared: {value, unit, kind, region, year, source}}. "
+            "An amount may be one {value, unit} for the period, or a list of {month, value, unit}, one for "
+            "every month."
         ),
         "method": method.name,
         "period": {

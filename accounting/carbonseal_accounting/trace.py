@@ -1,8 +1,9 @@
 """The trace: the calculation itself, written down so that anybody can perform it again without a database.
 
-It lists activity data (with the statements it rests on), factors (with set, digest and certainty), constants, and
-every figure with its equation and inputs, in the order of computing. `reperform` does it all again from the inputs
-and refuses a trace whose figures do not follow. A statement list stands once per measurement and month.
+It lists activity data (with the statements it rests on), factors (with set, digest and certainty),
+constants, and every figure with its equation and inputs, in the order of computing. `reperform` does it all
+again from the inputs and refuses a trace whose figures do not follow. A statement list stands once per
+measurement and month.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Units: UCUM codes, the common names people write, dimensions, exact conversion.
 
-Codes follow UCUM (<https://ucum.org/ucum>): `kW.h`, `t{CO2e}`, `m3{normal}`, `GJ/(10*4.m3{normal})`. An annotation
-in braces is a dimension of its own here: UCUM lets readers ignore it, we do not, so a tonne of CO2 never adds to a
-tonne of coal, and a cubic metre at line conditions never passes for a normal one. Conversions are exact fractions.
-Left out: units with an offset (`Cel` is known by name and converts to nothing), logarithmic and arbitrary units.
+Codes follow UCUM (<https://ucum.org/ucum>): `kW.h`, `t{CO2e}`, `m3{normal}`, `GJ/(10*4.m3{normal})`. An
+annotation in braces is a dimension of its own here: UCUM lets readers ignore it, we do not, so a tonne of
+CO2 never adds to a tonne of coal, and a cubic metre at line conditions never passes for a normal one.
+Conversions are exact fractions. Left out: units with an offset (`Cel` is known by name and converts to
+nothing), logarithmic and arbitrary units.
 """
 
 from __future__ import annotations
@@ -176,9 +177,7 @@ def _parse(text: str, field: str) -> Unit:
     code = _code_of(text)
     reader = _Reader(code)
     try:
-        factor, powers = reader.product(0)
-        if reader.rest:
-            raise ValueError(reader.rest)
+        factor, powers = reader.whole()
     except _AmbiguousProduct as error:
         raise UnitUnknown(
             field,
@@ -199,6 +198,12 @@ class _Reader:
 
     def __init__(self, code: str) -> None:
         self.rest = code
+
+    def whole(self) -> tuple[Fraction, dict[str, int]]:
+        read = self.product(0)
+        if self.rest:
+            raise ValueError(self.rest)
+        return read
 
     def product(self, depth: int) -> tuple[Fraction, dict[str, int]]:
         if depth > MAX_DEPTH:
@@ -298,5 +303,7 @@ def _nearest(text: str) -> str:
 def _mismatch_remedy(have: Unit, want: Unit) -> str:
     tags = {base for base, _ in have.dimension + want.dimension if base.startswith("{")}
     if "{normal}" in tags:
-        return "state gas volumes at normal conditions (Nm3), converted by the site's own pressure and temperature"
+        return (
+            "state gas volumes at normal conditions (Nm3), converted with the site's pressure and temperature"
+        )
     return f"give it in {want.name} or a unit of the same dimension"

@@ -3,9 +3,9 @@
 
     python accounting/catalogue/build_factor_sets.py SOURCES
 
-SOURCES holds `factors/{grid_ef,fuels,gwp,tce}.csv` and `ipcc-efdb/efdb_2006_energy_and_ippu.csv.gz`. Each value
-keeps the source and the certainty that its row names. A published set never changes: a mended value is a new
-version in a new folder.
+SOURCES holds `factors/{grid_ef,fuels,gwp,tce}.csv` and `ipcc-efdb/efdb_2006_energy_and_ippu.csv.gz`. Each
+value keeps the source and the certainty that its row names. A published set never changes: a mended value
+is a new version in a new folder.
 """
 
 from __future__ import annotations
@@ -18,57 +18,128 @@ from pathlib import Path
 
 TARGET = Path(__file__).parents[1] / "carbonseal_accounting" / "factor_sets"
 COLUMNS = (
-    "key", "kind", "name_zh", "name_en", "region", "year", "published", "value", "unit", "family", "gas", "source",
-    "certainty", "note",
-)  # fmt: skip
+    "key",
+    "kind",
+    "name_zh",
+    "name_en",
+    "region",
+    "year",
+    "published",
+    "value",
+    "unit",
+    "family",
+    "gas",
+    "source",
+    "certainty",
+    "note",
+)
 REGIONS = {
-    "全国": ("CN", "China"), "华北": ("CN-NORTH", "North China grid"), "东北": ("CN-NORTHEAST", "Northeast grid"),
-    "华东": ("CN-EAST", "East China grid"), "华中": ("CN-CENTRAL", "Central China grid"),
-    "西北": ("CN-NORTHWEST", "Northwest grid"), "南方": ("CN-SOUTH", "South China grid"),
-    "西南": ("CN-SOUTHWEST", "Southwest grid"), "北京": ("CN-BJ", "Beijing"), "天津": ("CN-TJ", "Tianjin"),
-    "河北": ("CN-HE", "Hebei"), "山西": ("CN-SX", "Shanxi"), "内蒙古": ("CN-NM", "Inner Mongolia"),
-    "辽宁": ("CN-LN", "Liaoning"), "吉林": ("CN-JL", "Jilin"), "黑龙江": ("CN-HL", "Heilongjiang"),
-    "上海": ("CN-SH", "Shanghai"), "江苏": ("CN-JS", "Jiangsu"), "浙江": ("CN-ZJ", "Zhejiang"),
-    "安徽": ("CN-AH", "Anhui"), "福建": ("CN-FJ", "Fujian"), "江西": ("CN-JX", "Jiangxi"),
-    "山东": ("CN-SD", "Shandong"), "河南": ("CN-HA", "Henan"), "湖北": ("CN-HB", "Hubei"),
-    "湖南": ("CN-HN", "Hunan"), "广东": ("CN-GD", "Guangdong"), "广西": ("CN-GX", "Guangxi"),
-    "海南": ("CN-HI", "Hainan"), "重庆": ("CN-CQ", "Chongqing"), "四川": ("CN-SC", "Sichuan"),
-    "贵州": ("CN-GZ", "Guizhou"), "云南": ("CN-YN", "Yunnan"), "西藏": ("CN-XZ", "Tibet"),
-    "陕西": ("CN-SN", "Shaanxi"), "甘肃": ("CN-GS", "Gansu"), "青海": ("CN-QH", "Qinghai"),
-    "宁夏": ("CN-NX", "Ningxia"), "新疆": ("CN-XJ", "Xinjiang"),
-}  # fmt: skip
+    "全国": ("CN", "China"),
+    "华北": ("CN-NORTH", "North China grid"),
+    "东北": ("CN-NORTHEAST", "Northeast grid"),
+    "华东": ("CN-EAST", "East China grid"),
+    "华中": ("CN-CENTRAL", "Central China grid"),
+    "西北": ("CN-NORTHWEST", "Northwest grid"),
+    "南方": ("CN-SOUTH", "South China grid"),
+    "西南": ("CN-SOUTHWEST", "Southwest grid"),
+    "北京": ("CN-BJ", "Beijing"),
+    "天津": ("CN-TJ", "Tianjin"),
+    "河北": ("CN-HE", "Hebei"),
+    "山西": ("CN-SX", "Shanxi"),
+    "内蒙古": ("CN-NM", "Inner Mongolia"),
+    "辽宁": ("CN-LN", "Liaoning"),
+    "吉林": ("CN-JL", "Jilin"),
+    "黑龙江": ("CN-HL", "Heilongjiang"),
+    "上海": ("CN-SH", "Shanghai"),
+    "江苏": ("CN-JS", "Jiangsu"),
+    "浙江": ("CN-ZJ", "Zhejiang"),
+    "安徽": ("CN-AH", "Anhui"),
+    "福建": ("CN-FJ", "Fujian"),
+    "江西": ("CN-JX", "Jiangxi"),
+    "山东": ("CN-SD", "Shandong"),
+    "河南": ("CN-HA", "Henan"),
+    "湖北": ("CN-HB", "Hubei"),
+    "湖南": ("CN-HN", "Hunan"),
+    "广东": ("CN-GD", "Guangdong"),
+    "广西": ("CN-GX", "Guangxi"),
+    "海南": ("CN-HI", "Hainan"),
+    "重庆": ("CN-CQ", "Chongqing"),
+    "四川": ("CN-SC", "Sichuan"),
+    "贵州": ("CN-GZ", "Guizhou"),
+    "云南": ("CN-YN", "Yunnan"),
+    "西藏": ("CN-XZ", "Tibet"),
+    "陕西": ("CN-SN", "Shaanxi"),
+    "甘肃": ("CN-GS", "Gansu"),
+    "青海": ("CN-QH", "Qinghai"),
+    "宁夏": ("CN-NX", "Ningxia"),
+    "新疆": ("CN-XJ", "Xinjiang"),
+}
 GRID_KINDS = {
-    "average": "location_average", "average_old_six_regions": "location_average", "OM_simple": "operating_margin",
-    "average_excl_market_traded_nonfossil": "residual", "fossil_power_only": "fossil", "BM": "build_margin",
-    "reporting_rule": "reporting_rule", "lca_footprint": "life_cycle",
-}  # fmt: skip
+    "average": "location_average",
+    "average_old_six_regions": "location_average",
+    "OM_simple": "operating_margin",
+    "average_excl_market_traded_nonfossil": "residual",
+    "fossil_power_only": "fossil",
+    "BM": "build_margin",
+    "reporting_rule": "reporting_rule",
+    "lca_footprint": "life_cycle",
+}
 TECHNOLOGIES = {
-    "全国": "grid", "风电": "wind", "光伏": "photovoltaic", "生物质": "biomass", "燃煤": "coal", "燃气": "gas",
-    "水电": "hydro", "核电": "nuclear", "光热": "solar_thermal",
-}  # fmt: skip
+    "全国": "grid",
+    "风电": "wind",
+    "光伏": "photovoltaic",
+    "生物质": "biomass",
+    "燃煤": "coal",
+    "燃气": "gas",
+    "水电": "hydro",
+    "核电": "nuclear",
+    "光热": "solar_thermal",
+}
 PUBLISHED = {"No.12": "2024-04-12", "No.33": "2024-12-20", "No.47": "2025-12-31", "2025-01-17": "2025-01-17"}
 # The family says whose rule a value belongs to; families are not mixed within one stream.
 FUEL_FAMILIES = {
-    "CETS-AG 2024": "CETS-AG-2024", "NDRC 24": "NDRC-2015", "Power generation": "CETS-POWER", "MEE": "CETS-POWER",
-    "JS/T 303": "JST303-2026", "": "JST303-2026",
-}  # fmt: skip
+    "CETS-AG 2024": "CETS-AG-2024",
+    "NDRC 24": "NDRC-2015",
+    "Power generation": "CETS-POWER",
+    "MEE": "CETS-POWER",
+    "JS/T 303": "JST303-2026",
+    "": "JST303-2026",
+}
 UNIT_CODES = {
-    "GJ/t": "GJ/t", "GJ/10^4Nm3": "GJ/(10*4.m3{normal})", "kgce/kg": "kg{ce}/kg", "kgce/m3": "kg{ce}/m3",
-    "kgce/kWh": "kg{ce}/(kW.h)", "kgce/MJ": "kg{ce}/MJ", "kgce": "kg{ce}/kg",
-}  # fmt: skip
+    "GJ/t": "GJ/t",
+    "GJ/10^4Nm3": "GJ/(10*4.m3{normal})",
+    "kgce/kg": "kg{ce}/kg",
+    "kgce/m3": "kg{ce}/m3",
+    "kgce/kWh": "kg{ce}/(kW.h)",
+    "kgce/MJ": "kg{ce}/MJ",
+    "kgce": "kg{ce}/kg",
+}
 GASES = {
     "CARBON DIOXIDE": ("CO2", "combustion_co2"),
     "METHANE": ("CH4", "combustion_ch4"),
     "NITROUS OXIDE": ("N2O", "combustion_n2o"),
 }
 FUELS_ZH = {
-    "natural_gas": "天然气", "diesel_oil": "柴油", "gas_oil": "瓦斯油", "motor_gasoline": "车用汽油",
-    "residual_fuel_oil": "燃料油", "liquefied_petroleum_gases": "液化石油气", "anthracite": "无烟煤",
-    "other_bituminous_coal": "其他烟煤", "coking_coal": "炼焦煤", "sub_bituminous_coal": "次烟煤",
-    "lignite": "褐煤", "coke_oven_gas": "焦炉煤气", "blast_furnace_gas": "高炉煤气",
-    "oxygen_steel_furnace_gas": "转炉煤气", "wood_wood_waste": "木材/木废料", "crude_oil": "原油",
-    "other_kerosene": "煤油", "petroleum_coke": "石油焦", "other_primary_solid_biomass": "其他固体生物质",
-}  # fmt: skip
+    "natural_gas": "天然气",
+    "diesel_oil": "柴油",
+    "gas_oil": "瓦斯油",
+    "motor_gasoline": "车用汽油",
+    "residual_fuel_oil": "燃料油",
+    "liquefied_petroleum_gases": "液化石油气",
+    "anthracite": "无烟煤",
+    "other_bituminous_coal": "其他烟煤",
+    "coking_coal": "炼焦煤",
+    "sub_bituminous_coal": "次烟煤",
+    "lignite": "褐煤",
+    "coke_oven_gas": "焦炉煤气",
+    "blast_furnace_gas": "高炉煤气",
+    "oxygen_steel_furnace_gas": "转炉煤气",
+    "wood_wood_waste": "木材/木废料",
+    "crude_oil": "原油",
+    "other_kerosene": "煤油",
+    "petroleum_coke": "石油焦",
+    "other_primary_solid_biomass": "其他固体生物质",
+}
 
 
 def main() -> None:
@@ -103,14 +174,24 @@ def _grid(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         family = {"reporting_rule": "MEE-REPORTING"}.get(kind, family)
         certainty, note = _certainty(row["certainty"])
         published = next((day for mark, day in PUBLISHED.items() if mark in row["source"]), "")
-        out.append({
-            "key": f"{region}.{middle}.{year}", "kind": kind, "name_zh": f"{row['region']} {year} 年",
-            "name_en": f"{name_en}{', ' + TECHNOLOGIES[place] if is_cycle else ''}, {year}", "region": region,
-            "year": year, "published": published, "value": row["tCO2_per_MWh"],
-            "unit": "kg{CO2e}/(kW.h)" if is_cycle else "t{CO2}/(MW.h)", "family": family,
-            "gas": "CO2e" if is_cycle else "CO2", "source": row["source"], "certainty": certainty,
-            "note": "; ".join(filter(None, [note, row["year"][4:].strip(" ()")])),
-        })  # fmt: skip
+        out.append(
+            {
+                "key": f"{region}.{middle}.{year}",
+                "kind": kind,
+                "name_zh": f"{row['region']} {year} 年",
+                "name_en": f"{name_en}{', ' + TECHNOLOGIES[place] if is_cycle else ''}, {year}",
+                "region": region,
+                "year": year,
+                "published": published,
+                "value": row["tCO2_per_MWh"],
+                "unit": "kg{CO2e}/(kW.h)" if is_cycle else "t{CO2}/(MW.h)",
+                "family": family,
+                "gas": "CO2e" if is_cycle else "CO2",
+                "source": row["source"],
+                "certainty": certainty,
+                "note": "; ".join(filter(None, [note, row["year"][4:].strip(" ()")])),
+            }
+        )
     return out
 
 
@@ -121,16 +202,27 @@ def _fuels(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         certainty, note = _certainty(row["certainty"])
         note = "; ".join(filter(None, [note, row["note"]]))
         base = {
-            "name_zh": row["name_zh"], "name_en": row["fuel"].replace("_", " "), "region": "CN", "year": "",
-            "published": "", "family": family, "gas": "", "source": row["source"], "certainty": certainty,
+            "name_zh": row["name_zh"],
+            "name_en": row["fuel"].replace("_", " "),
+            "region": "CN",
+            "year": "",
+            "published": "",
+            "family": family,
+            "gas": "",
+            "source": row["source"],
+            "certainty": certainty,
             "note": note,
-        }  # fmt: skip
+        }
         if family == "JST303-2026":
             text = " ".join(str(value) for value in row.values())
             number, _, unit = text.split("JS/T 303-2026: ")[1].split(" secondary")[0].partition(" ")
             code = {"kgCO2e/m3": "kg{CO2e}/m3", "kgCO2e/L": "kg{CO2e}/L"}[unit.strip()]
-            base |= {"source": "JS/T 303-2026", "certainty": "secondary-verified", "gas": "CO2e",
-                     "note": "ready-made factor, not NCV x CC"}  # fmt: skip
+            base |= {
+                "source": "JS/T 303-2026",
+                "certainty": "secondary-verified",
+                "gas": "CO2e",
+                "note": "ready-made factor, not NCV x CC",
+            }
             key = f"{family}.{row['fuel'].removesuffix('_public_institution')}.factor"
             out.append({"key": key, "kind": "fuel_factor", "value": number, "unit": code, **base})
             continue
@@ -146,12 +238,24 @@ def _fuels(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _heat() -> list[dict[str, str]]:
-    return [{
-        "key": "CN.heat_default", "kind": "heat_default", "name_zh": "外购热力缺省值", "name_en": "purchased heat, default",
-        "region": "CN", "year": "", "published": "", "value": "0.11", "unit": "t{CO2}/GJ", "family": "NDRC-2015",
-        "gas": "CO2", "source": "NDRC industry guidelines, default of purchased heat, as copied in a public project",
-        "certainty": "secondary-verified", "note": "the supplier's measured factor goes before the default",
-    }]  # fmt: skip
+    return [
+        {
+            "key": "CN.heat_default",
+            "kind": "heat_default",
+            "name_zh": "外购热力缺省值",
+            "name_en": "purchased heat, default",
+            "region": "CN",
+            "year": "",
+            "published": "",
+            "value": "0.11",
+            "unit": "t{CO2}/GJ",
+            "family": "NDRC-2015",
+            "gas": "CO2",
+            "source": "NDRC industry guidelines, default of purchased heat, as copied in a public project",
+            "certainty": "secondary-verified",
+            "note": "the supplier's measured factor goes before the default",
+        }
+    ]
 
 
 def _gwp(rows: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -164,11 +268,24 @@ def _gwp(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             if not value:
                 continue
             family = {"China": "CETS-AG-2024", "NDRC": "NDRC-2015"}.get(rule.split(" ")[0], report)
-            out.append({
-                "key": f"{family}.{gas}", "kind": "gwp100", "name_zh": gas, "name_en": gas, "region": "WORLD",
-                "year": "", "published": "", "value": value, "unit": f"kg{{CO2e}}/kg{{{gas}}}", "family": family,
-                "gas": gas, "source": row["source"], "certainty": certainty, "note": note,
-            })  # fmt: skip
+            out.append(
+                {
+                    "key": f"{family}.{gas}",
+                    "kind": "gwp100",
+                    "name_zh": gas,
+                    "name_en": gas,
+                    "region": "WORLD",
+                    "year": "",
+                    "published": "",
+                    "value": value,
+                    "unit": f"kg{{CO2e}}/kg{{{gas}}}",
+                    "family": family,
+                    "gas": gas,
+                    "source": row["source"],
+                    "certainty": certainty,
+                    "note": note,
+                }
+            )
     return out
 
 
@@ -180,13 +297,24 @@ def _tce(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             continue  # the equivalent value of electricity is a yearly figure that the source does not give
         certainty, note = _certainty(row["certainty"])
         for suffix, value in ((".low", low), (".high", high)) if dash else (("", low),):
-            out.append({
-                "key": row["carrier"] + suffix, "kind": "standard_coal", "name_zh": row["name_zh"],
-                "name_en": row["carrier"].replace("_", " "), "region": "CN", "year": "", "published": "",
-                "value": value, "unit": UNIT_CODES[row["unit"]], "family": "GBT2589-2020", "gas": "",
-                "source": row["source"], "certainty": certainty,
-                "note": "; ".join(filter(None, [note, row["heat_value"]])),
-            })  # fmt: skip
+            out.append(
+                {
+                    "key": row["carrier"] + suffix,
+                    "kind": "standard_coal",
+                    "name_zh": row["name_zh"],
+                    "name_en": row["carrier"].replace("_", " "),
+                    "region": "CN",
+                    "year": "",
+                    "published": "",
+                    "value": value,
+                    "unit": UNIT_CODES[row["unit"]],
+                    "family": "GBT2589-2020",
+                    "gas": "",
+                    "source": row["source"],
+                    "certainty": certainty,
+                    "note": "; ".join(filter(None, [note, row["heat_value"]])),
+                }
+            )
     return out
 
 
@@ -206,13 +334,24 @@ def _ipcc(rows: list[dict[str, str]]) -> list[dict[str, str]]:
         fuel = "_".join("".join(c if c.isalnum() else " " for c in name.split(" (")[0].lower()).split())
         if "fraction" in name:
             fuel += "_biomass" if "(biomass" in name else "_non_biomass"
-        out.append({
-            "key": f"{fuel}.{gas}", "kind": kind, "name_zh": FUELS_ZH.get(fuel, name), "name_en": name,
-            "region": "WORLD", "year": "", "published": "", "value": row["Value"], "unit": f"kg{{{gas}}}/TJ",
-            "family": "IPCC-2006", "gas": gas,
-            "source": f"2006 IPCC Guidelines vol. 2 table 2.3; EFDB record {row['EF ID']}",
-            "certainty": "secondary-verified", "note": "net calorific basis",
-        })  # fmt: skip
+        out.append(
+            {
+                "key": f"{fuel}.{gas}",
+                "kind": kind,
+                "name_zh": FUELS_ZH.get(fuel, name),
+                "name_en": name,
+                "region": "WORLD",
+                "year": "",
+                "published": "",
+                "value": row["Value"],
+                "unit": f"kg{{{gas}}}/TJ",
+                "family": "IPCC-2006",
+                "gas": gas,
+                "source": f"2006 IPCC Guidelines vol. 2 table 2.3; EFDB record {row['EF ID']}",
+                "certainty": "secondary-verified",
+                "note": "net calorific basis",
+            }
+        )
     return out
 
 
