@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from carbonseal_api.app import create_app
 
+from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble, system_clock
 from carbonseal_api.founding import DEFAULT_POLICY, HostFacts, PartyFacts, admission, enrolment, genesis
 from carbonseal_api.issuing import Issuer
@@ -94,9 +94,10 @@ def main() -> None:
     try:
         registrar, log_signer = Ed25519Signer.generate(), Ed25519Signer.generate()
         facts = HostFacts(HOST_NAME, HOST.code, log_signer, None, DEFAULT_POLICY)
+        published = PublishedCopy(settings.published)
         host = LogHost(
             engine,
-            PublishedCopy(settings.published),
+            published,
             log_signer,
             system_clock,
             name=HOST_NAME,
@@ -105,7 +106,16 @@ def main() -> None:
             registrar_keys=[registrar.public],
         )
         found(host, facts, registrar, gateways)
-        parts = assemble(settings, engine, host, registrar=REGISTRAR.code, clock=system_clock)
+        parts = assemble(
+            settings,
+            engine,
+            host,
+            published=published,
+            log_key=log_signer.public,
+            host_party=HOST.code,
+            registrar=REGISTRAR.code,
+            clock=system_clock,
+        )
         key = parts.keys.issue(ENTERPRISE.code, ["gateway", "enterprise"], "bench")
         url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         origin = facts.origin(ENTERPRISE.code, "data")
