@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quality_scopes import DAY, METER, START, STEP, ScopeBuilder
 
-from carbonseal_verifier.quality.scope import Calibration
+from carbonseal_verifier.quality.scope import Calibration, Disowned
 
 WAVE = [10 + i % 7 for i in range(96)]
 
@@ -153,3 +153,11 @@ def test_the_plans_cycle_ends_a_certificate_early():
 def test_two_certificates_that_meet_cover_the_period():
     builder = calibrated((START - DAY, START + 10 * STEP), (START + 10 * STEP, START + DAY))
     assert builder.outcome("calibration-expired") == "passed"
+
+
+def test_statements_of_a_withdrawn_key_beyond_its_last_are_critical():
+    builder = ScopeBuilder().point().readings(WAVE)
+    assert builder.outcome("withdrawn-key") == "passed"
+    builder.more["disowned"] = [Disowned(METER, START, START + STEP, "revoked", b"w" * 32)]
+    (found,) = builder.findings("withdrawn-key")
+    assert (found.severity, found.digests) == ("critical", (b"w" * 32,))

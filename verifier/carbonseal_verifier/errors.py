@@ -39,3 +39,9 @@ class UnknownRule(VerifierError):
     """No rule of that name exists in the catalogue."""
 
     code = "unknown-rule"
+
+
+class PackageUnusable(VerifierError):
+    """A method, factor or profile package is of no known kind, or is not the one it claims to be."""
+
+    code = "package-unusable"

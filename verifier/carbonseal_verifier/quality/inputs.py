@@ -1,7 +1,8 @@
 """From logged statements to a scope: what the service signs and what `check` re-runs share this door.
 
 Only what a bundle of the period carries may count, or the two sides would differ: readings and gaps that
-touch the period and were not registered before it began; ticks; calibrations of either log. A withheld content is
+touch the period and were not registered before it began; ticks; calibrations of either log. A
+withheld content is
 simply not there, and completeness says so.
 """
 
@@ -15,10 +16,11 @@ from carbonseal_accounting.activity import SourceContent
 from carbonseal_attest.contents import Content
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.commit_delay import TickTimeline, is_late
-from carbonseal_verifier.continuity import find_breaks
+from carbonseal_verifier.continuity import find_breaks, find_restarts
+from carbonseal_verifier.device_keys import DeviceKey, fold_device_keys
 from carbonseal_verifier.quality.grid import Gap
 from carbonseal_verifier.quality.profile import Profile
-from carbonseal_verifier.quality.scope import Calibration, StreamBreak
+from carbonseal_verifier.quality.scope import Calibration, Disowned, StreamBreak
 from carbonseal_verifier.quality.series_index import Provenance, SeriesIndex
 
 
@@ -35,7 +37,7 @@ class LoggedStatement:
 class PeriodInputs:
     """What one period's statements hold, in log order.
 
-    `as_of` is the time of the last tick; `signers` counts readings statements by key.
+    `as_of` is the time of the last tick; `signer_classes` counts readings statements by class of the signer.
     """
 
     as_of: int
@@ -44,7 +46,8 @@ class PeriodInputs:
     gaps: list[Gap] = field(default_factory=list)
     calibrations: list[Calibration] = field(default_factory=list)
     breaks: list[StreamBreak] = field(default_factory=list)
-    signers: dict[bytes, int] = field(default_factory=dict)
+    signer_classes: dict[str, int] = field(default_factory=dict)
+    disowned: list[Disowned] = field(default_factory=list)
 
 
 def gather_inputs(
@@ -70,6 +73,7 @@ def gather_inputs(
         (e.index, e.content.body["at"]) for e in data if e.content is not None and e.content.kind == "tick"
     )
     inputs = PeriodInputs(as_of=timeline.last or 0)
+    keys = fold_device_keys((e.index, e.content) for e in register)
     for entry in data:
         content = entry.content
         if content is None or content.kind not in {"readings", "gap"} or content.interval is None:
@@ -80,7 +84,7 @@ def gather_inputs(
         origin = _provenance(entry, content.interval, timeline, start, profile.commit_delay_ms)
         if origin.registered_by is not None and origin.registered_by < start:
             continue
-        _take(inputs, entry, content.kind, content.body, origin)
+        _take(inputs, entry, content.kind, content.body, origin, keys.get(entry.statement.header.kid))
     inputs.calibrations = [
         Calibration(
             e.content.body["device"],
@@ -91,17 +95,22 @@ def gather_inputs(
         for e in (*register, *data)
         if e.content is not None and e.content.kind == "calibration"
     ]
-    resumes = [e.content for e in register if e.content is not None and e.content.kind == "resume"]
+    restarts = find_restarts((e.statement, e.content) for e in register)
     inputs.breaks = [
         StreamBreak(b.subject, b.stream, b.sequence, b.at, b.problem, b.digest)
-        for b in find_breaks((e.statement for e in data), resumes)
+        for b in find_breaks(((e.statement, e.content) for e in data), restarts)
         if start <= b.at < end
     ]
     return inputs
 
 
 def _take(
-    inputs: PeriodInputs, entry: LoggedStatement, kind: str, body: Mapping[str, Any], origin: Provenance
+    inputs: PeriodInputs,
+    entry: LoggedStatement,
+    kind: str,
+    body: Mapping[str, Any],
+    origin: Provenance,
+    key: DeviceKey | None,
 ) -> None:
     header = entry.statement.header
     inputs.sources.append(
@@ -112,7 +121,10 @@ def _take(
         inputs.gaps.append(Gap(header.subject, points, *origin.interval, body["reason"], origin.digest))
     else:
         inputs.index.add(body, origin)
-        inputs.signers[header.kid] = inputs.signers.get(header.kid, 0) + 1
+        name = "party" if key is None else key.signer_class
+        inputs.signer_classes[name] = inputs.signer_classes.get(name, 0) + 1
+    if key is not None and key.is_beyond_withdrawal(header):
+        inputs.disowned.append(Disowned(header.subject, *origin.interval, key.status, origin.digest))
 
 
 def _provenance(

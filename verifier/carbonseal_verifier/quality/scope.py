@@ -51,6 +51,17 @@ class StreamBreak:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Disowned:
+    """A statement that its key signed beyond the last one which the key's withdrawal names."""
+
+    subject: str
+    start: int
+    end: int
+    status: str
+    digest: bytes
+
+
 @dataclass(slots=True)
 class Scope:
     """The inputs of one assessment.
@@ -69,6 +80,7 @@ class Scope:
     gaps: Sequence[Gap] = ()
     calibrations: Sequence[Calibration] = ()
     breaks: Sequence[StreamBreak] = ()
+    disowned: Sequence[Disowned] = ()
     counted: Mapping[str, SlotCounts] | None = None
     _ordered: dict[str, OrderedSeries] = field(default_factory=dict)
     _grids: dict[str, GridCount] = field(default_factory=dict)

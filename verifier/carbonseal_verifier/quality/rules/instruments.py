@@ -1,4 +1,4 @@
-"""Rules about the instruments themselves: is there a calibration, and was it valid all through the period?"""
+"""Rules about the instruments: are calibration and signing key valid all through the period?"""
 
 from __future__ import annotations
 
@@ -46,6 +46,18 @@ def calibration_expired(target: Target) -> Iterator[Observation]:
         )  # fmt: skip
 
 
+def withdrawn_key(target: Target) -> Iterator[Observation]:
+    """Find statements that a key signed beyond what its rotation, suspension or revocation lets count."""
+    found = sorted(target.scope.disowned, key=lambda d: (d.start, d.subject, d.digest))
+    if found:
+        yield Observation(
+            tuple(Run(d.start, d.end, 1) for d in found),
+            {"count": str(len(found)), "subject": found[0].subject, "since": format_instant(found[0].start),
+             "status": found[0].status},
+            digests=tuple(d.digest for d in found),
+        )  # fmt: skip
+
+
 def _is_required(target: Target) -> bool:
     calibration = target.subject.get("calibration")
     return calibration is not None and bool(calibration.get("required"))
@@ -58,4 +70,5 @@ def _records(target: Target) -> list[Calibration]:
 RULES: Final[Mapping[str, RuleFunction]] = {
     "calibration-missing": calibration_missing,
     "calibration-expired": calibration_expired,
+    "withdrawn-key": withdrawn_key,
 }
