@@ -26,6 +26,7 @@ from carbonseal_collectors.windows import CIVIL_DAY, Window
 FORMS: Final = ("register", "interval", "instant")
 MAX_METERS: Final = 2_000  # per file; a box that reads more should be two boxes
 MAX_POINTS: Final = 64  # per meter; a readings content holds no more series
+MAX_WINDOW_VALUES: Final = 18_000  # of one point; a readings content takes 20,000
 _POINT_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 _DAY_MS: Final = 86_400_000
 
@@ -273,6 +274,14 @@ def _source(table: Table, *, folder: Path, data_folder: Path, time_zone: str) ->
         path=table.path,
     )
     table.finish()
+    for meter in meters:
+        for point in meter.points:
+            if (config.window.length_ms or _DAY_MS) // point.step_ms > MAX_WINDOW_VALUES:
+                table.refuse(
+                    "window",
+                    f"holds more than {MAX_WINDOW_VALUES} readings of point {point.point}",
+                    "shorten the window, or read the point less often",
+                )
     return config
 
 

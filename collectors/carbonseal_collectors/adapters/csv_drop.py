@@ -56,6 +56,8 @@ class CsvDropAdapter:
         for meter in source.meters:
             settings = source.meter_table(meter)
             identity = settings.text("identity", "") or meter.code
+            if "identity" in settings and not format_.identity_column:
+                settings.refuse("identity", "needs an identity_column", "name the column, or remove it")
             settings.finish()
             if identity in meters:
                 settings.refuse("identity", f"{identity!r} is used twice", "give each meter its own")
@@ -68,8 +70,6 @@ class CsvDropAdapter:
                         f"does not fit form and step of point {point.point}",
                         "interval points need stamps at interval starts or ends, with the point's own step",
                     )
-        if not format_.identity_column and len(meters) != 1:
-            table.refuse("identity_column", "is missing, and there are several meters", "name the column")
         return cls(source, format_, meters)
 
     def poll(self, now: int, *, known: Sequence[bytes] = ()) -> Poll:
@@ -128,6 +128,7 @@ class _FileReader:
         self._identity_index: int | None = None
         self._width = 0  # cells of a row, by the header or the first row
         self._last: dict[str, int] = {}
+        self._newest: int | None = None  # instant of the last good row of any meter
         self._open: list[int] = []  # set-aside rows that still wait for the row after them
 
     def run(self) -> None:
@@ -142,6 +143,7 @@ class _FileReader:
                 self._row(number, self._cells(self._whole(line, has_end=has_end)))
             except _RowBroken as exc:
                 self._put_aside(number, str(exc), line)
+        self._close_open(None)
         self.file = SourceFile(self._data.name, self._data.size, self._data.digest, self.rows)
         if self._format.order == "newest_first":
             self.samples.reverse()  # the declared direction of the whole file; rows out of it stay out of it
@@ -226,34 +228,37 @@ class _FileReader:
             raise SourceRefused(
                 self._data.name, f"has more than {self._format.max_rows} rows", "split it or raise max_rows"
             )
-        meter = self._meter(cells)
-        if meter is None:
+        stream = self._identity(cells)
+        meters = [self._meters[stream]] if stream in self._meters else list(self._meters.values())
+        if stream and stream not in self._meters:
             return
         try:
-            at = self._stamps.start(cells[self._time_index], stream=meter.code)
+            at = self._stamps.start(cells[self._time_index], stream=stream)
         except (StampUnusable, IndexError) as exc:
             raise _RowBroken(str(exc)) from exc
         self.rows += 1
-        self._close_open(meter.code, at)
-        is_in_order = self._is_in_order(meter.code, at)
-        self._last[meter.code] = at
+        self._close_open(at)
+        is_in_order = self._is_in_order(stream, at)
+        self._last[stream] = self._newest = at
         self.first_at = min(self.first_at, at)
-        for column in self._columns[meter.code]:
-            self._cell(number, cells, column, meter.code, at, is_in_order=is_in_order)
+        for meter in meters:
+            for column in self._columns[meter.code]:
+                self._cell(number, cells, column, meter.code, at, is_in_order=is_in_order)
 
-    def _meter(self, cells: list[str]) -> MeterConfig | None:
+    def _identity(self, cells: list[str]) -> str:
+        """Which meter a row is of, by the identity column; empty where every row is of every meter."""
         if self._identity_index is None:
-            return next(iter(self._meters.values()))
+            return ""
         if self._identity_index >= self._width:
             raise _RowBroken("has no meter column")
         identity = cells[self._identity_index].strip()
-        meter = self._meters.get(identity)
-        if meter is None and self._format.other_meters == "set_aside":
+        is_known = identity in self._meters
+        if not identity or (not is_known and self._format.other_meters == "set_aside"):
             raise _RowBroken(f"is of meter {identity[:40]!r}, which is not configured")
-        return meter
+        return identity
 
-    def _is_in_order(self, meter: str, at: int) -> bool:
-        last = self._last.get(meter)
+    def _is_in_order(self, stream: str, at: int) -> bool:
+        last = self._last.get(stream)
         if last is None or self._format.order == "any":
             return True
         return at > last if self._format.order == "oldest_first" else at < last
@@ -291,28 +296,20 @@ class _FileReader:
     def _put_aside(self, number: int, reason: str, line: bytes | None) -> None:
         text = (line or b"")[:200].decode("utf-8", "replace")
         only = next(iter(self._meters.values())).code if len(self._meters) == 1 else None
-        known = self._last.get(only) if only else None
-        is_backwards = self._format.order == "newest_first"
         self._open.append(len(self.set_aside))
-        self._add_aside(
-            SetAside(
-                self._data.name,
-                number,
-                reason,
-                text,
-                only,
-                after=None if is_backwards else known,
-                before=known if is_backwards else None,
-            )
-        )
+        self._add_aside(SetAside(self._data.name, number, reason, text, only, after=self._newest))
 
-    def _close_open(self, meter: str, at: int) -> None:
-        # The row after a set-aside row bounds the slots that the lost row may have been.
+    def _close_open(self, at: int | None) -> None:
+        # The rows around a set-aside row bound the slots it may have been; at an end of the file, one slot.
+        slot = self._format.time.interval_ms
         for index in self._open:
             row = self.set_aside[index]
-            if row.meter in {None, meter}:
-                is_backwards = self._format.order == "newest_first"
-                self.set_aside[index] = replace(row, after=at) if is_backwards else replace(row, before=at)
+            ends = [end for end in (row.after, at) if end is not None]
+            if len(ends) == 1 and slot:
+                is_earlier = (row.after is None) != (self._format.order == "newest_first")
+                ends.append(ends[0] - 2 * slot if is_earlier else ends[0] + 2 * slot)
+            after, before = (min(ends), max(ends)) if len(ends) > 1 else (None, None)
+            self.set_aside[index] = replace(row, after=after, before=before)
         self._open.clear()
 
     def _add_aside(self, row: SetAside) -> None:

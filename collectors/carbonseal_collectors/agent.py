@@ -1,0 +1,366 @@
+"""The agent: polls sources, seals windows that have ended, drains the spool: `carbonseal-collector run`.
+
+Each step is a method that does its work and returns, driven by the clock that is passed in, so that a demo
+or a test can walk a month in seconds; `run` does the same in real time. Polled samples are on disk before
+`poll_once` returns; files are read again after a crash, and what was signed before is recognised and left
+out.
+
+    agent.poll_once(now); agent.seal_due(now); agent.drain()
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.signing import Signer
+from carbonseal_collectors.adapter import Adapter, Sample, SetAside, SourceFile, open_adapters
+from carbonseal_collectors.batching import SOURCE_SILENT, STOPPED, Cut, cut_meter
+from carbonseal_collectors.clock import system_clock
+from carbonseal_collectors.errors import CollectorError, SourceRefused, SpoolFull
+from carbonseal_collectors.gateway_config import GatewayConfig, MeterConfig, SourceConfig
+from carbonseal_collectors.sealing import Sealer, is_signed, mark, read_marks
+from carbonseal_collectors.set_aside_file import write_rejects
+from carbonseal_collectors.spool import Spool
+from carbonseal_collectors.uplink import DrainReport, Uplink
+from carbonseal_collectors.windows import slot_of
+
+_IDLE_MS: Final = 1_000  # between two looks at an empty spool in real time
+
+
+@dataclass(slots=True)
+class PollReport:
+    """What one round of polling brought.
+
+    Attributes:
+        samples: new ones, by source id.
+        known: readings passed over because the same was signed before.
+        set_aside: rows that became no sample.
+        refused: files or devices that could not be read at all.
+        files: read whole.
+        notes: what else is worth saying (spool full, clock behind).
+    """
+
+    samples: dict[str, int] = field(default_factory=dict)
+    known: int = 0
+    set_aside: list[SetAside] = field(default_factory=list)
+    refused: list[SourceRefused] = field(default_factory=list)
+    files: list[SourceFile] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SealReport:
+    """What one round of sealing signed: statement digests by kind, and readings left out as repetitions."""
+
+    readings: list[bytes] = field(default_factory=list)
+    gaps: list[bytes] = field(default_factory=list)
+    repeated: int = 0
+
+
+@dataclass(slots=True)
+class _Unsealed:
+    """What a file source has read and not yet signed; lost with the process and read again."""
+
+    samples: list[Sample] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+    files: list[SourceFile] = field(default_factory=list)
+
+
+class Agent:
+    """One gateway at work.
+
+    Args:
+        config: the gateway file.
+        signer: the gateway's key.
+        clock: milliseconds; one clock for everything.
+        api_key: bearer token for the ledger.
+        client: an httpx client for the ledger, instead of one of our own.
+
+    Raises:
+        CollectorError: an adapter or the spool refuses the configuration.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        *,
+        signer: Signer,
+        clock: Clock = system_clock,
+        api_key: str = "",
+        client: httpx.Client | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self._adapters: dict[str, Adapter] = open_adapters(config)
+        self.spool = Spool(
+            config.spool_folder, gateway=config.id, origin=config.log_origin, max_bytes=config.spool_max_bytes
+        )
+        self.sealer = Sealer(
+            signer, issuer=config.party, origin=config.log_origin, spool=self.spool, clock=clock
+        )
+        self._api_key = api_key
+        self._client = client
+        self._uplink: Uplink | None = None
+        self._unsealed = {source.id: _Unsealed() for source in config.sources}
+
+    def close(self) -> None:
+        """Closes adapters, connection and spool."""
+        for adapter in self._adapters.values():
+            adapter.close()
+        if self._uplink is not None:
+            self._uplink.close()
+        self.spool.close()
+
+    # One step each
+
+    def poll_once(self, now: int | None = None, *, sources: Sequence[str] | None = None) -> PollReport:
+        """Asks every source (or the named ones) once; polled samples are on disk afterwards.
+
+        Args:
+            now: milliseconds since 1970 UTC; the clock's time when absent.
+            sources: ids, None for all.
+        """
+        at = self.clock() if now is None else now
+        report = PollReport()
+        try:
+            self.spool.check_room()
+        except SpoolFull as full:
+            report.notes.append(str(full))
+            return report
+        for source in self.config.sources:
+            if sources is not None and source.id not in sources:
+                continue
+            if self._adapters[source.id].is_replayable:
+                self._read_files(source, at, report)
+            else:
+                self._poll_meters(source, at, report)
+        if report.set_aside:
+            write_rejects(self.config.spool_folder / "rejects", report.set_aside)
+        return report
+
+    def seal_due(self, now: int | None = None, *, flush: bool = False) -> SealReport:
+        """Signs every window that has ended (and settled) by `now`; with `flush` also the open ones.
+
+        A register read exactly at a window's end belongs to the next window: at the end of a period poll
+        once more and flush.
+
+        Args:
+            now: milliseconds since 1970 UTC; the clock's time when absent.
+            flush: sign everything up to and including `now`.
+        """
+        at = self.clock() if now is None else now
+        report = SealReport()
+        for source in self.config.sources:
+            until = at + 1 if flush else source.window.around(max(at - source.settle_ms, 0))[0]
+            for meter in source.meters:
+                self._seal_meter(source, meter, until, at, report)
+            unsealed = self._unsealed[source.id]
+            if not unsealed.samples:
+                self.spool.add_files(source.id, unsealed.files)
+                unsealed.files.clear()
+                unsealed.set_aside.clear()
+        return report
+
+    def drain(self, *, with_receipts: bool = True) -> DrainReport:
+        """Sends what waits to the ledger and fetches receipts; see `Uplink.drain`.
+
+        Raises:
+            UplinkUnusable: [uplink] lacks address or log key.
+        """
+        return self.uplink().drain(with_receipts=with_receipts)
+
+    def uplink(self) -> Uplink:
+        """The connection to the ledger, made at first use. Raises UplinkUnusable."""
+        if self._uplink is None:
+            self._uplink = Uplink(
+                self.config.uplink,
+                origin=self.config.log_origin,
+                spool=self.spool,
+                sealer=self.sealer,
+                api_key=self._api_key,
+                client=self._client,
+            )
+        return self._uplink
+
+    def status(self) -> dict[str, Any]:
+        """Where everything stands, as JSON values."""
+        checkpoint = self.sealer.known_checkpoint()
+        return {
+            "gateway": self.config.id,
+            "origin": self.config.log_origin,
+            "statements": self.spool.counts(),
+            "problems": self.spool.problems(),
+            "checkpoint_size": None if checkpoint is None else checkpoint[0],
+            "meters": {
+                code: {"name": meter.name, "sealed_until": self.spool.resume_from(code)}
+                for code, meter in self.config.meters().items()
+            },
+        }
+
+    # Real time
+
+    def run(self, stop: threading.Event) -> None:
+        """Polls, seals and drains in real time until `stop` is set; a dead line never holds up polling."""
+        drainer = threading.Thread(target=self._drain_until, args=(stop,), name="uplink", daemon=True)
+        drainer.start()
+        due = {source.id: 0 for source in self.config.sources}
+        while not stop.is_set():
+            now = self.clock()
+            asked = [source.id for source in self.config.sources if now >= due[source.id]]
+            if asked:
+                self.poll_once(now, sources=asked)
+                self.seal_due(now)
+            for source in self.config.sources:
+                if source.id in asked:
+                    due[source.id] = now - now % source.poll_every_ms + source.poll_every_ms
+            stop.wait(max(min(due.values()) - self.clock(), 1) / 1000)
+        drainer.join()
+
+    def _drain_until(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                uplink = self.uplink()
+                uplink.drain()
+                wait_ms = max(uplink.wait_ms, _IDLE_MS)
+            except CollectorError:
+                wait_ms = self.config.uplink.backoff_max_ms
+            stop.wait(wait_ms / 1000)
+
+    # Parts
+
+    def _read_files(self, source: SourceConfig, now: int, report: PollReport) -> None:
+        unsealed = self._unsealed[source.id]
+        known = self.spool.known_files(source.id) + [item.digest for item in unsealed.files]
+        poll = self._adapters[source.id].poll(now, known=known)
+        fresh: list[Sample] = []
+        marks: dict[tuple[str, int], dict[bytes, set[bytes]]] = {}
+        bounds = (0, 0)
+        for sample in poll.samples:
+            if not bounds[0] <= sample.at < bounds[1]:
+                bounds = source.window.around(sample.at)
+            key = (sample.meter, bounds[0])
+            if key not in marks:
+                marks[key] = read_marks(self.spool.signed_marks(*key))
+            signed = is_signed(mark(sample), marks[key]) if marks[key] else None
+            if signed is None:
+                fresh.append(sample)
+            elif signed:
+                report.known += 1
+            else:
+                report.set_aside.append(_contradicting(sample, poll.files))
+        unsealed.samples.extend(fresh)
+        unsealed.set_aside.extend(poll.set_aside)
+        unsealed.files.extend(poll.files)
+        report.samples[source.id] = len(fresh)
+        report.set_aside.extend(poll.set_aside)
+        report.refused.extend(poll.refused)
+        report.files.extend(poll.files)
+
+    def _poll_meters(self, source: SourceConfig, now: int, report: PollReport) -> None:
+        fact = f"polled/{source.id}"
+        last = int(self.spool.fact(fact) or -1)
+        if now <= last:
+            report.notes.append(
+                f"{source.id}: the clock stands at or before the last poll; nothing is read twice"
+            )
+            return
+        poll = self._adapters[source.id].poll(now)
+        with self.spool.transaction():
+            self.spool.journal(source.id, poll.samples)
+            self.spool.set_fact(fact, str(now))
+            for meter in source.meters:
+                if self.spool.resume_from(meter.code) is None:
+                    step = max(point.step_ms for point in meter.points)
+                    self.spool.set_resume_from(meter.code, slot_of(now, step, source.window.time_zone))
+        report.samples[source.id] = len(poll.samples)
+        report.refused.extend(poll.refused)
+
+    def _seal_meter(
+        self, source: SourceConfig, meter: MeterConfig, until: int, now: int, report: SealReport
+    ) -> None:
+        is_replayable = self._adapters[source.id].is_replayable
+        unsealed = self._unsealed[source.id]
+        if is_replayable:
+            samples = [sample for sample in unsealed.samples if sample.meter == meter.code]
+        else:
+            samples = self.spool.journalled(meter.code)
+        cut = self._cut(source, meter, samples, until, is_replayable=is_replayable)
+        self._seal(source, meter, cut, until, report, is_replayable=is_replayable)
+        if is_replayable:
+            others = [sample for sample in unsealed.samples if sample.meter != meter.code]
+            unsealed.samples = others + cut.left
+        if (
+            is_replayable
+            and source.silent_after_ms is not None
+            and cut.resume_from is not None
+            and not cut.left
+        ):
+            silent_until = source.window.around(max(now - source.silent_after_ms, 0))[0]
+            if silent_until > cut.resume_from:
+                silent = self._cut(
+                    source, meter, [], silent_until, is_replayable=False, silence=SOURCE_SILENT
+                )
+                self._seal(source, meter, silent, silent_until, report, is_replayable=True)
+
+    def _cut(
+        self,
+        source: SourceConfig,
+        meter: MeterConfig,
+        samples: Sequence[Sample],
+        until: int,
+        *,
+        is_replayable: bool,
+        silence: str = "",
+    ) -> Cut:
+        return cut_meter(
+            meter,
+            samples,
+            window=source.window,
+            resume_from=self.spool.resume_from(meter.code),
+            until=until,
+            is_silence_open=is_replayable,
+            set_aside=self._unsealed[source.id].set_aside,
+            # Every poll leaves samples, if only to say that nothing answered: no sample means no poll.
+            silence=silence or (SOURCE_SILENT if is_replayable else STOPPED),
+        )
+
+    def _seal(
+        self,
+        source: SourceConfig,
+        meter: MeterConfig,
+        cut: Cut,
+        until: int,
+        report: SealReport,
+        *,
+        is_replayable: bool,
+    ) -> None:
+        if not cut.batches and cut.resume_from == self.spool.resume_from(meter.code):
+            return
+        with self.spool.transaction():
+            marks: dict[int, list[bytes]] = {}
+            for batch in cut.batches:
+                digest = self.sealer.seal(batch).digest
+                (report.readings if batch.kind == "readings" else report.gaps).append(digest)
+                if is_replayable:
+                    for sample in batch.samples:
+                        marks.setdefault(source.window.around(sample.at)[0], []).append(mark(sample))
+            for window_start, found in marks.items():
+                self.spool.add_marks(meter.code, window_start, b"".join(found))
+            if cut.resume_from is not None:
+                self.spool.set_resume_from(meter.code, cut.resume_from)
+            if not is_replayable:
+                self.spool.forget_samples(meter.code, before=until)
+        report.repeated += len(cut.repeated)
+
+
+def _contradicting(sample: Sample, files: Sequence[SourceFile]) -> SetAside:
+    """A row that says something else than what was signed for its instant: kept out, and shown."""
+    name = files[-1].name if files else sample.meter
+    said = f"{sample.point} at {sample.at}: {sample.value} {sample.unit}"
+    return SetAside(name, 0, "contradicts the reading already signed for that instant", said, sample.meter)

@@ -1,0 +1,234 @@
+"""`carbonseal-collector`: runs a gateway, checks its file, makes its key, shows its spool.
+
+Exit codes: 0 done; 1 something is wrong at run time (statements held, ledger not reached with --once); 2
+bad usage, configuration, key or source file, said in one line that names place and remedy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.instants import format_instant
+from carbonseal_collectors.adapter import open_adapters
+from carbonseal_collectors.agent import Agent
+from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
+from carbonseal_collectors.plan_file import check_against_gateway, load_plan
+from carbonseal_collectors.sealing import load_signer, read_passphrase, write_new_key
+from carbonseal_collectors.spool import Spool
+
+_EXAMPLES: Final = """examples:
+  carbonseal-collector key new gateway.key --passphrase-env CARBONSEAL_GATEWAY_PASSPHRASE
+  carbonseal-collector check gateway.toml
+  carbonseal-collector run gateway.toml --once --json
+  carbonseal-collector run gateway.toml
+  carbonseal-collector spool status gateway.toml
+
+exit codes: 0 done; 1 statements are held or the ledger was not reached; 2 bad usage, configuration, key or
+file
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except CarbonsealError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="carbonseal-collector",
+        description="Reads meters, signs at the source, and brings the statements to the ledger.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="poll, seal and upload until stopped")
+    run.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
+    run.add_argument(
+        "--once", action="store_true", help="one round: poll, seal what is due, upload; then stop"
+    )
+    run.add_argument("--offline", action="store_true", help="with --once: leave the statements in the spool")
+    run.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    _add_overrides(run)
+    run.set_defaults(command=_run)
+
+    check = commands.add_parser("check", help="check a gateway file, its register map and its plan")
+    check.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
+    check.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    _add_overrides(check)
+    check.set_defaults(command=_check)
+
+    key = commands.add_parser("key", help="make a key").add_subparsers(required=True, metavar="COMMAND")
+    new = key.add_parser("new", help="make a key and write it encrypted to a new file")
+    new.add_argument("file", type=Path, metavar="FILE")
+    source = new.add_mutually_exclusive_group()
+    source.add_argument("--passphrase-env", metavar="NAME", help="environment variable with the passphrase")
+    source.add_argument("--passphrase-file", type=Path, metavar="FILE", help="file whose first line is it")
+    new.set_defaults(command=_key_new)
+
+    spool = commands.add_parser("spool", help="look at the spool").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    status = spool.add_parser("status", help="how many statements are in which state, and what is wrong")
+    status.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
+    status.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    _add_overrides(status)
+    status.set_defaults(command=_spool_status)
+    return parser
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a value of the file, e.g. gateway.data_folder=/data or sources.plant.modbus.port=1502",
+    )
+
+
+def _config(options: argparse.Namespace) -> GatewayConfig:
+    overrides: dict[str, object] = {}
+    for item in options.set:
+        name, separator, value = item.partition("=")
+        if not separator:
+            raise SystemExit(f"carbonseal-collector: --set {item}: write KEY=VALUE")
+        overrides[name] = int(value) if value.isascii() and value.isdigit() else value
+    return load_gateway_config(options.gateway, overrides=overrides)
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = _config(options)
+    signer = load_signer(config, os.environ)
+    api_key = os.environ.get(config.uplink.api_key_env, "") if config.uplink.api_key_env else ""
+    agent = Agent(config, signer=signer, api_key=api_key)
+    try:
+        if options.once:
+            return _run_once(agent, options)
+        agent.uplink()  # refuses here what could not be uploaded later
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        agent.run(stop)
+    finally:
+        agent.close()
+    return 0
+
+
+def _run_once(agent: Agent, options: argparse.Namespace) -> int:
+    polled = agent.poll_once()
+    sealed = agent.seal_due()
+    result: dict[str, Any] = {
+        "samples": polled.samples,
+        "known": polled.known,
+        "files": [{"name": item.name, "rows": item.rows} for item in polled.files],
+        "set_aside": [{"file": row.file, "line": row.line, "reason": row.reason} for row in polled.set_aside],
+        "refused": [str(refusal) for refusal in polled.refused],
+        "notes": polled.notes,
+        "readings": len(sealed.readings),
+        "gaps": len(sealed.gaps),
+    }
+    failure = ""
+    if not options.offline:
+        drained = agent.drain()
+        failure = drained.failure or "; ".join(drained.held.values())
+        result |= {"logged": drained.logged, "voided": drained.voided, "receipts": drained.receipts}
+    result["statements"] = agent.spool.counts()
+    result["failure"] = failure
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        print(
+            f"samples {sum(polled.samples.values())}, known {polled.known}, set aside {len(polled.set_aside)}"
+        )
+        print(f"sealed {len(sealed.readings)} readings and {len(sealed.gaps)} gaps")
+        print("spool " + ", ".join(f"{state} {count}" for state, count in result["statements"].items()))
+        for line in [
+            *(f"set aside: {r.file} line {r.line}: {r.reason}" for r in polled.set_aside),
+            *polled.notes,
+        ]:
+            print(line)
+    for refusal in polled.refused:
+        print(refusal, file=sys.stderr)
+    if failure:
+        print(f"uplink: {failure}", file=sys.stderr)
+    if polled.refused:
+        return 2
+    return 1 if failure else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    config = _config(options)
+    for adapter in open_adapters(config).values():
+        adapter.close()
+    if config.plan_file is not None:
+        check_against_gateway(load_plan(config.plan_file), config)
+    points = sum(len(meter.points) for meter in config.meters().values())
+    result = {
+        "gateway": config.id,
+        "sources": len(config.sources),
+        "meters": len(config.meters()),
+        "points": points,
+    }
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print(f"{config.file}: {len(config.sources)} sources, {len(config.meters())} meters, {points} points")
+    return 0
+
+
+def _key_new(options: argparse.Namespace) -> int:
+    if options.passphrase_env:
+        passphrase = os.environ.get(options.passphrase_env, "")
+    elif options.passphrase_file:
+        passphrase = read_passphrase(options.passphrase_file)
+    else:
+        passphrase = getpass.getpass("passphrase: ")
+    signer = write_new_key(options.file, passphrase)
+    print(f"kid {signer.public.kid.hex()}")
+    print(f"public key {signer.public.raw.hex()}")
+    return 0
+
+
+def _spool_status(options: argparse.Namespace) -> int:
+    config = _config(options)
+    spool = Spool(
+        config.spool_folder, gateway=config.id, origin=config.log_origin, max_bytes=config.spool_max_bytes
+    )
+    try:
+        counts, problems = spool.counts(), spool.problems()
+        until = {code: spool.resume_from(code) for code in config.meters()}
+    finally:
+        spool.close()
+    if options.json:
+        print(json.dumps({"statements": counts, "problems": problems, "sealed_until": until}))
+        return 0
+    for state, count in counts.items():
+        print(f"{state:10} {count}")
+    for code, instant in until.items():
+        print(f"{code} sealed until {'-' if instant is None else format_instant(instant)}")
+    for problem in problems:
+        print(f"{problem['state']}: {problem['stream']}/{problem['sequence']}: {problem['problem']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

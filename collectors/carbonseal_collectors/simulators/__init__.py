@@ -1,0 +1,1 @@
+"""Simulators that speak the real protocol, for tests, the demo and trying out a gateway file."""

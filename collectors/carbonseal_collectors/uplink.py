@@ -1,0 +1,338 @@
+"""Uplink: brings the spool's statements to the ledger, in order, and keeps the receipts that come back.
+
+HTTP (SCRAPI-shaped routes): `POST /logs/{origin}/entries:batch`, `PUT /contents/{digest}`, checkpoint,
+receipts (RFC 9942). A time-out, a refused connection or a 5xx is never a loss: the statement stays and is
+sent again, the very same bytes. A statement that the log refuses for good is replaced by a `void` in its
+place; one that it refuses for now holds back its own stream only. A checkpoint counts when the log's key
+signed it and it is consistent with the one known before. That a receipt is *anchored* is taken from the
+ledger's word; checking it against the chain is the verifier's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import httpx
+
+from carbonseal_attest import cbor
+from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.errors import CarbonsealError, EncodingError
+from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.merkle import verify_consistency
+from carbonseal_attest.receipt import Receipt
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_collectors.errors import UplinkUnusable
+from carbonseal_collectors.gateway_config import UplinkConfig
+from carbonseal_collectors.sealing import Sealer
+from carbonseal_collectors.spool import Entry, Spool
+
+# What no waiting will cure: the statement itself is wrong for this log.
+PERMANENT: Final = frozenset(
+    {
+        "malformed-statement",
+        "body-too-large",
+        "origin-wrong",
+        "kind-unknown",
+        "kind-wrong-log",
+        "log-reserved",
+        "content-contradicts-header",
+        "content-invalid",
+        "content-malformed",
+        "content-erased",
+        "interval-invalid",
+    }
+)
+FINAL_STATES: Final = frozenset({"anchored", "final"})
+MAX_ANSWER: Final = 16 << 20  # bytes of one answer
+_INLINE_CONTENT: Final = 512 << 10  # bytes; larger contents are put first
+_RECEIPTS_AT_ONCE: Final = 500
+_HASH_BYTES: Final = 32
+
+
+@dataclass(slots=True)
+class DrainReport:
+    """What one drain did. `failure` says why it stopped early, empty when it did not."""
+
+    sent: int = 0
+    logged: int = 0
+    voided: int = 0
+    receipts: int = 0
+    anchored: int = 0
+    failure: str = ""
+    held: dict[str, str] = field(default_factory=dict)
+
+
+class _Unreachable(Exception):
+    """The ledger did not give a usable answer this time."""
+
+
+class Uplink:
+    """Talks to one ledger about one log.
+
+    Args:
+        config: address, limits, log key.
+        origin: the log.
+        spool: where statements wait.
+        sealer: signs voids and remembers checkpoints.
+        api_key: bearer token of the party, may be empty.
+        client: an httpx client to use instead of one of our own (tests, in-process services).
+
+    Raises:
+        UplinkUnusable: no address or no log key: without the key no receipt could be believed.
+    """
+
+    def __init__(
+        self,
+        config: UplinkConfig,
+        *,
+        origin: str,
+        spool: Spool,
+        sealer: Sealer,
+        api_key: str = "",
+        client: httpx.Client | None = None,
+    ) -> None:
+        if not config.ledger_url or not config.log_key:
+            raise UplinkUnusable(
+                "uplink.log_key" if config.ledger_url else "uplink.ledger_url",
+                "is not set",
+                "write the service's address and the log's public key into [uplink]",
+            )
+        self._config = config
+        self._origin = origin
+        self._spool = spool
+        self._sealer = sealer
+        try:
+            self._log_key = PublicKey(ED25519, bytes.fromhex(config.log_key))
+        except CarbonsealError as exc:
+            raise UplinkUnusable("uplink.log_key", exc.reason, exc.remedy) from exc
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._is_own_client = client is None
+        self._client = client or httpx.Client(timeout=config.timeout_ms / 1000, trust_env=False)
+        self._has_batch_receipts = True
+        self.wait_ms = 0  # how long `run` waits before it drains again; 0 after a success
+
+    def close(self) -> None:
+        """Closes the connection, if it is our own."""
+        if self._is_own_client:
+            self._client.close()
+
+    def drain(self, *, max_batches: int = 10_000, with_receipts: bool = True) -> DrainReport:
+        """Sends what waits, then learns the checkpoint and fetches receipts. Never raises for the line.
+
+        Args:
+            max_batches: most requests of statements.
+            with_receipts: False leaves receipts for another time.
+        """
+        report = DrainReport()
+        try:
+            for _ in range(max_batches):
+                entries = self._spool.waiting(
+                    limit=self._config.batch_statements,
+                    max_bytes=self._config.batch_bytes,
+                    without=report.held,
+                )
+                if not entries:
+                    break
+                self._send(entries, report)
+            if with_receipts:
+                self.learn_checkpoint()
+                self.collect_receipts(report)
+        except _Unreachable as exc:
+            report.failure = str(exc)
+            first, most = self._config.backoff_first_ms, self._config.backoff_max_ms
+            self.wait_ms = min(max(self.wait_ms * 2, first), most)
+        else:
+            self.wait_ms = 0
+        return report
+
+    def learn_checkpoint(self) -> None:
+        """Fetches the log's checkpoint; remembers it when signed and consistent with the one known."""
+        answer = self._ask("GET", f"/logs/{self._origin}/checkpoint")
+        try:
+            found = open_checkpoint(answer.text, origin=self._origin, key=self._log_key)
+            known = self._sealer.known_checkpoint()
+            if known is not None and known != (found.tree_size, found.root_hash):
+                path: list[bytes] = []
+                if known[0] < found.tree_size:
+                    proof = self._ask(
+                        "GET",
+                        f"/logs/{self._origin}/proofs/consistency",
+                        params={"old_size": known[0], "new_size": found.tree_size},
+                    )
+                    path = _hashes(proof.json())
+                verify_consistency(known[0], found.tree_size, known[1], found.root_hash, path)
+        except (CarbonsealError, ValueError) as exc:
+            raise _Unreachable(f"checkpoint of {self._origin} is not believed: {exc}") from exc
+        self._sealer.learn_checkpoint(found.tree_size, found.root_hash)
+
+    def collect_receipts(self, report: DrainReport | None = None) -> DrainReport:
+        """Fetches, checks and keeps missing receipts, then lets go of anchored statements."""
+        report = report or DrainReport()
+        while entries := self._spool.logged(limit=_RECEIPTS_AT_ONCE, without_receipt=True):
+            kept = 0
+            for entry, receipt in zip(entries, self._receipts(entries), strict=True):
+                kept += self._keep(entry, receipt)
+            report.receipts += kept
+            if kept < len(entries):
+                break
+        report.anchored += self._spool.mark_anchored(self._anchored_below())
+        return report
+
+    def _send(self, entries: Sequence[Entry], report: DrainReport) -> None:
+        body = b"".join(cbor.encode([entry.statement, self._content(entry)]) for entry in entries)
+        answer = self._ask(
+            "POST",
+            f"/logs/{self._origin}/entries:batch",
+            content=body,
+            headers={"Content-Type": "application/cbor-seq"},
+        )
+        outcomes = _outcomes(answer.content, entries)
+        self._spool.mark_sent(entries)
+        report.sent += len(entries)
+        logged: list[tuple[Entry, int]] = []
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if outcome["status"] != "refused":
+                logged.append((entry, int(outcome["index"])))
+            elif entry.stream not in report.held:
+                self._refused(entry, outcome["problem"], report)
+        self._spool.mark_logged(logged)
+        report.logged += len(logged)
+
+    def _refused(self, entry: Entry, problem: Mapping[str, Any], report: DrainReport) -> None:
+        code = str(problem.get("code", "refused"))
+        said = f"{code}: {problem.get('field', '')}: {problem.get('reason', '')}; {problem.get('remedy', '')}"
+        said = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in said)[:400]
+        if code in PERMANENT and entry.kind != "void":
+            self._sealer.void(entry, said)
+            report.voided += 1
+            return
+        # Held: the stream waits for whoever can cure it; the other streams go on.
+        self._spool.note_problem(entry, said)
+        report.held[entry.stream] = said
+
+    def _content(self, entry: Entry) -> bytes | None:
+        if len(entry.content) <= _INLINE_CONTENT:
+            return entry.content
+        digest = SignedStatement.parse(entry.statement).payload.hex()
+        self._ask("PUT", f"/contents/{digest}", params={"origin": self._origin}, content=entry.content)
+        return None
+
+    def _receipts(self, entries: Sequence[Entry]) -> list[bytes | None]:
+        if self._has_batch_receipts:
+            body = cbor.encode([entry.digest for entry in entries])
+            answer = self._ask(
+                "POST",
+                f"/logs/{self._origin}/receipts:batch",
+                content=body,
+                headers={"Content-Type": "application/cbor"},
+                may_lack=True,
+            )
+            if answer.status_code < httpx.codes.BAD_REQUEST:
+                return [_bytes_or_none(item.get("receipt")) for item in _array(answer.content, len(entries))]
+            self._has_batch_receipts = False
+        found: list[bytes | None] = []
+        for entry in entries:
+            answer = self._ask("GET", f"/logs/{self._origin}/receipts/{entry.digest.hex()}", may_lack=True)
+            found.append(answer.content if answer.status_code == httpx.codes.OK else None)
+        return found
+
+    def _keep(self, entry: Entry, data: bytes | None) -> int:
+        if data is None:
+            # The log does not know what it accepted: sent again, the same bytes.
+            self._spool.requeue(entry, "the log has no receipt for it")
+            return 0
+        try:
+            receipt = Receipt.parse(data)
+            receipt.verify(entry.statement, origin=self._origin, key=self._log_key)
+        except CarbonsealError as exc:
+            self._spool.note_problem(entry, f"receipt is not believed: {exc}")
+            return 0
+        self._spool.keep_receipt(entry, data, index=receipt.index, tree_size=receipt.tree_size)
+        return 1
+
+    def _anchored_below(self) -> int:
+        """The entry index from which on nothing is known to be anchored; a log is anchored by prefix."""
+        entries = self._spool.receipted()
+        low, high = 0, len(entries)
+        while low < high:
+            middle = (low + high) // 2
+            if self._is_anchored(entries[middle][1]):
+                low = middle + 1
+            else:
+                high = middle
+        return entries[low - 1][0] + 1 if low else 0
+
+    def _is_anchored(self, digest: bytes) -> bool:
+        answer = self._ask("GET", f"/logs/{self._origin}/receipts/{digest.hex()}/state", may_lack=True)
+        if answer.status_code != httpx.codes.OK:
+            return False
+        value = _json(answer)
+        return isinstance(value, dict) and value.get("state") in FINAL_STATES
+
+    def _ask(self, method: str, path: str, *, may_lack: bool = False, **more: Any) -> httpx.Response:
+        headers = self._headers | more.pop("headers", {})
+        try:
+            answer = self._client.request(method, self._config.ledger_url + path, headers=headers, **more)
+        except (httpx.HTTPError, OSError) as exc:
+            raise _Unreachable(f"{method} {path}: {type(exc).__name__}") from exc
+        if len(answer.content) > MAX_ANSWER:
+            raise _Unreachable(f"{method} {path}: the answer is larger than {MAX_ANSWER} bytes")
+        if answer.is_success or (may_lack and answer.status_code in {404, 405, 501}):
+            return answer
+        detail = ""
+        if "json" in answer.headers.get("content-type", "") and isinstance(value := _json(answer), dict):
+            detail = f" {value.get('code', '')} {value.get('detail', '')}"[:200]
+        raise _Unreachable(f"{method} {path}: {answer.status_code}{detail}")
+
+
+def _outcomes(data: bytes, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The answers of a batch, checked to be about the very statements that were sent."""
+    outcomes = _array(data, len(entries))
+    for entry, outcome in zip(entries, outcomes, strict=True):
+        match outcome:
+            case {"status": "accepted" | "duplicate", "index": int(), "digest": bytes(digest)} if (
+                digest == entry.digest
+            ):
+                pass
+            case {"status": "refused", "problem": {"code": str()}}:
+                pass
+            case _:
+                raise _Unreachable("the ledger's answer is not about what was sent")
+    return outcomes
+
+
+def _array(data: bytes, count: int) -> list[dict[str, Any]]:
+    try:
+        value = cbor.decode(data, max_size=MAX_ANSWER)
+    except EncodingError as exc:
+        raise _Unreachable(f"the ledger's answer is not CBOR ({exc.reason})") from exc
+    if (
+        not isinstance(value, list)
+        or len(value) != count
+        or not all(isinstance(item, dict) for item in value)
+    ):
+        raise _Unreachable("the ledger's answer has another number of items than were sent")
+    return value
+
+
+def _json(answer: httpx.Response) -> object:
+    try:
+        return cast("Callable[[], object]", answer.json)()
+    except ValueError as exc:
+        raise _Unreachable("the ledger's answer is not JSON") from exc
+
+
+def _hashes(value: object) -> list[bytes]:
+    path = value.get("path") if isinstance(value, dict) else value
+    if not isinstance(path, list) or not all(isinstance(item, str) for item in path):
+        raise ValueError("not a list of hashes")
+    hashes = [bytes.fromhex(item) for item in path]
+    if any(len(item) != _HASH_BYTES for item in hashes):
+        raise ValueError("not 32-byte hashes")
+    return hashes
+
+
+def _bytes_or_none(value: object) -> bytes | None:
+    return value if isinstance(value, bytes) else None
