@@ -1,0 +1,291 @@
+"""One example body for each kind of the registry, with every field filled, and the keys that sign examples.
+
+The keys are public on purpose: seed = SHA-256("carbonseal example key " + name). Nobody may trust them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Any, Final
+
+from carbonseal_attest.contents import KINDS, build_content
+from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.endorsement import endorse
+from carbonseal_attest.signing import Ed25519Signer
+
+HOST: Final = "log.example.org"
+PARTY: Final = "e-exampleworks"
+REGISTER: Final = f"{HOST}/{PARTY}/register"
+DATA: Final = f"{HOST}/{PARTY}/data"
+METER: Final = "m-boiler1"
+INTERVAL: Final = (1_767_225_600_000, 1_767_229_200_000)  # the first hour of 2026 UTC
+SALT: Final = bytes(range(16))
+PERIOD: Final = {"start": 1_767_196_800_000, "end": 1_769_875_200_000, "time_zone": "Asia/Shanghai"}
+
+
+def key(name: str) -> Ed25519Signer:
+    """The example key `name`."""
+    return Ed25519Signer.from_seed(hashlib.sha256(f"carbonseal example key {name}".encode()).digest())
+
+
+def digest(name: str) -> bytes:
+    """A digest that stands for something not shown."""
+    return hashlib.sha256(name.encode()).digest()
+
+
+def bodies() -> dict[str, dict[str, Any]]:
+    """The example body of each kind."""
+    named = {"zh": "锅炉一号", "en": "Boiler one"}
+    head = {"tree_size": 17, "root_hash": digest("root")}
+    cut_off = [{"origin": DATA, **head}, {"origin": REGISTER, **head}]
+    effective = {"start": 1_767_196_800_000, "end": 1_798_732_800_000}
+    samples = [
+        Sample(INTERVAL[0], Decimal("512.4")),
+        Sample(INTERVAL[0] + 900_000, Decimal("513.25")),
+        Sample(INTERVAL[0] + 1_800_000, None, "bad", "0x80"),
+        Sample(INTERVAL[0] + 2_700_000, Decimal(514)),
+    ]
+    energy = [Sample(s.at, s.value, "good") for s in samples[:2]]
+    genesis = {
+        "origin": REGISTER,
+        "party": PARTY,
+        "party_key": key("party").public.cose_key(),
+        "log_host": "h-examplehost",
+        "log_key": key("log host").public.cose_key(),
+        "policy": {
+            "kinds": {"device": "party", "readings": "device", "tick": "log_host", "party": "registrar"},
+            "max_statement_bytes": 4096,
+            "max_content_bytes": 1 << 20,
+            "clock_tolerance_ms": 300_000,
+            "epoch_ms": 86_400_000,
+        },
+        "log_of_logs": f"{HOST}/epochs",
+        "chain": {"chain_id": 31_337, "contract": b"\xc0" * 20, "head_key": b"\xed" * 20},
+        "predecessor": {"origin": f"{HOST}/e-former/register", **head},
+    }
+    device = {
+        "device": "g-gateway1",
+        "action": "enrol",
+        "class": "gateway",
+        "key_storage": "file",
+        "key": key("device").public.cose_key(),
+        "name": {"zh": "网关一号", "en": "Gateway one"},
+        "subjects": [METER],
+        "last": [{"stream": f"readings/{METER}", "sequence": 7, "digest": digest("last")}],
+        "reason": "first installation",
+    }
+    return {
+        "genesis": {
+            **genesis,
+            "endorsements": [
+                endorse(key(role), "genesis", PARTY, role.replace(" ", "_"), genesis)
+                for role in ("log host", "registrar")
+            ],
+        },
+        "tick": {"at": INTERVAL[1]},
+        "void": {
+            "sequence": 3,
+            "digest": digest("refused statement"),
+            "interval": list(INTERVAL),
+            "problem": "content-invalid",
+        },
+        "equivocation": {
+            "kid": key("device").public.kid,
+            "stream": f"readings/{METER}",
+            "sequence": 3,
+            "registered": digest("registered statement"),
+            "refused": b"\xd2\x84",
+        },
+        "erasure": {"erases": digest("content"), "reason": "names a person", "authority": "data protection"},
+        "party": {
+            "party": PARTY,
+            "status": "admitted",
+            "roles": ["enterprise"],
+            "key": key("party").public.cose_key(),
+            "register_origin": REGISTER,
+            "data_origin": DATA,
+            "name": {"zh": "示例工厂", "en": "Example works"},
+            "org": "91350100M000100Y43",
+        },
+        "device": {
+            **device,
+            "endorsements": [endorse(key("device"), "device", "g-gateway1", "device", device)],
+        },
+        "resume": {
+            "device": "g-gateway1",
+            "kid": key("device").public.kid,
+            "stream": f"readings/{METER}",
+            "next_sequence": 8,
+            "previous": digest("last"),
+            "reason": "the spool was lost with the disk",
+        },
+        "monitoring_plan": _plan(named, effective),
+        "method": {
+            "id": "EXAMPLE@1.0.0",
+            "type": "method",
+            "package_digest": digest("package"),
+            "status": "active",
+            "effective": effective,
+        },
+        "readings": readings_body(
+            [
+                Series.of("active_energy", "register", "kW.h", samples),
+                Series.of("steam_heat", "interval", "GJ", energy, width_ms=900_000),
+            ]
+        ),
+        "gap": {"points": ["active_energy"], "reason": "source_silent", "detail": "no answer for 900 s"},
+        "calibration": {
+            "device": METER,
+            "certificate": "EX-2026-001",
+            "laboratory": "Example laboratory",
+            "accuracy_class": "0.5S",
+            "calibrated_at": 1_764_547_200_000,
+            "valid_until": 1_796_083_200_000,
+            "document_digest": digest("certificate"),
+        },
+        "document": {
+            "title": "Electricity bill, January 2026",
+            "media_type": "application/pdf",
+            "document_digest": digest("bill"),
+            "size": 48_213,
+            "relates_to": [digest("report")],
+        },
+        "emissions_report": {
+            "report": "r-example2026",
+            "plan_digest": digest("plan"),
+            "method": "EXAMPLE@1.0.0",
+            "packages": [{"id": "EXAMPLE@1.0.0", "digest": digest("package")}],
+            "period": PERIOD,
+            "cut_off": cut_off,
+            "totals": {"total": {"value": "123.4", "unit": "t{CO2e}"}},
+            "by_stream": {
+                "electricity": {
+                    "activity": {"value": "200.5", "unit": "MW.h"},
+                    "emissions": {"value": "123.4", "unit": "t{CO2e}"},
+                }
+            },
+            "quality_code_digest": digest("code"),
+            "report_json_digest": digest("report.json"),
+        },
+        "quality_code": {
+            "code": "red",
+            "profile": "default@1",
+            "plan_digest": digest("plan"),
+            "period": PERIOD,
+            "cut_off": cut_off,
+            "findings": [_finding()],
+            "rules": {"completeness": "failed"},
+            "figures": {"completeness": "0.94"},
+        },
+        "correction": {
+            "supersedes": digest("wrong"),
+            "replacement": digest("right"),
+            "role": "monitoring lead",
+            "reason": "the bill was for another site",
+        },
+        "withdrawal": {"withdraws": digest("report"), "role": "management", "reason": "recalculated"},
+    }
+
+
+def _plan(named: dict[str, str], effective: dict[str, int]) -> dict[str, Any]:
+    def measurement(name: str, point: str, quantity: str, unit: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "device": METER,
+            "point": point,
+            "quantity": quantity,
+            "form": "register",
+            "unit": unit,
+            "step_ms": 900_000,
+            "name": named,
+            "register_modulus": "1000000",
+            "capacity_per_hour": "2000",
+            "calibration": {"required": True, "cycle_days": 365},
+        }
+
+    return {
+        "plan": "p-example",
+        "plan_version": 1,
+        "name": {"zh": "示例计划", "en": "Example plan"},
+        "time_zone": "Asia/Shanghai",
+        "effective": effective,
+        "method": "EXAMPLE@1.0.0",
+        "measurements": [
+            measurement("grid", "active_energy", "active_energy", "kW.h"),
+            measurement("grid-reactive", "reactive_energy", "reactive_energy_lagging", "kvar.h"),
+            measurement("grid-factor", "power_factor", "power_factor_lagging", "1"),
+        ],
+        "source_streams": [
+            {
+                "id": "electricity",
+                "type": "purchased_electricity",
+                "name": named,
+                "activity": [{"measurement": "grid", "sign": 1}],
+                "unit": "kW.h",
+                "factors": {
+                    "emission_factor": {"set": "CN-GRID@1.0.0", "key": "national/2023"},
+                    "loss": {
+                        "declared": {
+                            "value": "0.02",
+                            "unit": "1",
+                            "kind": "measured",
+                            "region": "site",
+                            "year": 2025,
+                            "source": "loss study of 2025",
+                        }
+                    },
+                },
+            }
+        ],
+        "cross_checks": [
+            {
+                "id": "factor",
+                "check": "power_factor",
+                "active": "grid",
+                "reactive": "grid-reactive",
+                "power_factor": "grid-factor",
+                "tolerance_points": "0.01",
+            },
+            {"id": "whole", "check": "sum", "whole": "grid", "parts": ["grid"], "tolerance_percent": "1"},
+            {
+                "id": "pair",
+                "check": "ratio",
+                "a": "grid",
+                "b": "grid-reactive",
+                "ratio": "0.4585",
+                "ratio_unit": "t/(MW.h)",
+                "resolution": "0.01",
+            },
+        ],
+        "quality_profile": "default@1",
+    }
+
+
+def _finding() -> dict[str, Any]:
+    return {
+        "rule": "completeness",
+        "severity": "major",
+        "subject": "grid",
+        "start": INTERVAL[0],
+        "end": INTERVAL[1],
+        "count": 4,
+        "runs": [[INTERVAL[0], 900_000, 4]],
+        "digests": [digest("readings")],
+        "expected": {"zh": "2976 个读数", "en": "2976 readings"},
+        "observed": {"zh": "2972 个读数", "en": "2972 readings"},
+        "cure": {"zh": "补交数据缺口说明", "en": "File the gap with its reason"},
+    }
+
+
+def content(kind: str) -> bytes:
+    """The example content of `kind`."""
+    entry = KINDS[kind]
+    return build_content(
+        kind,
+        subject={"genesis": PARTY, "device": "g-gateway1", "monitoring_plan": "p-example"}.get(kind, METER),
+        stream=f"{kind}/{METER}",
+        interval=INTERVAL if entry.has_interval else None,
+        body=bodies()[kind],
+        salt=b"" if entry.is_public else SALT,
+    )
