@@ -32,6 +32,7 @@ class Target:
     path: str
     content_type: str
     authorization: str | None = None
+    prefer: str | None = None
 
     def request(self, body: bytes, *, method: str = "POST") -> bytes:
         """The bytes of one request."""
@@ -43,6 +44,8 @@ class Target:
         ]
         if self.authorization:
             lines.append(f"authorization: {self.authorization}")
+        if self.prefer:
+            lines.append(f"prefer: {self.prefer}")
         return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 

@@ -62,7 +62,8 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
         rate = upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
         after = database_bytes(running.database) + folder_bytes(running.published)
         again = upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
-        one_by_one = upload_singly(running.site, posts, statements=single)
+        one_by_one = upload_singly(running.site, posts, statements=single, with_receipts=False)
+        receipted = upload_singly(running.site, posts, statements=single // 2, with_receipts=True)
         row_bytes = row_bytes_per_reading(running.database)
     assert rate.covered_p99_seconds is not None
     bytes_per_reading = (after - before) / (rate.statements * READINGS_PER_STATEMENT)
@@ -73,6 +74,10 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
         Figure(
             Measure("single_statements_per_second", one_by_one.per_second, "1/s"),
             limits["postgres_commits_per_second"],
+        ),
+        Figure(
+            Measure("single_statements_with_receipt_per_second", receipted.per_second, "1/s"),
+            Measure("single_statements_per_second", one_by_one.per_second, "1/s"),
         ),
         Figure(
             Measure("accept_to_checkpoint_p99_ms", rate.covered_p99_seconds * 1000, "ms"),

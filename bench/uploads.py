@@ -29,9 +29,11 @@ class Site:
     origin: str
     api_key: str
 
-    def target(self, path: str, content_type: str) -> Target:
+    def target(self, path: str, content_type: str, *, prefer: str | None = None) -> Target:
         """A route of the enterprise's data log."""
-        return Target(self.port, f"/logs/{self.origin}/{path}", content_type, f"Bearer {self.api_key}")
+        return Target(
+            self.port, f"/logs/{self.origin}/{path}", content_type, f"Bearer {self.api_key}", prefer
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,17 @@ def upload_batches(site: Site, gateways: Sequence[Gateway], *, statements: int, 
     return UploadRate(accepted, _span(flat), percentile(_covered_after(flat, seen), 0.99))
 
 
-def upload_singly(site: Site, gateways: Sequence[Gateway], *, statements: int) -> UploadRate:
-    """Upload `statements` statements one a request, one connection a gateway."""
+def upload_singly(
+    site: Site, gateways: Sequence[Gateway], *, statements: int, with_receipts: bool
+) -> UploadRate:
+    """Upload `statements` statements one a request, one connection a gateway.
+
+    Args:
+        site: where they go.
+        gateways: who sends them.
+        statements: how many in all.
+        with_receipts: each answer carries the receipt; otherwise it is fetched later, as a gateway does.
+    """
     issued_at = int(time.time())
     bodies = [
         [
@@ -85,7 +96,8 @@ def upload_singly(site: Site, gateways: Sequence[Gateway], *, statements: int) -
         ]
         for gateway in gateways
     ]
-    answers, _ = send(site.target("entries", "application/cbor"), bodies, _created)
+    prefer = None if with_receipts else "return=minimal"
+    answers, _ = send(site.target("entries", "application/cbor", prefer=prefer), bodies, _created)
     flat = [answer for each in answers for answer in each]
     return UploadRate(len(flat), _span(flat), None)
 
