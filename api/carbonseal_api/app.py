@@ -1,4 +1,5 @@
-"""The web service: routes of all domains, one handler that turns errors into problem details, counters, OpenAPI.
+"""The web service: routes of all domains, one handler that turns errors into problem details, counters,
+OpenAPI.
 
 Nothing is decided here. `create_app` takes the assembled parts, so that tests, the worker's host and
 `carbonseal up` run the very same application.

@@ -1,8 +1,246 @@
-"""Stub."""
+"""One deployment on disk: its identity, its keys, and how it is founded on first start and opened ever after.
 
-from carbonseal_api.assembly import Parts
+On first start the registrar, the log host and their logs come into being, each as a signed statement, and
+the log host gets an API key. The identity file says which party codes and keys this folder belongs to; it
+holds no secret. In production the registrar's key lives elsewhere: with `registrar.key` absent the
+deployment runs, but admits nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy import Engine
+
+from carbonseal_api.assembly import Parts, assemble, system_clock
+from carbonseal_api.founding import (
+    DATA,
+    DEFAULT_POLICY,
+    REGISTER,
+    Chain,
+    HostFacts,
+    PartyFacts,
+    admission,
+    genesis,
+)
+from carbonseal_api.issuing import Issuer, StatementRefused
+from carbonseal_api.key_files import KeyFolder, write_private
+from carbonseal_api.problems import PartMissing, RequestInvalid
 from carbonseal_api.settings import Settings
+from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.signing import Signer
+from carbonseal_ledger.database import open_database
+from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.outcomes import Outcome, Status, Submission
+from carbonseal_ledger.publishing import PublishedCopy
+
+IDENTITY: Final = "identity.json"
+OPERATOR_KEY: Final = "operator.key"  # an API key, shown once and kept for the owner of the folder
+_REGISTRAR_NAME: Final = {"zh": "本机登记机关", "en": "Registrar on this machine"}
+_HOST_NAME: Final = {"zh": "本机日志托管方", "en": "Log host on this machine"}
 
 
-def open_deployment(settings: Settings) -> Parts:
-    raise NotImplementedError
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose deployment a folder is. Keys are raw Ed25519 public keys in hex."""
+
+    log_host_name: str
+    host_party: str
+    registrar: str
+    registrar_key: str
+    log_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedParty:
+    """A party that was just admitted, with what its programs need."""
+
+    party: str
+    register_origin: str
+    data_origin: str
+    api_key: str
+
+
+def open_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
+    """Return the parts of a founded deployment.
+
+    Raises:
+        PartMissing: The folder was never founded, or a key file is gone.
+        LedgerError: Database or published copy cannot be used.
+    """
+    identity = read_identity(settings)
+    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
+    return _open(settings, identity, engine, clock)
+
+
+def is_founded(settings: Settings) -> bool:
+    """Return whether the data folder holds a deployment."""
+    return (settings.data_folder / IDENTITY).exists()
+
+
+def found_deployment(settings: Settings, chain: Chain | None = None, clock: Clock = system_clock) -> Parts:
+    """Found a deployment in an empty data folder and return its parts; a half-founded one is completed.
+
+    Raises:
+        LedgerError: The database or a genesis was refused.
+    """
+    keys = key_folder(settings)
+    registrar, host_key, log_key = (keys.make(name) for name in ("registrar", "log-host", "log"))
+    identity = Identity(
+        log_host_name=settings.log_host_name,
+        host_party=opaque_code("h", host_key.public.raw),
+        registrar=opaque_code("r", registrar.public.raw),
+        registrar_key=registrar.public.raw.hex(),
+        log_key=log_key.public.raw.hex(),
+    )
+    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
+    parts = _open(settings, identity, engine, clock)
+    facts = _host_facts(settings, identity, log_key, chain)
+    host = PartyFacts(identity.host_party, _HOST_NAME, ("log_host",))
+    registry = PartyFacts(identity.registrar, _REGISTRAR_NAME, ("registrar",))
+    _open_log(parts.host, facts.log_of_logs, host, host_key, facts, registrar, clock)
+    _admit(parts, registry, registrar, facts, registrar, clock)
+    _admit(parts, host, host_key, facts, registrar, clock)
+    if not (settings.data_folder / OPERATOR_KEY).exists():
+        key = parts.keys.issue(identity.host_party, ["operator"], "made on first start")
+        write_private(settings.data_folder / OPERATOR_KEY, key.encode())
+    # Written last: a folder with an identity is founded.
+    write_private(settings.data_folder / IDENTITY, json.dumps(asdict(identity), indent=2).encode())
+    parts.projections.refresh()
+    return parts
+
+
+def admit_enterprise(
+    parts: Parts,
+    name: Mapping[str, str],
+    *,
+    roles: Sequence[str] = ("enterprise",),
+    org: str | None = None,
+    chain: Chain | None = None,
+) -> AdmittedParty:
+    """Admit a party with a key of its own in the key folder, open its two logs, and make its API key.
+
+    Raises:
+        PartMissing: The registrar's key is not on this machine.
+        RequestInvalid: The name lacks a language.
+    """
+    if not all(name.get(lang) for lang in ("zh", "en")):
+        raise RequestInvalid("name", "lacks a language", "give the name in Chinese and English")
+    settings, keys = parts.settings, key_folder(parts.settings)
+    registrar, log_key = keys.signer("registrar"), keys.signer("log")
+    identity = read_identity(settings)
+    fresh = keys.make_new(roles[0])
+    party = PartyFacts(fresh.code, name, roles, org)
+    facts = _host_facts(settings, identity, log_key, chain)
+    _admit(parts, party, fresh.signer, facts, registrar, parts.clock)
+    parts.projections.refresh()
+    return AdmittedParty(
+        party=party.code,
+        register_origin=facts.origin(party.code, REGISTER),
+        data_origin=facts.origin(party.code, DATA),
+        api_key=parts.keys.issue(party.code, ["enterprise"], "made on admission"),
+    )
+
+
+def desk_of(parts: Parts, party: str, signer: Signer) -> Issuer:
+    """Return the desk that signs a party's statements and has them registered here."""
+    host = parts.host
+    return Issuer(
+        party,
+        signer,
+        parts.clock,
+        register=host.register,
+        head=host.head,
+        streams=lambda origin, kid: host.stream_heads(origin, kid=kid),
+    )
+
+
+def key_folder(settings: Settings) -> KeyFolder:
+    """Return the key folder of a deployment."""
+    return KeyFolder(settings.data_folder / "keys", settings.passphrase)
+
+
+def read_identity(settings: Settings) -> Identity:
+    """Return whose deployment the data folder is.
+
+    Raises:
+        PartMissing: It was never founded, or the file is damaged.
+    """
+    try:
+        value: dict[str, Any] = json.loads((settings.data_folder / IDENTITY).read_text(encoding="utf-8"))
+        return Identity(**value)
+    except FileNotFoundError as problem:
+        raise PartMissing("data_folder", "holds no deployment", "run `carbonseal up` there once") from problem
+    except (ValueError, TypeError) as problem:
+        raise PartMissing(IDENTITY, "is damaged", "restore it from a backup") from problem
+
+
+def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) -> Parts:
+    if identity.log_host_name != settings.log_host_name:
+        raise PartMissing(
+            "log_host_name",
+            f"this folder belongs to {identity.log_host_name}",
+            "use that name, or another data folder",
+        )
+    log_signer = key_folder(settings).signer("log")
+    published = PublishedCopy(settings.published)
+    host = LogHost(
+        engine,
+        published,
+        log_signer,
+        clock,
+        name=identity.log_host_name,
+        party=identity.host_party,
+        registrar=identity.registrar,
+        registrar_keys=[PublicKey(ED25519, bytes.fromhex(identity.registrar_key))],
+    )
+    return assemble(
+        settings,
+        engine,
+        host,
+        published=published,
+        log_key=log_signer.public,
+        host_party=identity.host_party,
+        registrar=identity.registrar,
+        clock=clock,
+    )
+
+
+def _host_facts(settings: Settings, identity: Identity, log_key: Signer, chain: Chain | None) -> HostFacts:
+    policy = {**DEFAULT_POLICY, "epoch_ms": max(settings.epoch_seconds * 1000, 60_000)}
+    return HostFacts(identity.log_host_name, identity.host_party, log_key, chain, policy)
+
+
+def _admit(
+    parts: Parts, party: PartyFacts, signer: Signer, facts: HostFacts, registrar: Signer, clock: Clock
+) -> None:
+    _open_log(parts.host, facts.origin(party.code, REGISTER), party, signer, facts, registrar, clock)
+    register = facts.origin(parts.registrar, REGISTER)
+    if not parts.host.select(register, kinds={"party"}, subject=party.code):
+        desk = desk_of(parts, parts.registrar, registrar)
+        desk.issue(register, "party", admission(party, signer.public, facts), subject=party.code)
+    _open_log(parts.host, facts.origin(party.code, DATA), party, signer, facts, registrar, clock)
+
+
+def _open_log(
+    host: LogHost,
+    origin: str,
+    party: PartyFacts,
+    signer: Signer,
+    facts: HostFacts,
+    registrar: Signer,
+    clock: Clock,
+) -> None:
+    if any(log.origin == origin for log in host.logs()):
+        return
+    opened: Submission = genesis(
+        origin, party, signer, host=facts, registrar=registrar, issued_at=clock() // 1000
+    )
+    outcome: Outcome = host.open_log(opened.statement, opened.content or b"")
+    if outcome.status is Status.REFUSED:
+        raise StatementRefused(outcome)

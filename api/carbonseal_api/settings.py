@@ -25,7 +25,9 @@ CUSTOMARY: Final = {
     "REDIS_URL": "redis_url",
 }
 # Read by other modules or by the tests, never by this object.
-OTHERS: Final = frozenset({"CARBONSEAL_FONT", "CARBONSEAL_LONG", "CARBONSEAL_SHARED_DATA"})
+OTHERS: Final = frozenset(
+    {"CARBONSEAL_FONT", "CARBONSEAL_LONG", "CARBONSEAL_SHARED_DATA", "CARBONSEAL_NODE_MODULES"}
+)
 
 
 class Settings(BaseModel):

@@ -1,4 +1,5 @@
-"""Mean load from readings: differences of registers, amounts of intervals, or momentary values. For showing only.
+"""Mean load from readings: differences of registers, amounts of intervals, or momentary values. For showing
+only.
 
 Exact decimals throughout, rounded half to even at three places when written. A falling register, a gap
 and a missing value leave a hole in the curve: nothing is filled or repaired.

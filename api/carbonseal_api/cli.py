@@ -1,0 +1,127 @@
+"""The `carbonseal` command: `up`, `worker`, `admit`, `demo`.
+
+Exit codes: 0 done, 2 bad usage or a refused input, with one line on standard error that names place and
+remedy. Each subcommand imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from carbonseal_attest.errors import CarbonsealError
+
+EXAMPLES = """examples:
+  carbonseal up                          the service on this machine; data in .carbonseal
+  carbonseal up --port 0 --data /srv/cs  another folder and a free port
+  carbonseal admit --name-zh 示范厂 --name-en "Example Works"
+  carbonseal demo --out demo-out         the whole journey, with its drills
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["demo"]:
+        # The demo has options of its own; it is imported only when asked for.
+        from carbonseal_api.demo.cli import main as demo
+
+        return int(demo(given[1:]))
+    options = _parser().parse_args(given)
+    try:
+        return int(options.run(options))
+    except CarbonsealError as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="carbonseal",
+        description="Signed meter readings to emissions reports that anybody can recompute.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_up(commands)
+    _add_worker(commands)
+    _add_admit(commands)
+    commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
+    return parser
+
+
+def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    up = commands.add_parser(
+        "up", help="run the service, its database, queue, worker and chain on this machine"
+    )
+    _add_data(up)
+    up.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    up.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default 8440)")
+    up.add_argument("--epoch-seconds", type=int, help="time between epochs (default 3600)")
+    up.add_argument("--json", action="store_true", help="print addresses and process ids as one JSON line")
+    up.set_defaults(run=_up)
+
+
+def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    worker = commands.add_parser(
+        "worker", help="run one more background worker against an existing deployment"
+    )
+    _add_data(worker)
+    worker.set_defaults(run=_worker)
+
+
+def _add_admit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    admit = commands.add_parser("admit", help="admit an enterprise: key, logs, API key")
+    _add_data(admit)
+    admit.add_argument("--name-zh", required=True, help="its name in Chinese")
+    admit.add_argument("--name-en", required=True, help="its name in English")
+    admit.add_argument("--org", help="unified social credit code, 18 characters")
+    admit.set_defaults(run=_admit)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
+
+
+def _up(options: argparse.Namespace) -> int:
+    from carbonseal_api.settings import load_settings
+    from carbonseal_api.up import run
+
+    settings = load_settings(
+        data_folder=options.data, host=options.host, port=options.port, epoch_seconds=options.epoch_seconds
+    )
+    return run(settings, is_json=options.json)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from carbonseal_api.settings import load_settings
+    from carbonseal_api.worker import make_worker
+
+    settings = load_settings(data_folder=options.data)
+    make_worker(settings).worker_main(["worker", "--concurrency", "1", "--loglevel", "WARNING"])
+    return 0
+
+
+def _admit(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from carbonseal_api.deployment import admit_enterprise, open_deployment
+    from carbonseal_api.settings import load_settings
+    from carbonseal_attest.identifiers import check_credit_code
+
+    if options.org is not None:
+        check_credit_code(options.org)
+    parts = open_deployment(load_settings(data_folder=options.data))
+    try:
+        admitted = admit_enterprise(parts, {"zh": options.name_zh, "en": options.name_en}, org=options.org)
+    finally:
+        parts.close()
+    print(json.dumps(asdict(admitted), indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Key files of a deployment: encrypted under one pass phrase, made on first start, readable by the owner
+alone.
+
+The pass phrase comes from `CARBONSEAL_PASSPHRASE`. Without one, a random one is kept beside the keys: that
+protects backups that leave it out, and nothing else, and `carbonseal up` says so. PKCS#11 signers come
+later.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from carbonseal_api.problems import PartMissing
+from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
+
+PASSPHRASE_FILE: Final = "passphrase"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A new party's key and the party code made of it; its file is `<code>.key`."""
+
+    code: str
+    signer: Ed25519Signer
+
+
+class KeyFolder:
+    """The folder with a deployment's key files."""
+
+    def __init__(self, folder: Path, passphrase: SecretStr) -> None:
+        self._folder = folder
+        self._given = passphrase.get_secret_value()
+
+    @property
+    def is_passphrase_kept_here(self) -> bool:
+        """Whether the pass phrase lies beside the keys that it opens."""
+        return not self._given
+
+    def signer(self, name: str) -> Ed25519Signer:
+        """Return the signer of a key file.
+
+        Raises:
+            PartMissing: There is no such file.
+            KeyRefused: The pass phrase does not open it.
+        """
+        path = self._folder / f"{name}.key"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as problem:
+            raise PartMissing(
+                f"keys/{name}.key",
+                "is not there",
+                "start with `carbonseal up`, or restore the file from a backup",
+            ) from problem
+        return decrypt_key_file(data, self._passphrase())
+
+    def make(self, name: str) -> Ed25519Signer:
+        """Make a new key, write its encrypted file durably and return its signer; an existing one is kept."""
+        if (self._folder / f"{name}.key").exists():
+            return self.signer(name)
+        signer = Ed25519Signer.generate()
+        write_private(self._folder / f"{name}.key", encrypt_key_file(signer, self._passphrase()))
+        return signer
+
+    def make_new(self, prefix: str) -> NewKey:
+        """Make a key for a new party; file and party code are named by the key itself."""
+        signer = Ed25519Signer.generate()
+        code = opaque_code(prefix[0], signer.public.raw)
+        write_private(self._folder / f"{code}.key", encrypt_key_file(signer, self._passphrase()))
+        return NewKey(code, signer)
+
+    def secret(self, name: str) -> bytes:
+        """Return 32 secret bytes kept as an encrypted key file (keys of other algorithms); made when missing.
+
+        A secp256k1 scalar for the chain is drawn like any 32 random bytes: the chance that it is out of
+        range is 2^-128.
+        """
+        return self.make(name).seed
+
+    def _passphrase(self) -> str:
+        if self._given:
+            return self._given
+        path = self._folder / PASSPHRASE_FILE
+        try:
+            return path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            made = secrets.token_urlsafe(24)
+            write_private(path, made.encode())
+            return made
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, durably: a key that was used must not vanish in a power cut."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

