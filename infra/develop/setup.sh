@@ -31,9 +31,10 @@ find_python() {
   return 1
 }
 
-python_stamp=$( (pwd; cat infra/develop/setup.sh infra/develop/setup.lock requirements.lock
-                 cat "${rooms[@]/%//pyproject.toml}") | cksum)
-if [ "$(cat .venv/.made-from 2>/dev/null)" != "$python_stamp" ]; then
+parts_stamp=$( (pwd; cat infra/develop/setup.sh infra/develop/setup.lock requirements.lock) | cksum)
+rooms_stamp=$( (printf '%s' "$parts_stamp"; cat "${rooms[@]/%//pyproject.toml}") | cksum)
+export VIRTUAL_ENV="$PWD/.venv"
+if [ "$(cat .venv/.made-from 2>/dev/null)" != "$parts_stamp" ]; then
   if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     python=$(find_python) || refuse "no Python >= 3.11 with venv found; install one or set PYTHON=/path/to/python"
     say "making .venv with $("$python" --version)"
@@ -44,13 +45,14 @@ if [ "$(cat .venv/.made-from 2>/dev/null)" != "$python_stamp" ]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/develop/setup.lock
   fi
   say "installing the pinned Python parts"
-  export VIRTUAL_ENV="$PWD/.venv"
   .venv/bin/uv pip sync --quiet --require-hashes requirements.lock
-  # "${rooms[@]/#/-e ./}" would be one word each; uv wants the flag apart.
+  printf '%s\n' "$parts_stamp" >.venv/.made-from
+fi
+if [ "$(cat .venv/.rooms-from 2>/dev/null)" != "$rooms_stamp" ]; then
   editable=()
   for room in "${rooms[@]}"; do editable+=(-e "./$room"); done
   .venv/bin/uv pip install --quiet --no-deps "${editable[@]}"
-  printf '%s\n' "$python_stamp" >.venv/.made-from
+  printf '%s\n' "$rooms_stamp" >.venv/.rooms-from
 fi
 
 node_stamp=$( (pwd; cat package.json package-lock.json) | cksum)
