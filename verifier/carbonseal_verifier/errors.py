@@ -45,3 +45,9 @@ class PackageUnusable(VerifierError):
     """A method, factor or profile package is of no known kind, or is not the one it claims to be."""
 
     code = "package-unusable"
+
+
+class UsageInvalid(VerifierError):
+    """A path or an option of the command cannot be used."""
+
+    code = "usage-invalid"

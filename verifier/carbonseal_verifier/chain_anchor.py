@@ -1,0 +1,154 @@
+"""Steps anchor and freshness: what the chain held, when, and whether that is recent enough.
+
+Offline the evidence is checked under the chain profile of the trust file; `--rpc` compares it with a live
+node through plain JSON-RPC besides. The chain's heads must be heads of the bundle's log of logs: a bundle
+whose log of logs is behind the chain, or another one, fails.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httpx
+
+from carbonseal_attest.anchor import (
+    AnchoredHeads,
+    AnchorEvidence,
+    HeaderProfileUnknown,
+    PackedHead,
+    storage_slots,
+    verify_anchor_evidence,
+)
+from carbonseal_attest.chain_profile import ChainProfile
+from carbonseal_attest.instants import format_instant
+from carbonseal_verifier.case import Case, StepFailed, require
+
+RPC_TIMEOUT_S: Final = 20
+MAX_ANSWER: Final = 1 << 20  # bytes
+
+
+def check_anchor(case: Case) -> str:
+    """Verify the chain's evidence and tie its heads to the log of logs recomputed before."""
+    if case.bundle.anchor is None:
+        # Step members has made sure that the trust file does not require one.
+        case.anchored, case.anchored_epoch, case.anchored_at = (
+            None,
+            len(case.epochs),
+            case.epochs[-1].closed_at,
+        )
+        return "not required by the trust file, and none carried; times are the log host's word"
+    evidence = AnchorEvidence.from_cbor(case.bundle.anchor)
+    profile = _profile(case.trust.chains, evidence.chain_id)
+    try:
+        anchored = verify_anchor_evidence(evidence, profile=profile)
+    except HeaderProfileUnknown as error:
+        raise StepFailed(f"headers of chain {profile.chain_id} can be checked online only") from error
+    last = anchored.heads[-1]
+    _check_heads(case, anchored)
+    for algorithm, last_date in case.trust.last_dates.items():
+        require(
+            last.anchored_at <= last_date, f"algorithm {algorithm} no longer counted when this was anchored"
+        )
+    shown = f"{len(anchored.heads)} heads on chain {profile.chain_id} up to size {last.tree_size}, "
+    shown += f"anchored {format_instant(last.anchored_at)} in block {anchored.block_number} at the latest"
+    shown += "; the chain id is asserted"
+    if case.rpc_url is not None:
+        shown += "; " + compare_with_node(case.rpc_url, profile, anchored)
+    case.anchored, case.anchored_epoch, case.anchored_at = anchored, last.tree_size - 1, last.anchored_at
+    return shown
+
+
+def check_freshness(case: Case) -> str:
+    """Compare the anchored head's age with what the trust file allows, and say what it covers."""
+    trust, at = case.trust, case.anchored_at
+    size = case.heads[case.operator.register_origin].get(case.anchored_epoch)
+    if size is None:
+        raise StepFailed(f"the operator's register log has no head in epoch {case.anchored_epoch}")
+    if trust.max_age_ms is not None:
+        hours = trust.max_age_ms // 3_600_000
+        require(
+            case.at - at <= trust.max_age_ms,
+            f"the newest anchored head is of {format_instant(at)}, more than {hours} hours before the check",
+        )
+    if trust.not_before is not None:
+        require(
+            at >= trust.not_before,
+            f"the newest anchored head, {format_instant(at)}, is too old for the trust file",
+        )
+    register = case.operator_register().logged[:size]
+    kinds = [e.content for e in register if e.content is not None]
+    withdrawn = sum(c.kind == "device" and c.body["action"] in {"suspend", "revoke"} for c in kinds)
+    withdrawn += sum(c.kind in {"withdrawal", "correction"} for c in kinds)
+    what = "nothing" if not withdrawn else f"{withdrawn} statements"
+    return f"{what} revoked, corrected or withdrawn up to size {size}, anchored at {format_instant(at)}"
+
+
+def compare_with_node(url: str, profile: ChainProfile, anchored: AnchoredHeads) -> str:
+    """Compare proven heads with a live node: chain id, trusted blocks, and the contract's present head."""
+    with httpx.Client(timeout=RPC_TIMEOUT_S) as client:
+        chain_id = _quantity(_call(client, url, "eth_chainId", []))
+        require(chain_id == profile.chain_id, f"the node is of chain {chain_id}, not {profile.chain_id}")
+        for block in profile.trusted_blocks:
+            answer = _call(client, url, "eth_getBlockByNumber", [hex(block.number), False])
+            found = answer.get("hash") if isinstance(answer, dict) else None
+            require(found == f"0x{block.block_hash.hex()}", f"the node has another block {block.number}")
+        packed, root, history = storage_slots(profile.log_id, profile.slot)
+        words = []
+        for slot in (packed, root, history):
+            place = [f"0x{profile.contract.hex()}", f"0x{slot.hex()}", "latest"]
+            words.append(_word(_call(client, url, "eth_getStorageAt", place)))
+    live, last = PackedHead.from_word(words[0]), anchored.heads[-1]
+    require(
+        live.tree_size >= last.tree_size, f"the node's head is of size {live.tree_size}, before the evidence"
+    )
+    if live.tree_size == last.tree_size:
+        require(words[1] == last.root_hash, "the node has another root at the same size")
+    return f"the node agrees, its head is of size {live.tree_size}"
+
+
+def _profile(chains: tuple[ChainProfile, ...], chain_id: int) -> ChainProfile:
+    for profile in chains:
+        if profile.chain_id == chain_id:
+            return profile
+    raise StepFailed(f"the trust file has no profile of chain {chain_id}")
+
+
+def _check_heads(case: Case, anchored: AnchoredHeads) -> None:
+    sizes = len(case.epoch_roots)
+    for head in anchored.heads:
+        require(
+            head.tree_size <= sizes,
+            f"the chain holds a head of size {head.tree_size}, the bundle's log of logs ends at {sizes}",
+        )
+        require(
+            case.epoch_roots[head.tree_size - 1] == head.root_hash,
+            f"the head anchored at size {head.tree_size} is of another log of logs",
+        )
+    require(anchored.heads[-1].tree_size > 1, "no epoch was anchored yet")
+
+
+def _call(client: httpx.Client, url: str, method: str, params: list[Any]) -> Any:
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    try:
+        answer = client.post(url, json=request)
+        body = answer.raise_for_status().content
+        value = answer.json() if len(body) <= MAX_ANSWER else {}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise StepFailed(f"the node does not answer {method} ({type(error).__name__})") from error
+    if not isinstance(value, dict) or "result" not in value:
+        raise StepFailed(f"the node refuses {method}")
+    return value["result"]
+
+
+def _quantity(value: Any) -> int:
+    try:
+        return int(value, 16)
+    except (TypeError, ValueError) as error:
+        raise StepFailed("the node's answer is no number") from error
+
+
+def _word(value: Any) -> bytes:
+    try:
+        return bytes.fromhex(value.removeprefix("0x")).rjust(32, b"\0")
+    except (AttributeError, ValueError) as error:
+        raise StepFailed("the node's answer is no storage word") from error

@@ -1,0 +1,61 @@
+"""Steps container and members: is the file a bundle, and is everything in it that the check needs?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carbonseal_attest.bundle import read_members
+from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_verifier.case import Case, LogView, StepFailed, require
+
+MAX_BUNDLE: Final = 1 << 30  # bytes; a bundle of a million readings takes about 30 MB
+MAX_ENTRIES: Final = 2_000_000
+
+
+def check_container(case: Case) -> str:
+    """Read the container whole: header, manifest, each member's digest, the trailer."""
+    members: dict[str, bytes] = {}
+    size = 0
+    for name, data in read_members(case.stream, max_bundle=MAX_BUNDLE):
+        members[name] = data
+        size += len(data)
+    case.members = members
+    return f"{len(members)} members, {size} bytes; every digest and the trailer hold"
+
+
+def check_members(case: Case) -> str:
+    """Read the members by their meaning, and see that none is missing."""
+    bundle = from_members(case.members)
+    case.members = {}  # read once; a large bundle should not be held twice
+    count = sum(len(section.entries) for section in bundle.logs.values())
+    require(count <= MAX_ENTRIES, f"{count} entries, and at most {MAX_ENTRIES} are read")
+    logs = {}
+    for origin, section in bundle.logs.items():
+        require(
+            section.end - section.first == len(section.entries),
+            f"{origin} announces entries {section.first} to {section.end} and carries {len(section.entries)}",
+        )
+        require(origin in bundle.maps, f"no map proofs of {origin}")
+        logs[origin] = LogView(section, _statements(origin, section.first, section.entries))
+    require(bundle.report_pdf is not None, "report.pdf is missing")
+    require(
+        bundle.anchor is not None or not case.trust.is_anchor_required,
+        "the trust file requires an anchor, and the bundle carries no evidence of one",
+    )
+    case.bundle, case.logs = bundle, logs
+    rest = f"{len(bundle.contents)} contents, {len(bundle.packages)} packages"
+    return f"{len(logs)} logs with {count} entries, {rest}"
+
+
+def _statements(origin: str, first: int, entries: tuple[bytes, ...]) -> tuple[SignedStatement, ...]:
+    statements = []
+    for at, raw in enumerate(entries, first):
+        try:
+            statement = SignedStatement.parse(raw)
+        except CarbonsealError as error:
+            raise StepFailed(f"entry {at} of {origin}: {error.field}: {error.reason}") from error
+        require(statement.header.origin == origin, f"entry {at} of {origin} was signed for another log")
+        statements.append(statement)
+    return tuple(statements)

@@ -1,0 +1,92 @@
+"""Steps contents and continuity: what was disclosed is what was signed, nothing needed is withheld, no hole.
+
+Register logs, ticks, and in the data log all readings and gaps that touch the period must be disclosed, and
+so must the report, its data code and every void. Contents outside the period may be withheld. An erased content
+says so and counts as missing.
+"""
+
+from __future__ import annotations
+
+from carbonseal_attest.statement import Header, SignedStatement
+from carbonseal_verifier.case import Case, StepFailed, require
+from carbonseal_verifier.continuity import find_breaks, find_restarts
+from carbonseal_verifier.quality.inputs import LoggedStatement
+
+ALWAYS = frozenset({"tick", "void", "equivocation", "calibration"})
+
+
+def check_contents(case: Case) -> str:
+    """Check every disclosed content against its statement, and that what must be disclosed is."""
+    bundle = case.bundle
+    signed = {s.payload for view in case.logs.values() for s in view.statements}
+    signed |= {_genesis_payload(case)}
+    stray = [digest for digest in bundle.contents if digest not in signed]
+    require(
+        not stray, f"content {stray[0].hex()[:16] if stray else ''} is named by no statement of the bundle"
+    )
+    withheld = count = 0
+    for origin, view in case.logs.items():
+        view.logged.clear()
+        is_register = origin in {p.register_origin for p in case.parties.values()}
+        for index, statement in enumerate(view.statements, view.section.first):
+            content = case.content(statement)
+            if content is None:
+                require(
+                    not (is_register or _must_disclose(case, statement.header, statement.digest)),
+                    f"the content of entry {index} of {origin}, {statement.header.kind}, is withheld or changed",
+                )
+                withheld += 1
+            view.logged.append(LoggedStatement(index, statement, content))
+            count += 1
+            if count % 5000 == 0:
+                case.progress(f"{count} contents")
+    case.report = _find(case, bundle.report_digest, "emissions_report")
+    body = case.report.content.body if case.report.content else {}
+    case.quality = _find(case, body["quality_code_digest"], "quality_code")
+    return f"{count - withheld} contents are what was signed; {withheld} withheld where that is allowed"
+
+
+def check_continuity(case: Case) -> str:
+    """See that no stream has a hole, a double or a fork; show voids, resumes and registered conflicts."""
+    register = case.operator_register()
+    restarts = find_restarts((e.statement, e.content) for e in register.logged)
+    streams, voids, conflicts = 0, 0, 0
+    for origin, view in case.logs.items():
+        logged = [(e.statement, e.content) for e in view.logged]
+        breaks = find_breaks(logged, restarts, is_whole=view.section.first == 0)
+        if breaks:
+            first = breaks[0]
+            raise StepFailed(f"{origin}: stream {first.stream}, number {first.sequence}: {first.problem}")
+        streams += len({(s.header.kid, s.header.stream) for s, _ in logged})
+        voids += sum(s.header.kind == "void" for s, _ in logged)
+        conflicts += sum(s.header.kind == "equivocation" for s, _ in logged)
+    shown = f"{streams} streams without a hole"
+    if voids or restarts or conflicts:
+        shown += f"; {voids} voids, {len(restarts)} resumes, {conflicts} registered conflicts"
+    return shown
+
+
+def _genesis_payload(case: Case) -> bytes:
+    return SignedStatement.parse(case.bundle.log_of_logs_entries[0]).payload
+
+
+def _must_disclose(case: Case, header: Header, digest: bytes) -> bool:
+    if header.origin != case.operator.data_origin:
+        return False
+    if header.kind in ALWAYS or digest == case.bundle.report_digest:
+        return True
+    start, end = case.bundle.period
+    if header.kind in {"readings", "gap"} and header.interval is not None:
+        return header.interval[0] <= end and header.interval[1] > start
+    return False
+
+
+def _find(case: Case, digest: bytes, kind: str) -> LoggedStatement:
+    for entry in case.operator_data().logged:
+        if entry.statement.digest == digest:
+            require(
+                entry.statement.header.kind == kind and entry.content is not None,
+                f"statement {digest.hex()[:16]} is no disclosed {kind}",
+            )
+            return entry
+    raise StepFailed(f"the operator's data log holds no {kind} {digest.hex()[:16]}")

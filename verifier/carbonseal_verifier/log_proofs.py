@@ -1,0 +1,126 @@
+"""Steps log-proofs and epochs: entries, checkpoints, map heads and the log of logs are one and the same tree.
+
+Roots are recomputed from the very entries of the bundle at every size that anything relies on, so a removed,
+changed or added entry, a rolled-back checkpoint and a second history all lead to another root.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.epoch import EpochEntry
+from carbonseal_attest.merkle import Frontier, leaf_hash
+from carbonseal_verifier.case import Case, LogView, StepFailed, require
+
+
+def check_log_proofs(case: Case) -> str:
+    """Recompute each log's root from its entries; the checkpoint must be the trusted log key's."""
+    for origin, view in case.logs.items():
+        section = view.section
+        key = case.log_host.key_for(origin, section.end)
+        checkpoint = open_checkpoint(section.checkpoint, origin=origin, key=key)
+        require(
+            checkpoint.tree_size == section.end,
+            f"{origin}: the checkpoint is of size {checkpoint.tree_size}, the entries end at {section.end}",
+        )
+        root = roots_at(view, [section.end])[section.end]
+        require(
+            root == checkpoint.root_hash, f"{origin}: the entries lead to another root than the checkpoint"
+        )
+    return f"{len(case.logs)} checkpoints; every root recomputed from the entries"
+
+
+def check_epochs(case: Case) -> str:
+    """Prove each relied-on log's head in every epoch of the period, and the log of logs over all epochs."""
+    case.epochs, case.epoch_roots = _log_of_logs(case)
+    first = _first_epoch(case.epochs, case.bundle.period[0])
+    case.heads = {}
+    proofs = 0
+    for origin, view in case.logs.items():
+        maps = case.bundle.maps[origin]
+        numbers = _expected_epochs(case, origin, view, first)
+        missing = [n for n in numbers if n not in maps]
+        require(not missing, f"{origin}: no map proof for epoch {missing[0] if missing else 0}")
+        for number in sorted(maps):
+            require(
+                number <= len(case.epochs), f"{origin}: a map proof for epoch {number}, which does not exist"
+            )
+            maps[number].verify(case.epochs[number - 1])
+            require(maps[number].entry.origin == origin, f"{origin}: a map proof of another log")
+        heads = {n: maps[n].entry for n in sorted(maps)}
+        sizes = [head.tree_size for head in heads.values()]
+        require(sizes == sorted(sizes), f"{origin}: its heads shrink between epochs")
+        within = [n for n, head in heads.items() if head.tree_size >= view.section.first]
+        require(set(numbers) <= set(within), f"{origin}: the entries begin after the head of a needed epoch")
+        require(
+            sizes[-1] <= view.section.end, f"{origin}: epoch {numbers[-1]} holds more entries than the bundle"
+        )
+        roots = roots_at(view, [heads[n].tree_size for n in within])
+        for number in within:
+            require(
+                roots[heads[number].tree_size] == heads[number].root_hash,
+                f"{origin}: the head in epoch {number} is of another history than the entries",
+            )
+        case.heads[origin] = {n: heads[n].tree_size for n in within}
+        proofs += len(maps)
+    return f"epochs {first} to {len(case.epochs)} without a hole, {proofs} map proofs; log of logs recomputed"
+
+
+def roots_at(view: LogView, sizes: list[int]) -> dict[int, bytes]:
+    """Return the root of a log at each size, recomputed from its entries and the frontier before them."""
+    section = view.section
+    frontier, at, roots = section.prefix, section.first, {}
+    for size in sorted(set(sizes)):
+        require(section.first <= size <= section.end, f"{section.origin}: size {size} is outside the entries")
+        leaves = (leaf_hash(raw) for raw in section.entries[at - section.first : size - section.first])
+        frontier, at = frontier.extend(leaves), size
+        roots[size] = frontier.root()
+    return roots
+
+
+def _log_of_logs(case: Case) -> tuple[list[EpochEntry], list[bytes]]:
+    bundle, host = case.bundle, case.log_host
+    entries = bundle.log_of_logs_entries
+    key = host.key_for(host.log_of_logs, len(entries))
+    checkpoint = open_checkpoint(bundle.log_of_logs_checkpoint, origin=host.log_of_logs, key=key)
+    require(
+        checkpoint.tree_size == len(entries),
+        f"the log of logs' checkpoint is of size {checkpoint.tree_size}, its entries are {len(entries)}",
+    )
+    frontier, roots = Frontier(), []
+    for raw in entries:
+        frontier = frontier.extend((leaf_hash(raw),))
+        roots.append(frontier.root())
+    require(
+        roots[-1] == checkpoint.root_hash, "the log of logs' entries lead to another root than its checkpoint"
+    )
+    epochs = [EpochEntry.decode(raw) for raw in entries[1:]]
+    require(bool(epochs), "the log of logs holds no epoch")
+    for number, epoch in enumerate(epochs, 1):
+        require(epoch.epoch == number, f"entry {number} of the log of logs is epoch {epoch.epoch}")
+    for before, after in pairwise(epochs):
+        require(
+            before.closed_at <= after.closed_at, f"epoch {after.epoch} was closed before epoch {before.epoch}"
+        )
+        require(before.origins <= after.origins, f"epoch {after.epoch} holds fewer logs than the one before")
+    return epochs, roots
+
+
+def _first_epoch(epochs: list[EpochEntry], start: int) -> int:
+    """Return the last epoch closed before the period, where evidence has to begin; else 1."""
+    earlier = [epoch.epoch for epoch in epochs if epoch.closed_at <= start]
+    return earlier[-1] if earlier else 1
+
+
+def _expected_epochs(case: Case, origin: str, view: LogView, first: int) -> list[int]:
+    """Return the epochs in which a log must have a head: all from `first` on, or from its opening.
+
+    A log that is there whole may begin later; that no earlier epoch knew it is shown where the bundle has its
+    first entries, and is otherwise the log host's word.
+    """
+    numbers = sorted(case.bundle.maps[origin])
+    if not numbers:
+        raise StepFailed(f"{origin}: no map proofs")
+    begins = first if view.section.first else max(first, numbers[0])
+    return list(range(begins, len(case.epochs) + 1))

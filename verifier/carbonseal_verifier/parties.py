@@ -1,0 +1,156 @@
+"""Step parties: from the registrar key in the trust file to the parties, their roles, logs and keys.
+
+A role counts only through this chain. Each log's genesis must be signed by its party and endorsed by the log
+host's key and the registrar's key of the trust file; the registrar's register log must admit the party.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carbonseal_attest.contents import Content
+from carbonseal_attest.endorsement import verify_endorsement
+from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_attest.trust import TrustedLogHost, TrustedRegistrar
+from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
+from carbonseal_verifier.device_keys import fold_device_keys
+
+
+def check_parties(case: Case) -> str:
+    """Establish registrar, log host, operator and the operator's device keys."""
+    bundle, trust = case.bundle, case.trust
+    case.registrar = _find_registrar(trust.registrars, bundle.registrar)
+    hosts = [host for host in trust.log_hosts if host.party == bundle.log_host]
+    require(len(hosts) == 1, f"the trust file names no log host {bundle.log_host}")
+    case.log_host = hosts[0]
+    register = case.logs.get(case.registrar.register_origin)
+    if register is None or register.section.first:
+        raise StepFailed(f"the registrar's register log {case.registrar.register_origin} is not there whole")
+    admissions = _admissions(case, register)
+    case.parties = {}
+    for origin, view in case.logs.items():
+        require(origin.startswith(case.log_host.origin_prefix), f"{origin} is not a log of {bundle.log_host}")
+        party = _party_of(case, origin, admissions)
+        if view.section.first == 0:
+            _check_genesis(case, view.statements[0], party)
+    for code, role in ((bundle.operator, "enterprise"), (bundle.log_host, "log_host")):
+        require(code in admissions, f"the registrar has not admitted {code}")
+        require(role in admissions[code]["roles"], f"the registrar has not admitted {code} as {role}")
+    case.operator = case.parties.get(bundle.operator) or _missing(bundle.operator)
+    for origin in (case.operator.register_origin, case.operator.data_origin):
+        require(origin in case.logs, f"the log {origin} is not in the bundle")
+    require(case.operator_register().section.first == 0, "the operator's register log is not there whole")
+    _check_log_of_logs_genesis(case)
+    case.devices = _devices(case)
+    names = ", ".join(sorted(case.parties))
+    return f"registrar {bundle.registrar} admits {names}; {len(case.devices)} device keys"
+
+
+def _find_registrar(registrars: tuple[TrustedRegistrar, ...], party: str) -> TrustedRegistrar:
+    found = [r for r in registrars if r.party == party]
+    require(len(found) == 1, f"the trust file names no registrar {party}")
+    return found[0]
+
+
+def _missing(party: str) -> PartyKeys:
+    raise StepFailed(f"the bundle carries no log of {party}")
+
+
+def _admissions(case: Case, register: LogView) -> dict[str, dict[str, Any]]:
+    """Return the newest `party` statement about each party; one that is not admitted now is refused."""
+    found: dict[str, dict[str, Any]] = {}
+    for statement in register.statements:
+        if statement.header.kind == "party":
+            body = _disclosed(case, statement).body
+            found[body["party"]] = body
+    return {code: body for code, body in found.items() if body["status"] == "admitted"}
+
+
+def _party_of(case: Case, origin: str, admissions: dict[str, dict[str, Any]]) -> PartyKeys:
+    registrar = case.registrar
+    if origin == registrar.register_origin:
+        keys = {registrar.key.kid: registrar.key}
+        data_origin = admissions.get(registrar.party, {}).get("data_origin", "")
+        party = PartyKeys(registrar.party, frozenset({"registrar"}), origin, data_origin, keys)
+    else:
+        body = next(
+            (b for b in admissions.values() if origin in (b["register_origin"], b["data_origin"])), None
+        )
+        if body is None:
+            raise StepFailed(f"{origin} is the log of no party that the registrar admits")
+        key = PublicKey.from_cose_key(body["key"])
+        origins = body["register_origin"], body["data_origin"]
+        party = PartyKeys(body["party"], frozenset(body["roles"]), *origins, {key.kid: key})
+    return case.parties.setdefault(party.party, party)
+
+
+def _check_genesis(case: Case, statement: SignedStatement, party: PartyKeys) -> None:
+    header, origin = statement.header, statement.header.origin
+    require(header.kind == "genesis" and header.sequence == 0, f"{origin} does not begin with a genesis")
+    body = _disclosed(case, statement).body
+    key = PublicKey.from_cose_key(body["party_key"])
+    require(
+        body["origin"] == origin and body["party"] == party.party,
+        f"the genesis of {origin} names another log",
+    )
+    require(key.kid in party.keys, f"the genesis of {origin} names another party key than its admission")
+    _check_host(case.log_host, origin, body)
+    statement.verify_signature(key)
+    verify_endorsement("genesis", header.subject, "log_host", body, case.log_host.key_for(origin, 1))
+    verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)
+    for profile in case.trust.chains:
+        chain = body["chain"]
+        if chain is not None and chain["chain_id"] == profile.chain_id:
+            require(chain["contract"] == profile.contract, f"the genesis of {origin} names another contract")
+
+
+def _check_host(host: TrustedLogHost, origin: str, body: dict[str, Any]) -> None:
+    log_key = PublicKey.from_cose_key(body["log_key"])
+    holds = (
+        body["log_host"] == host.party
+        and body["log_of_logs"] == host.log_of_logs
+        and log_key.kid == host.key_for(origin, 1).kid
+    )
+    require(holds, f"the genesis of {origin} names another log host, log key or log of logs")
+
+
+def _check_log_of_logs_genesis(case: Case) -> None:
+    statement = SignedStatement.parse(case.bundle.log_of_logs_entries[0])
+    header, host = statement.header, case.log_host
+    require(
+        header.kind == "genesis" and header.origin == host.log_of_logs and header.issuer == host.party,
+        "the log of logs does not begin with the log host's genesis",
+    )
+    body = _disclosed(case, statement).body
+    require(
+        body["origin"] == host.log_of_logs and body["party"] == host.party, "the log of logs is another's"
+    )
+    _check_host(host, host.log_of_logs, body)
+    statement.verify_signature(PublicKey.from_cose_key(body["party_key"]))
+    key = host.key_for(host.log_of_logs, 1)
+    verify_endorsement("genesis", header.subject, "log_host", body, key)
+    verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)
+
+
+def _devices(case: Case) -> dict[bytes, Any]:
+    folded = []
+    for at, statement in enumerate(case.operator_register().statements):
+        if statement.header.kind != "device":
+            continue
+        content = _disclosed(case, statement)
+        body = content.body
+        require(body["device"] == statement.header.subject, f"device statement {at} is about another device")
+        if body["action"] in {"enrol", "rotate"}:
+            key = PublicKey.from_cose_key(body["key"])
+            verify_endorsement("device", statement.header.subject, "device", body, key)
+        folded.append((at, content))
+    return fold_device_keys(folded)
+
+
+def _disclosed(case: Case, statement: SignedStatement) -> Content:
+    content = case.content(statement)
+    if content is None:
+        header = statement.header
+        raise StepFailed(f"the content of a {header.kind} in {header.origin} is withheld; it must be there")
+    return content
