@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from carbonseal_attest.statement import Header, SignedStatement
 from carbonseal_ledger.admission import AdmittedKey, Resume
@@ -74,7 +75,7 @@ def check_backfill(chain: Sequence[SignedStatement], admitted: AdmittedKey) -> N
     last = admitted.last.get(header.stream)
     is_chained = all(
         later.header.sequence == earlier.header.sequence + 1 and later.header.previous == earlier.digest
-        for earlier, later in zip(chain, chain[1:], strict=False)
+        for earlier, later in pairwise(chain)
     )
     if last is None or not is_chained or (header.sequence, chain[-1].digest) != last:
         raise KeyStale(

@@ -22,9 +22,9 @@ import psutil
 import psycopg2
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
 from carbonseal_ledger.errors import DatabaseUnusable
 
@@ -61,6 +61,7 @@ def open_database(url: str | None, folder: Path, *, pool_size: int = 8) -> Engin
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "options": _SESSION},
     )
+    event.listen(engine, "handle_error", _translate)
     try:
         migrate(engine)
     except SQLAlchemyError as error:
@@ -104,6 +105,19 @@ def embedded_pid(folder: Path) -> int | None:
     return None if process is None else process.pid
 
 
+def unusable(error: BaseException) -> DatabaseUnusable:
+    """What a failure of the server or the connection means to callers, in one line."""
+    text_lines = str(error).strip().splitlines()
+    reason = text_lines[0] if text_lines else type(error).__name__
+    return DatabaseUnusable("database", reason, "send it again once the database is back; repeating is safe")
+
+
+def _translate(context: ExceptionContext) -> None:
+    """Every lost connection surfaces as our error, wherever it happens."""
+    if isinstance(context.sqlalchemy_exception, (OperationalError, InterfaceError)):
+        raise unusable(context.original_exception) from context.original_exception
+
+
 def _parse_url(url: str) -> URL:
     try:
         target = make_url(url.replace("postgres://", "postgresql://", 1))
@@ -139,9 +153,9 @@ def _start_embedded(folder: Path) -> str:
         try:
             uri = str(get_server(folder).get_uri())
             psycopg2.connect(uri, connect_timeout=5).close()
-        except Exception as error:  # the wheel raises assertion, subprocess and OS errors alike
+        except Exception as error:  # noqa: BLE001 - the wheel raises assertion, subprocess and OS errors alike
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            PostgresServer._instances.pop(folder, None)
+            PostgresServer._instances.pop(folder, None)  # noqa: SLF001 - it would hand out the dead server again
             _end_deaf_postmaster(folder)
             time.sleep(0.2)
         else:

@@ -94,6 +94,11 @@ class EntryReader:
         )
         return [row.origin for row in self._all(query)]
 
+    def mapped_logs(self) -> list[tuple[int, str]]:
+        """Id and origin of every log that epochs map: all but the log of logs."""
+        query = text("SELECT id, origin FROM ledger_logs WHERE log <> 'epochs' ORDER BY origin")
+        return [(row.id, row.origin) for row in self._all(query)]
+
     def raws(self, origin: str, start: int, end: int) -> list[bytes]:
         """The leaves [start, end).
 
@@ -122,8 +127,8 @@ class EntryReader:
         overlapping: tuple[int, int] | None = None,
     ) -> list[LoggedEntry]:
         """Entries [start, end), narrowed by kind, subject, or an interval that theirs must overlap."""
-        where, values = ["e.log_id = :log_id", "e.index >= :start", "e.index < :end"], {"log_id": terms.id}
-        parameters: dict[str, Any] = {**values, "start": start, "end": end}
+        where = ["e.log_id = :log_id", "e.index >= :start", "e.index < :end"]
+        parameters: dict[str, Any] = {"log_id": terms.id, "start": start, "end": end}
         if kinds is not None:
             where.append("k.name = ANY(:kinds)")
             parameters["kinds"] = sorted(kinds)

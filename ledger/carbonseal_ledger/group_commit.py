@@ -71,7 +71,7 @@ class GroupCommit(Generic[Item, Result]):
             for ticket in group:
                 ticket.results = results[at : at + len(ticket.items)]
                 at += len(ticket.items)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - every waiting thread must learn of it
             for ticket in group:
                 ticket.error = error
         with self._lock:

@@ -15,6 +15,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
+from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.errors import BodyTooLarge, CheckpointContradicts
 from carbonseal_ledger.group_commit import GroupCommit
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
@@ -28,7 +29,7 @@ from carbonseal_ledger.registration import (
     read_statement,
     verify_signatures,
 )
-from carbonseal_ledger.sequencing import LogMemory, Sequencer
+from carbonseal_ledger.sequencing import CommittedHead, LogMemory, Sequencer
 from carbonseal_ledger.tree_reader import TreeReader
 
 _GROUP: Final = 4_096  # statements a transaction; larger ones lock the log longer than they save
@@ -49,6 +50,7 @@ class Intake:
         publisher: Publisher,
         reader: TreeReader,
         published: PublishedCopy,
+        entries: EntryReader,
         executor: Executor | None,
     ) -> None:
         self._terms = terms
@@ -59,6 +61,7 @@ class Intake:
         self._publisher = publisher
         self._reader = reader
         self._published = published
+        self._entries = entries
         self._executor = executor
         self._memory = LogMemory()
         self._roots: dict[int, bytes] = {}
@@ -78,9 +81,9 @@ class Intake:
         outcomes = self._group.submit(candidates)
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def tick(self) -> Outcome | None:
+    def tick(self) -> None:
         """Append a tick unless the newest entry is one; see `LogHost.tick`."""
-        return self._group.submit([None])[0]
+        self._group.submit([None])
 
     def _run(self, items: list[Candidate | None]) -> list[Outcome | None]:
         candidates = [item for item in items if item is not None]
@@ -91,6 +94,14 @@ class Intake:
         outcomes, head = self._sequencer.commit(
             self._terms, candidates, register, self._memory, tick_now=len(candidates) < len(items)
         )
+        if head is None and any(
+            o.index is not None and o.index >= self._memory.published_size for o in outcomes
+        ):
+            # A duplicate of what a crash kept from being published: it may not be answered before it is.
+            stored = self._entries.head(self._terms.origin)
+            head = CommittedHead(
+                stored.origin, -1, b"", stored.tree_size, stored.root_hash, stored.checkpoint, [], []
+            )
         if head is not None:
             self._memory.published_size = self._publisher.publish(head)
         self._erase(candidates, outcomes)

@@ -222,13 +222,13 @@ class LogHost:
         """Where the streams of a log stand, of one key or of all; a gateway compares its own state with it."""
         return self._entries.stream_heads(self._entries.terms(origin), kid)
 
-    def tick(self, origin: str) -> Outcome | None:
-        """Append the log host's tick, unless the newest entry is one; None when nothing was appended.
+    def tick(self, origin: str) -> None:
+        """Append the log host's tick, unless the newest entry is one.
 
         Bounds from above the registration time of everything before it. Called before a cut-off and by `build_epoch`,
         and by a job for logs that went quiet; while entries arrive, registration appends ticks itself.
         """
-        return self._intake(origin).tick()
+        self._intake(origin).tick()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -365,10 +365,7 @@ class LogHost:
         """
         for origin in self._entries.unticked():
             self.tick(origin)
-        heads = []
-        for description in self._entries.descriptions():
-            if description.log != "epochs":
-                heads.append((self._entries.terms(description.origin).id, self.head(description.origin)))
+        heads = [(log_id, self.head(origin)) for log_id, origin in self._entries.mapped_logs()]
         record, committed = self._epochs.build(heads, self._published.tree_size(self.log_of_logs))
         self._publisher.publish(committed)
         return record
@@ -415,6 +412,7 @@ class LogHost:
                     publisher=self._publisher,
                     reader=self._reader,
                     published=self._published,
+                    entries=self._entries,
                     executor=self._executor,
                 )
             return intake

@@ -89,17 +89,28 @@ class PublishedCopy:
         Raises:
             LogDamaged: no such tile, or it has another length than its name says.
         """
-        folder = self._log_folder(origin)
-        path = folder / tile_path(level, index, width)
-        for candidate, held in ((path, width), (folder / tile_path(level, index), TILE_WIDTH)):
-            with contextlib.suppress(FileNotFoundError):
-                data = candidate.read_bytes()
-                if len(data) != held * HASH_SIZE:
-                    raise LogDamaged(
-                        "tile", f"{origin} {tile_path(level, index, held)} has {len(data)} bytes", _RESTORE
-                    )
-                return data[: width * HASH_SIZE]
+        full = self._log_folder(origin) / tile_path(level, index)
+        partials = full.with_name(full.name + ".p")
+        for path, held in ((partials / str(width), width), (full, TILE_WIDTH)):
+            if width < TILE_WIDTH or held == TILE_WIDTH:
+                with contextlib.suppress(FileNotFoundError):
+                    return self._cut(origin, path, held, width)
+        # A size between two publications was never written by itself: a wider partial tile holds it.
+        if wider := [w for w in self.partial_widths(origin, level, index) if w > width]:
+            return self._cut(origin, partials / str(wider[0]), wider[0], width)
         raise LogDamaged("tile", f"{origin} {tile_path(level, index, width)} is missing", _RESTORE)
+
+    def partial_widths(self, origin: str, level: int, index: int) -> list[int]:
+        """The widths at which a partial hash tile is kept, ascending; none once the full one stands."""
+        full = self._log_folder(origin) / tile_path(level, index)
+        return sorted(int(p.name) for p in full.with_name(full.name + ".p").glob("*") if p.name.isdecimal())
+
+    def _cut(self, origin: str, path: Path, held: int, width: int) -> bytes:
+        data = path.read_bytes()
+        if len(data) != held * HASH_SIZE:
+            place = path.relative_to(self._log_folder(origin)).as_posix()
+            raise LogDamaged("tile", f"{origin} {place} has {len(data)} bytes", _RESTORE)
+        return data[: width * HASH_SIZE]
 
     def replace(
         self,

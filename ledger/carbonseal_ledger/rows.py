@@ -14,10 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import psycopg2
 from psycopg2.extras import execute_values
 from sqlalchemy import Engine
 
 from carbonseal_ledger.continuity import StreamCursor
+from carbonseal_ledger.database import unusable
 
 StreamKey = tuple[bytes, str]
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -68,20 +70,28 @@ class Registered:
 
 @contextlib.contextmanager
 def transaction(engine: Engine) -> Iterator[Any]:
-    """A psycopg2 cursor in a transaction of its own, committed at the end and rolled back on any error."""
-    connection = engine.raw_connection()
+    """A psycopg2 cursor in a transaction of its own, committed at the end and rolled back on any error.
+
+    Raises:
+        DatabaseUnusable: the server went away; whether a commit happened is then not known.
+    """
+    connection = None
     try:
+        connection = engine.raw_connection()
         cursor: Any = connection.cursor()
-        try:
-            yield cursor
-        finally:
-            cursor.close()
+        yield cursor
+        cursor.close()
         connection.commit()
-    except BaseException:
-        connection.rollback()
+    except BaseException as error:
+        if connection is not None:
+            with contextlib.suppress(psycopg2.Error):
+                connection.rollback()
+        if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+            raise unusable(error) from error
         raise
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
 
 
 def lock_log(cursor: Any, origin: str) -> LockedLog | None:
@@ -144,8 +154,9 @@ def read_cursors(cursor: Any, log_id: int, keys: Sequence[StreamKey]) -> dict[St
     rows = execute_values(
         cursor,
         "SELECT s.kid, s.stream, s.id, s.last_sequence, s.last_digest, s.void_digest FROM ledger_streams s"
-        f" JOIN (VALUES %s) AS k (kid, stream) ON s.log_id = {int(log_id)} AND s.kid = k.kid AND s.stream = k.stream",
-        keys,
+        " JOIN (VALUES %s) AS k (log_id, kid, stream)"
+        " ON s.log_id = k.log_id AND s.kid = k.kid AND s.stream = k.stream",
+        [(log_id, *key) for key in keys],
         page_size=len(keys),
         fetch=True,
     )

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg2
-from psycopg2 import errorcodes
 from sqlalchemy import Engine
 
 from carbonseal_attest import cbor
@@ -27,10 +26,10 @@ from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_ledger import rows
 from carbonseal_ledger.admission import Register
 from carbonseal_ledger.continuity import StreamCursor, check_backfill
+from carbonseal_ledger.database import unusable
 from carbonseal_ledger.errors import (
     ClockWentBack,
     ContentErased,
-    DatabaseUnusable,
     LogUnknown,
     Refused,
     SequenceReused,
@@ -126,11 +125,7 @@ class Sequencer:
                 return self._commit(terms, candidates, register, memory, tick_now=tick_now, is_retry=True)
         except psycopg2.Error as error:
             memory.size = -1
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            code = errorcodes.lookup(error.pgcode) if error.pgcode else "connection lost"
-            raise DatabaseUnusable(
-                "database", f"{code}: {reason}", "send the batch again once it is back"
-            ) from error
+            raise unusable(error) from error
         except BaseException:
             memory.size = -1
             raise
@@ -469,9 +464,7 @@ class Sequencer:
                 log = LockedLog(log_id, 0, Frontier().root(), b"", 0, 0, 0, now)
                 return self.advance_head(cursor, terms.origin, log, [raw], now, 0, ticks=False)
         except psycopg2.Error as error:
-            raise DatabaseUnusable(
-                "database", f"{terms.origin}: {error}", "try to open the log again"
-            ) from error
+            raise unusable(error) from error
 
     def _kind_ids(self, cursor: Any, kinds: set[str]) -> dict[str, int]:
         if kinds <= self._kinds.keys():

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.pool import NullPool
+
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
@@ -22,8 +25,6 @@ from carbonseal_ledger.database import open_database, stop_embedded
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 from carbonseal_ledger.publishing import PublishedCopy
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.pool import NullPool
 
 NAME = "log.carbonseal.example"
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -158,7 +159,9 @@ class World:
             "name": {"zh": "甲方", "en": "Party"}, "org": None,
         }  # fmt: skip
 
-    def device_body(self, device: str, signer: Ed25519Signer, action: str = "enrol", **changes: Any) -> dict[str, Any]:
+    def device_body(
+        self, device: str, signer: Ed25519Signer, action: str = "enrol", **changes: Any
+    ) -> dict[str, Any]:
         body = {
             "device": device, "action": action, "class": "gateway", "key_storage": "file",
             "key": signer.public.cose_key(), "name": {"zh": "网关", "en": "Gateway"},
@@ -177,12 +180,17 @@ class World:
                 assert self.open(signer, party, log).status is Status.ACCEPTED
         self.parties = Stream(self.registrar, "r-registrar", f"{NAME}/r-registrar/register", "parties")
         self.accept(
-            self.parties.sign("party", "e-enterprise", self.party_body("e-enterprise", self.enterprise, ["enterprise"]))
+            self.parties.sign(
+                "party", "e-enterprise", self.party_body("e-enterprise", self.enterprise, ["enterprise"])
+            )
         )
         self.devices = Stream(self.enterprise, "e-enterprise", self.register, "devices")
         self.accept(self.devices.sign("device", "g-gateway", self.device_body("g-gateway", self.gateway)))
         self.main = self.stream("m-main")
         return self
+
+    def new_stream(self, signer: Ed25519Signer, issuer: str, origin: str, stream: str) -> Stream:
+        return Stream(signer, issuer, origin, stream)
 
     def stream(self, subject: str, signer: Ed25519Signer | None = None, issuer: str = "g-gateway") -> Stream:
         return Stream(signer or self.gateway, issuer, self.data, f"readings/{subject}")
@@ -212,6 +220,11 @@ class World:
 @pytest.fixture
 def make_world(engine: Engine, tmp_path: Path) -> Callable[..., World]:
     return lambda **options: World(engine, tmp_path, **options)
+
+
+@pytest.fixture
+def world_class() -> type[World]:
+    return World
 
 
 @pytest.fixture

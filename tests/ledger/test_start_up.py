@@ -1,0 +1,154 @@
+"""Start-up compares the two failure domains: it completes what a crash explains and refuses everything else."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from sqlalchemy import text
+
+from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_ledger.errors import ClockWentBack, LogDamaged, PublicationFailed, RollbackDetected
+from carbonseal_ledger.outcomes import Status
+from carbonseal_ledger.publication import Publisher
+
+
+def dump(world, table):
+    with world.engine.connect() as connection:
+        return connection.execute(text(f"SELECT * FROM {table}")).mappings().all()
+
+
+def rows_of(world):
+    return {name: dump(world, name) for name in ("ledger_logs", "ledger_streams", "ledger_entries")}
+
+
+def restore_backup(world, backup):
+    """Puts the tables back to an older state, as a restored backup would."""
+    with world.engine.begin() as connection:
+        connection.execute(
+            text("TRUNCATE ledger_entries, ledger_streams, ledger_logs, ledger_equivocations CASCADE")
+        )
+        for name in ("ledger_logs", "ledger_streams", "ledger_subjects", "ledger_entries"):
+            for row in backup[name]:
+                columns = ", ".join(row)
+                values = ", ".join(f":{key}" for key in row)
+                connection.execute(text(f"INSERT INTO {name} ({columns}) VALUES ({values})"), dict(row))
+
+
+def test_refuses_database_restored_from_an_old_backup(world):
+    world.accept(world.readings(world.main))
+    backup = rows_of(world) | {"ledger_subjects": dump(world, "ledger_subjects")}
+    world.accept(world.readings(world.main))
+    restore_backup(world, backup)
+    with pytest.raises(RollbackDetected, match="restore a backup that is at least as new"):
+        world.start()
+
+
+def test_refuses_database_that_lost_a_whole_log(world, make_world):
+    with world.engine.begin() as connection:
+        connection.execute(
+            text(
+                "TRUNCATE ledger_entries, ledger_streams, ledger_logs, ledger_equivocations, ledger_subjects CASCADE"
+            )
+        )
+    with pytest.raises(RollbackDetected, match="does not know"):
+        world.start()
+
+
+def test_refuses_published_copy_that_was_rolled_back(world):
+    folder = world.folder / "published" / world.data
+    world.accept(world.readings(world.main))
+    old = (folder / "checkpoint").read_text()
+    world.accept(world.readings(world.main))
+    world.accept(world.readings(world.main))
+    (folder / "checkpoint").write_text(old)
+    with pytest.raises(RollbackDetected, match="were published"):
+        world.start()
+
+
+def test_refuses_published_copy_that_is_missing(world):
+    world.accept(world.readings(world.main))
+    world.accept(world.readings(world.main))
+    shutil.rmtree(world.folder / "published" / world.data)
+    with pytest.raises(RollbackDetected, match="shows 0 entries"):
+        world.start()
+
+
+def test_completes_publication_after_a_crash_between_commit_and_publication(world, monkeypatch):
+    world.accept(world.readings(world.main))
+    before = world.host.head(world.data)
+
+    def crash(self, head):
+        raise PublicationFailed("published copy", "pulled the plug", "restart")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", crash)
+        with pytest.raises(PublicationFailed):
+            world.send(*[world.readings(world.main) for _ in range(300)])
+    assert world.host.head(world.data) == before
+    world.start()
+    after = world.host.head(world.data)
+    assert after.tree_size >= before.tree_size + 300
+    path = world.host.consistency_path(world.data, before.tree_size, after.tree_size)
+    assert path
+    world.accept(world.readings(world.main))
+
+
+def test_next_batch_completes_what_another_process_did_not_publish(world, monkeypatch):
+    def crash(self, head):
+        raise PublicationFailed("published copy", "pulled the plug", "restart")
+
+    lost = world.readings(world.main)
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", crash)
+        with pytest.raises(PublicationFailed):
+            world.send(lost)
+    world.accept(world.readings(world.main))
+    assert world.send(lost)[0].status is Status.DUPLICATE
+
+
+def test_duplicate_is_not_receipted_before_its_entry_is_published(world, monkeypatch):
+    def crash(self, head):
+        raise PublicationFailed("published copy", "pulled the plug", "restart")
+
+    lost = world.readings(world.main)
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", crash)
+        with pytest.raises(PublicationFailed):
+            world.send(lost)
+    (again,) = world.send(lost)
+    assert again.status is Status.DUPLICATE
+    assert world.host.head(world.data).tree_size > again.index
+
+
+def test_refuses_tiles_that_do_not_give_the_checkpoint(world):
+    world.accept(*[world.readings(world.main) for _ in range(10)])
+    tile = next((world.folder / "published" / world.data / "tile/0").rglob("000.p/*"))
+    for tile in (world.folder / "published" / world.data / "tile/0").rglob("000.p/*"):
+        data = bytearray(tile.read_bytes())
+        data[0] ^= 1
+        tile.write_bytes(bytes(data))
+    with pytest.raises(LogDamaged, match="do not give its checkpoint"):
+        world.start()
+
+
+def test_refuses_published_checkpoint_signed_by_another_key(world):
+    world.log_key = Ed25519Signer.generate()
+    with pytest.raises(LogDamaged, match="log's own key"):
+        world.start()
+
+
+def test_refuses_row_that_contradicts_its_checkpoint(world):
+    with world.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE ledger_logs SET size = size + 1 WHERE origin = :o"), {"o": world.data}
+        )
+    with pytest.raises(LogDamaged, match="differ"):
+        world.start()
+
+
+def test_refuses_to_start_with_a_clock_behind_the_last_registration(world):
+    world.accept(world.readings(world.main))
+    world.now -= 10_000
+    with pytest.raises(ClockWentBack):
+        world.start()
