@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import httpx
 
+from carbonseal_attest.errors import AttestError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Signer
 from carbonseal_collectors.adapter import Adapter, Sample, SetAside, SourceFile, open_adapters
-from carbonseal_collectors.batching import SOURCE_SILENT, STOPPED, Cut, cut_meter
+from carbonseal_collectors.batching import BAD_VALUE, SOURCE_SILENT, STOPPED, Batch, Cut, cut_meter, gap_batch
 from carbonseal_collectors.clock import system_clock
 from carbonseal_collectors.errors import CollectorError, SourceRefused, SpoolFull
 from carbonseal_collectors.gateway_config import GatewayConfig, MeterConfig, SourceConfig
@@ -158,8 +159,13 @@ class Agent:
         report = SealReport()
         for source in self.config.sources:
             until = at + 1 if flush else source.window.around(max(at - source.settle_ms, 0))[0]
-            for meter in source.meters:
-                self._seal_meter(source, meter, until, at, report)
+            try:
+                with self.spool.transaction():
+                    for meter in source.meters:
+                        self._seal_meter(source, meter, until, at, report)
+            except BaseException:
+                self._unsealed[source.id] = _Unsealed()  # nothing was signed: the files are read again
+                raise
             unsealed = self._unsealed[source.id]
             if not unsealed.samples:
                 self.spool.add_files(source.id, unsealed.files)
@@ -308,6 +314,15 @@ class Agent:
                 )
                 self._seal(source, meter, silent, silent_until, report, is_replayable=True)
 
+    def _sign(self, meter: MeterConfig, batch: Batch) -> tuple[Batch, bytes]:
+        try:
+            return batch, self.sealer.seal(batch).digest
+        except (
+            AttestError
+        ) as exc:  # what makes no content is said to be missing, and never blocks what follows
+            gap = _unsealable(meter, batch, str(exc))
+            return gap, self.sealer.seal(gap).digest
+
     def _cut(
         self,
         source: SourceConfig,
@@ -344,8 +359,8 @@ class Agent:
             return
         with self.spool.transaction():
             marks: dict[int, list[bytes]] = {}
-            for batch in cut.batches:
-                digest = self.sealer.seal(batch).digest
+            for wanted in cut.batches:
+                batch, digest = self._sign(meter, wanted)
                 (report.readings if batch.kind == "readings" else report.gaps).append(digest)
                 if is_replayable:
                     for sample in batch.samples:
@@ -357,6 +372,11 @@ class Agent:
             if not is_replayable:
                 self.spool.forget_samples(meter.code, before=until)
         report.repeated += len(cut.repeated)
+
+
+def _unsealable(meter: MeterConfig, batch: Batch, reason: str) -> Batch:
+    names = sorted(point.point for point in meter.points)
+    return gap_batch(meter.code, batch.interval, names, BAD_VALUE, f"cannot be sealed: {reason}")
 
 
 def _contradicting(sample: Sample, files: Sequence[SourceFile]) -> SetAside:

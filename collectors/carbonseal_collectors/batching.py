@@ -132,7 +132,10 @@ def cut_meter(
         at = upper
     if at < end:
         silences.append(_whole(meter, at, end, set_aside, silence))
-    cut.batches.extend(_gap(meter, item) for item in _merged(silences))
+    cut.batches.extend(
+        gap_batch(meter.code, (item.start, item.end), item.points, item.reason, item.detail)
+        for item in _merged(silences)
+    )
     cut.batches.sort(key=lambda batch: (batch.interval[0], batch.kind != "readings"))
     cut.resume_from = max(end, resume_from or 0) if start < end else resume_from
     return cut
@@ -308,13 +311,12 @@ def _merged(silences: Sequence[_Silence]) -> Iterator[_Silence]:
     yield from sorted(open_, key=lambda item: (item.start, item.points))
 
 
-def _gap(meter: MeterConfig, silence: _Silence) -> Batch:
-    body = {
-        "points": list(silence.points),
-        "reason": silence.reason,
-        "detail": _printable(silence.detail, _MAX_DETAIL),
-    }
-    return Batch("gap", meter.code, (silence.start, silence.end), body)
+def gap_batch(
+    meter: str, interval: tuple[int, int], points: Sequence[str], reason: str, detail: str = ""
+) -> Batch:
+    """The batch of one gap: these points have no usable value in the interval, for that reason."""
+    body = {"points": list(points), "reason": reason, "detail": _printable(detail, _MAX_DETAIL)}
+    return Batch("gap", meter, interval, body)
 
 
 def _printable(text: str, limit: int) -> str:

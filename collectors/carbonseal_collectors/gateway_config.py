@@ -26,7 +26,8 @@ from carbonseal_collectors.windows import CIVIL_DAY, Window
 FORMS: Final = ("register", "interval", "instant")
 MAX_METERS: Final = 2_000  # per file; a box that reads more should be two boxes
 MAX_POINTS: Final = 64  # per meter; a readings content holds no more series
-MAX_WINDOW_VALUES: Final = 18_000  # of one point; a readings content takes 20,000
+MAX_POINT_VALUES: Final = 18_000  # of one point in one window; a readings content takes 20,000
+MAX_WINDOW_VALUES: Final = 100_000  # of one meter in one window; a content takes 1 MiB
 _POINT_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 _DAY_MS: Final = 86_400_000
 
@@ -275,13 +276,13 @@ def _source(table: Table, *, folder: Path, data_folder: Path, time_zone: str) ->
     )
     table.finish()
     for meter in meters:
-        for point in meter.points:
-            if (config.window.length_ms or _DAY_MS) // point.step_ms > MAX_WINDOW_VALUES:
-                table.refuse(
-                    "window",
-                    f"holds more than {MAX_WINDOW_VALUES} readings of point {point.point}",
-                    "shorten the window, or read the point less often",
-                )
+        values = [(config.window.length_ms or _DAY_MS) // point.step_ms for point in meter.points]
+        if max(values) > MAX_POINT_VALUES or sum(values) > MAX_WINDOW_VALUES:
+            table.refuse(
+                "window",
+                f"holds more readings of meter {meter.code} than one statement takes",
+                "shorten the window, or read its points less often",
+            )
     return config
 
 

@@ -99,6 +99,7 @@ class ModbusAdapter:
         self._settings = settings
         self._units = units
         self._client: ModbusTcpClient | None = None
+        self._strict: set[int] = set()  # units that refuse addresses between their registers
         self._told: dict[tuple[str, str], int] = {}  # interval registers: the last slot handed over
 
     @classmethod
@@ -143,9 +144,8 @@ class ModbusAdapter:
         registers = list({figure.register.name: figure.register for figure in figures}.values())
         try:
             client = self._connected()
-            for block in plan_blocks(
-                registers, max_words=self._settings.max_block, max_gap=self._settings.max_gap
-            ):
+            max_gap = 0 if unit.unit_id in self._strict else self._settings.max_gap
+            for block in plan_blocks(registers, max_words=self._settings.max_block, max_gap=max_gap):
                 self._read_block(client, unit.unit_id, block, answers)
         except _NoAnswer as exc:
             for register in registers:
@@ -184,7 +184,10 @@ class ModbusAdapter:
                     raise
                 answers.update({register.name: str(exc) for register in block})
                 return
-            for register in block:  # one refused address must not cost its neighbours
+            # One refused address must not cost its neighbours. It may be a hole between two registers: from
+            # now on this unit is asked for no address that the map does not name.
+            self._strict.add(unit_id)
+            for register in block:
                 self._read_block(client, unit_id, [register], answers)
             return
         for register in block:
