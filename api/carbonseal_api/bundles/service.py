@@ -116,7 +116,8 @@ def _contents(host: LogHost, entries: Iterable[LoggedEntry], period: Interval) -
     wanted = [
         SignedStatement.parse(entry.raw).payload
         for entry in entries
-        if entry.interval is None or (entry.interval[0] < end and start < entry.interval[1])
+        # A register's reading at the period's very end begins a window of its own, and counts.
+        if entry.interval is None or (entry.interval[0] <= end and start <= entry.interval[1])
     ]
     return _contents_of(host, wanted)
 

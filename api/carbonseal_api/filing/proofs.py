@@ -24,7 +24,9 @@ class AnchorFacts:
     anchored_at: str
 
 
-def gather_proofs(host: LogHost, filed: FiledReport, anchor: AnchorFacts | None, *, period: Interval) -> ReportProofs:
+def gather_proofs(
+    host: LogHost, filed: FiledReport, anchor: AnchorFacts | None, *, period: Interval
+) -> ReportProofs:
     """Return what the PDF shows: the report's statements, their head, its epoch, and the anchor."""
     origin = filed.report.header.origin
     statements = [_statement(host, origin, s) for s in (filed.quality, filed.report)]
@@ -58,4 +60,6 @@ def gather_proofs(host: LogHost, filed: FiledReport, anchor: AnchorFacts | None,
 def _statement(host: LogHost, origin: str, statement: SignedStatement) -> StatementProof:
     entry = host.find(origin, statement.digest)
     state = host.receipt_state(origin, statement.digest)
-    return StatementProof(statement.header.kind, statement.digest.hex(), origin, entry.index, str(state.value))
+    return StatementProof(
+        statement.header.kind, statement.digest.hex(), origin, entry.index, str(state.value)
+    )

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from carbonseal_verifier.recompute import Recomputed, recompute_period
+
 from carbonseal_accounting.packages import package_digest
 from carbonseal_api.bundles.service import ENTRIES_AT_ONCE
 from carbonseal_api.issuing import Issuer
@@ -22,7 +24,6 @@ from carbonseal_attest.quantities import parse_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Head, LoggedEntry
-from carbonseal_verifier.recompute import Recomputed, recompute_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest) -> FiledRep
         VerifierError, AccountingError: the plan, the packages or the readings cannot be computed.
         StatementRefused: the log refused the code or the report.
     """
+    # A cut-off follows a tick, so that everything before it has an upper bound of its registration.
+    host.tick(request.register_origin)
+    host.tick(request.data_origin)
     heads = host.head(request.data_origin), host.head(request.register_origin)
     cut_off = [(head.origin, head.tree_size, head.root_hash) for head in heads]
     data, register = (_entries(host, head) for head in heads)
@@ -91,7 +95,9 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest) -> FiledRep
     return FiledReport(report_json, report, quality, recomputed, heads)
 
 
-def file_document(desk: Issuer, origin: str, title: str, media_type: str, data: bytes, about: bytes) -> SignedStatement:
+def file_document(
+    desk: Issuer, origin: str, title: str, media_type: str, data: bytes, about: bytes
+) -> SignedStatement:
     """Return the registered `document` statement for `data`, relating it to the statement digest `about`."""
     body = {
         "title": title,
