@@ -23,10 +23,11 @@ from carbonseal_attest.statement import SignedStatement, sign_statement
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that the forger got hold of, by key identifier, and the log key."""
+    """What the forger got hold of: the log key, other keys by key identifier, and every epoch's whole map."""
 
     log_key: Signer
     by_kid: Mapping[bytes, Signer]
+    maps: Mapping[int, Sequence[MapEntry]]
 
 
 def copy_of(bundle: EvidenceBundle) -> EvidenceBundle:
@@ -125,24 +126,19 @@ def second_history(bundle: EvidenceBundle, keys: Keys, origin: str, at: int, con
 def _with_epochs_mended(made: EvidenceBundle, keys: Keys, origin: str) -> EvidenceBundle:
     section = made.logs[origin]
     leaves = [leaf_hash(entry) for entry in section.entries]
-    for number in sorted(made.maps[origin]):
-        heads = []
-        for name, proofs in made.maps.items():
-            if number in proofs:
-                entry = proofs[number].entry
-                if name == origin and entry.tree_size > section.first:
-                    root = section.prefix.extend(leaves[: entry.tree_size - section.first]).root()
-                    entry = MapEntry(name, entry.tree_size, root)
-                heads.append(entry)
-        if MapEntry(origin, *_head(made, origin, number)) in heads:
+    for number, proofs in sorted(_by_epoch(made).items()):
+        heads = {entry.origin: entry for entry in keys.maps[number]}
+        held = heads.get(origin)
+        if held is None or held.tree_size <= section.first:
             continue
-        # The forger's maps hold the origins of this bundle alone; the other members of the log host are not
-        # at hand here, and nothing in a bundle shows them.
-        forged = EpochMap(heads)
-        old = EpochEntry.decode(made.log_of_logs_entries[number])
-        made.log_of_logs_entries[number] = forged.close(number, old.closed_at).encode()
-        for head in heads:
-            made.maps[head.origin][number] = forged.prove(head.origin)
+        root = section.prefix.extend(leaves[: held.tree_size - section.first]).root()
+        if root == held.root_hash:
+            continue
+        forged = EpochMap([*(e for e in heads.values() if e != held), MapEntry(origin, held.tree_size, root)])
+        closed_at = EpochEntry.decode(made.log_of_logs_entries[number]).closed_at
+        made.log_of_logs_entries[number] = forged.close(number, closed_at).encode()
+        for name in proofs:
+            made.maps[name][number] = forged.prove(name)
     root = root_of([leaf_hash(entry) for entry in made.log_of_logs_entries])
     name = made.log_of_logs_checkpoint.split("\n", 1)[0]
     signed = Checkpoint(name, len(made.log_of_logs_entries), root)
@@ -150,9 +146,20 @@ def _with_epochs_mended(made: EvidenceBundle, keys: Keys, origin: str) -> Eviden
     return made
 
 
-def _head(made: EvidenceBundle, origin: str, number: int) -> tuple[int, bytes]:
-    entry = made.maps[origin][number].entry
-    return entry.tree_size, entry.root_hash
+def _by_epoch(made: EvidenceBundle) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for name, proofs in made.maps.items():
+        for number in proofs:
+            found.setdefault(number, []).append(name)
+    return found
+
+
+def prune(made: EvidenceBundle) -> EvidenceBundle:
+    """Drop the contents that no statement of the bundle names any more, as a careful forger would."""
+    raws = [raw for section in made.logs.values() for raw in section.entries]
+    named = {SignedStatement.parse(raw).payload for raw in [*raws, made.log_of_logs_entries[0]]}
+    made.contents = {digest: data for digest, data in made.contents.items() if digest in named}
+    return made
 
 
 def truncated(section: LogSection, size: int, key: Signer) -> LogSection:
@@ -160,4 +167,4 @@ def truncated(section: LogSection, size: int, key: Signer) -> LogSection:
     return with_entries(section, section.entries[: size - section.first], key)
 
 
-__all__ = ["Keys", "copy_of", "find_entry", "resign", "rewrite_body", "second_history", "truncated", "with_entries"]
+__all__ = ["Keys", "copy_of", "find_entry", "prune", "resign", "rewrite_body", "second_history", "truncated", "with_entries"]

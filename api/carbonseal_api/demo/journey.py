@@ -29,9 +29,11 @@ from carbonseal_api.demo.plant_month import DAY_MS, PlantMonth
 from carbonseal_api.demo.stage import Stage
 from carbonseal_api.filing.proofs import gather_proofs
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_document, file_report
+from carbonseal_api.founding import EPOCHS
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.reports.report_pdf import render_pdf
 from carbonseal_attest.bundle_layout import EvidenceBundle
+from carbonseal_attest.epoch import MapEntry
 from carbonseal_attest.instants import Clock, Interval, format_instant, parse_instant
 from carbonseal_attest.keys import ED25519
 from carbonseal_attest.statement import SignedStatement
@@ -156,7 +158,7 @@ def found(scene: Scene) -> tuple[PlanFile, SignedStatement, GatewayConfig]:
     meters = sorted({m["device"] for m in plan.body["measurements"]})
     with narrator.step("found") as told:
         published = _published(plan.body["quality_profile"])
-        founding.publish_packages(cast, published, clock() - 365 * DAY_MS)
+        founding.publish_packages(cast, published)
         scene.packages = {name: files for name, (_, files) in published.items()}
         told |= {"parties": len(cast.members), "logs": len(scene.stage.host.logs()), "packages": len(published)}
     with narrator.step("plan") as told:
@@ -498,7 +500,12 @@ def _trust_file(scene: Scene, chain: Any, at: int) -> bytes:
 def _bench(scene: Scene, filed: Filed) -> Bench:
     cast = scene.cast
     signers = [cast.log_key, cast.gateway, *(member.signer for member in cast.members)]
-    keys = Keys(cast.log_key, {signer.public.kid: signer for signer in signers})
+    host = scene.stage.host
+    origins = [log.origin for log in host.logs() if log.log != EPOCHS]
+    maps: dict[int, list[MapEntry]] = {}
+    for head in host.epoch_evidence(origins, [record.epoch for record in host.epochs()]).heads:
+        maps.setdefault(head.epoch, []).append(head.map_proof.entry)
+    keys = Keys(cast.log_key, {signer.public.kid: signer for signer in signers}, maps)
     enterprise = cast.enterprise
     return Bench(filed.bundle, keys, filed.trust, enterprise.register_origin, enterprise.data_origin, filed.at)
 

@@ -57,7 +57,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("method", "register", "registrar", reporting.method, is_public=True),
         Kind("readings", "data", "device", readings.check_body, has_interval=True),
         Kind("gap", "data", "device", measuring.gap, has_interval=True),
-        Kind("calibration", "data", "party", measuring.calibration),
+        Kind("calibration", "register", "party", measuring.calibration),
         Kind("document", "data", "party", reporting.document),
         Kind("emissions_report", "data", "party", reporting.emissions_report, has_interval=True),
         Kind("quality_code", "data", "party", reporting.quality_code, has_interval=True),
