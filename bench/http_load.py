@@ -72,11 +72,14 @@ async def _send_all(target: Target, bodies: Iterable[bytes], check: Callable[[An
     return answers
 
 
-async def _watch(target: Target, every_seconds: float, seen: list[Answer]) -> None:
+async def _watch(target: Target, every_seconds: float, seen: list[Answer], is_over: asyncio.Event) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", target.port, limit=_READ_LIMIT)
     try:
         while True:
+            is_last = is_over.is_set()  # asked before fetching, so that one fetch begins after the end
             seen.append(await _exchange(reader, writer, target.request(b"", method="GET")))
+            if is_last:
+                return
             await asyncio.sleep(every_seconds)
     finally:
         writer.close()
@@ -90,13 +93,13 @@ async def _run(
     watch_seconds: float,
 ) -> tuple[list[list[Answer]], list[Answer]]:
     seen: list[Answer] = []
-    watcher = asyncio.create_task(_watch(watched, watch_seconds, seen)) if watched else None
+    is_over = asyncio.Event()
+    watcher = asyncio.create_task(_watch(watched, watch_seconds, seen, is_over)) if watched else None
     try:
         answers = await asyncio.gather(*(_send_all(target, each, check) for each in bodies))
         if watcher is not None:
-            await asyncio.sleep(2 * watch_seconds)
-            if watcher.done():
-                watcher.result()
+            is_over.set()
+            await watcher
     finally:
         if watcher is not None:
             watcher.cancel()

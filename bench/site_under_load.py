@@ -1,8 +1,13 @@
-"""Starts the service process for a measurement, waits until it answers, and ends it with its database."""
+"""A founded service under load: the product's own deployment and serving process, with gateways enrolled.
+
+The parties are founded and the gateways enrolled here, in one go, by the functions that `carbonseal up` and
+`carbonseal admit` use; then the serving process is started as `carbonseal up` starts it. The worker is left
+out, so that no epoch falls into one run and not into the next.
+"""
 
 from __future__ import annotations
 
-import json
+import socket
 import subprocess
 import sys
 import time
@@ -13,11 +18,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from anvil import free_port
+from carbonseal_api.deployment import admit_enterprise, desk_of, found_deployment, key_folder
+from carbonseal_api.founding import enrolment
+from carbonseal_api.settings import load_settings
+from carbonseal_ledger.database import stop_embedded
 from fleet import Gateway
 from uploads import Site
 
-START_SECONDS = 120.0
+START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 
 
@@ -27,48 +35,57 @@ class RunningSite:
 
     site: Site
     database: str
-    folder: Path
-
-    @property
-    def published(self) -> Path:
-        """The published copy: tiles and checkpoints."""
-        return self.folder / "published"
+    published: Path
 
 
 @contextmanager
 def running_site(folder: Path, gateways: Sequence[Gateway]) -> Iterator[RunningSite]:
     """A founded service with these gateways enrolled; its folder must have a short path."""
-    enrolled = [
-        {"code": g.code, "seed": g.signer.seed.hex(), "meters": [meter.code for meter in g.meters]}
-        for g in gateways
-    ]
-    (folder / "gateways.json").write_text(json.dumps(enrolled), encoding="utf-8")
-    port = free_port()
-    script = Path(__file__).with_name("service_process.py")
-    process = subprocess.Popen(
-        [sys.executable, script, folder, str(port)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    settings = load_settings({}, data_folder=folder)
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, "the service ended before it was founded; its reason stands above"
-        facts = json.loads(line)
-        _wait_until_it_answers(port, process)
-        yield RunningSite(
-            Site(port, facts["party"], facts["origin"], facts["api_key"]), facts["database"], folder
-        )
-    finally:
-        process.terminate()
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+            running = _found(folder, gateways, port=listener.getsockname()[1])
+            command = [sys.executable, "-m", "carbonseal_api.serving", "--data", folder]
+            process = subprocess.Popen(
+                [*command, "--fd", str(listener.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+            )
         try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            _wait_until_it_answers(running.site.port, process)
+            yield running
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    finally:
+        stop_embedded(settings.data_folder / "pg")
 
 
-def _wait_until_it_answers(port: int, process: subprocess.Popen[str]) -> None:
+def _found(folder: Path, gateways: Sequence[Gateway], *, port: int) -> RunningSite:
+    settings = load_settings({}, data_folder=folder)
+    parts = found_deployment(settings)
+    try:
+        admitted = admit_enterprise(parts, {"zh": "测量企业", "en": "Measured enterprise"})
+        desk = desk_of(parts, admitted.party, key_folder(settings).signer(admitted.party))
+        for gateway in gateways:
+            body = enrolment(
+                gateway.code,
+                gateway.signer,
+                name={"zh": "网关", "en": "Gateway"},
+                subjects=[meter.code for meter in gateway.meters],
+            )
+            desk.issue(admitted.register_origin, "device", body, subject=gateway.code)
+        url = parts.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        site = Site(port, admitted.party, admitted.data_origin, admitted.api_key)
+        return RunningSite(site, url, settings.published)
+    finally:
+        parts.close()
+
+
+def _wait_until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, "the service ended at once"
