@@ -16,7 +16,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any, Final
 
 from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, TrustedBlock
@@ -353,7 +353,7 @@ def _check_no_contradiction(trust: TrustFile) -> None:
     if not parties or len(set(parties)) != len(parties):
         raise _refusal("registrar", "none is named, or one stands twice")
     prefixes = [host.origin_prefix for host in trust.log_hosts]
-    if any(a is not b and a.startswith(b) for a in prefixes for b in prefixes):
+    if any(a.startswith(b) for a, b in permutations(prefixes, 2)):
         raise _refusal("log_host.origin_prefix", "one lies inside another")
     for host in trust.log_hosts:
         if not host.log_of_logs.startswith(host.origin_prefix):
