@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from carbonseal_attest.anchor import AnchoredHead
 from carbonseal_ledger.errors import LedgerError
 
 
@@ -83,6 +84,14 @@ class ContractHead:
     tree_size: int
     root_hash: bytes
     anchored_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MinedHead:
+    """A head that the contract took, and the block in which it did."""
+
+    head: AnchoredHead
+    block: Block
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,14 @@ from carbonseal_ledger.chain_answers import (
     ContractWrong,
     Fees,
     HeaderNotReproducible,
+    MinedHead,
     SignedTransaction,
     StateProof,
     TxReceipt,
 )
 
 _TIMEOUT_SECONDS: Final = 20
+LOGS_SLOT: Final = 0  # storage slot of the mapping of logs in LogAnchor
 _CONFIRMATIONS: Final = 12  # where nothing better is known; no public chain reorganises deeper than a few
 _LOG_RANGE: Final = 5_000  # blocks asked for at once; public nodes refuse more than about 10,000
 _ADVANCE_GAS: Final = 130_000  # gas limit without proof nodes; 57,000 are used with ten of them
@@ -334,10 +336,10 @@ class ChainClient:
             ),
         )
 
-    def heads_between(self, contract: bytes, log_id: bytes, start: int, end: int) -> list[AnchoredHead]:
+    def heads_between(self, contract: bytes, log_id: bytes, start: int, end: int) -> list[MinedHead]:
         """Return the heads that blocks [start, end) gave a log, in order, read from the contract's events."""
-        heads: list[AnchoredHead] = []
-        times: dict[int, int] = {}
+        heads: list[MinedHead] = []
+        blocks: dict[int, Block] = {}
         for first in range(start, end, _LOG_RANGE):
             last = min(first + _LOG_RANGE, end) - 1
             topics = [[_hex(_LOG_OPENED), _hex(_HEAD_ADVANCED)], _hex(log_id)]
@@ -349,11 +351,13 @@ class ChainClient:
             }
             for event in self._call("eth_getLogs", query):
                 data, number = _bytes(event["data"]), _number(event["blockNumber"])
-                if number not in times:
-                    times[number] = self.block(number).block_at
+                if number not in blocks:
+                    blocks[number] = self.block(number)
                 is_opening = _bytes(event["topics"][0]) == _LOG_OPENED
                 size = 1 if is_opening else int.from_bytes(data[:32], "big")
-                heads.append(AnchoredHead(size, data[-32:], times[number]))
+                heads.append(
+                    MinedHead(AnchoredHead(size, data[-32:], blocks[number].block_at), blocks[number])
+                )
         return heads
 
     def _block_fields(self, which: int | str) -> dict[str, Any]:

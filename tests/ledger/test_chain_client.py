@@ -111,7 +111,7 @@ def test_evidence_fetched_from_a_node_proves_every_head(deployed: Deployed) -> N
         headers=tuple(raw for _, raw in headers),
         account_proof=proof.account_proof,
         storage_proofs=proof.storage_proofs,
-        heads=tuple(chain.heads_between(contract, log_id, 0, number + 1)),
+        heads=tuple(mined.head for mined in chain.heads_between(contract, log_id, 0, number + 1)),
     )
     last = headers[-1][0]
     profile = ChainProfile(

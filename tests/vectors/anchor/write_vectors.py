@@ -28,7 +28,7 @@ FEES = Fees(10**10, 10**9)
 def record(forged: int | None = None) -> tuple[AnchorEvidence, dict[str, Any]]:
     """Deploy, open, advance five times, and return the evidence and what a trust file would say.
 
-    `forged` is the slot of the log (0 packed head, 1 root) in which one bit of the node's state is then changed.
+    `forged` is the slot of the log (0 packed head, 1 root) of which one bit is then changed in the node.
     """
     with AnvilNode(started_at=GENESIS_AT) as node:
         chain = ChainClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
@@ -60,7 +60,7 @@ def record(forged: int | None = None) -> tuple[AnchorEvidence, dict[str, Any]]:
             headers=tuple(raw for _, raw in headers),
             account_proof=proof_nodes.account_proof,
             storage_proofs=proof_nodes.storage_proofs,
-            heads=tuple(chain.heads_between(contract, log_id, 0, number + 1)),
+            heads=tuple(mined.head for mined in chain.heads_between(contract, log_id, 0, number + 1)),
         )
         last = headers[-1][0]
     return evidence, {

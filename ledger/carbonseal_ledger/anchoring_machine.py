@@ -1,0 +1,279 @@
+"""The anchoring state machine: which transition a step takes next, decided from what the chain says now.
+
+    planned → signed → sent → mined → safe → final          mined | safe → reorganised → sent (same nonce)
+
+A raw transaction is stored with nonce and fees before it is sent, and only ever the stored bytes are sent.
+Nonces come from a locked row. A transaction that stays unmined is replaced with both fees raised by at least
+12.5 %; any of a nonce's transactions may win, so all are looked for. Success is read from the contract's
+state, never from a transaction alone: anybody may send a head that we signed. After a reorganisation the node
+forgets, and the same bytes are sent again. It leaves out what to anchor (`anchoring`), the database
+(`anchoring_journal`) and JSON-RPC (`chain_client`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from carbonseal_attest.instants import Clock
+from carbonseal_ledger.anchoring_journal import Journal
+from carbonseal_ledger.anchoring_models import AnchoringStep, AnchoringTransaction, AnchorKind, AnchorState
+from carbonseal_ledger.chain_answers import (
+    Block,
+    ChainRefused,
+    ContractWrong,
+    Fees,
+    SignedTransaction,
+    TxReceipt,
+)
+from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.errors import LedgerError
+
+REPLACE_AFTER_MS: Final = 180_000  # a transaction unmined for longer is replaced
+MAX_FEE_WEI: Final = 10**13  # 10,000 gwei for one unit of gas: beyond it somebody must look
+MAX_ATTEMPTS: Final = 3  # nonces that one step may use up by reverting
+_TOO_CHEAP: Final = ("underpriced", "fee too low", "less than block base fee")  # geth, Besu, alloy
+_RAISE_NUMERATOR, _RAISE_DENOMINATOR = 9, 8  # 12.5 %: the strictest node's least increase
+
+
+class AnchorConflict(LedgerError):
+    """What is to be anchored contradicts what the journal or the contract holds already."""
+
+    code = "anchor-conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoringLimits:
+    """When to replace and how much to pay.
+
+    Attributes:
+        replace_after_ms: how long a sent transaction may stay unmined.
+        max_fee_wei: the most that is ever offered for one unit of gas; a larger one lets a fee spike, or a
+            lying node, burn the gas key's money.
+    """
+
+    replace_after_ms: int = REPLACE_AFTER_MS
+    max_fee_wei: int = MAX_FEE_WEI
+
+
+class AnchoringMachine:
+    """Moves single steps; every decision it takes is in the journal before it acts."""
+
+    def __init__(self, journal: Journal, chain: ChainClient, clock: Clock, limits: AnchoringLimits) -> None:
+        self._journal = journal
+        self._chain = chain
+        self._clock = clock
+        self._limits = limits
+
+    def run(self, step: AnchoringStep) -> None:
+        """Move a step as far as it goes now.
+
+        Raises:
+            ChainUnreachable: the node does not answer; nothing is lost, try again.
+            AnchorConflict: the contract holds another history than the journal.
+        """
+        here: AnchoringStep | None = step
+        while here is not None:
+            here = self._move(here)
+
+    def sign(self, step: AnchoringStep) -> None:
+        """Sign and store a planned step without sending it."""
+        if step.state == AnchorState.PLANNED:
+            self._sign(step)
+
+    def scan_from(self, contract: bytes) -> int:
+        """The first block that can hold the log: the opening's own, or 0 while it is not known."""
+        opening = self._journal.opening(contract)
+        return 0 if opening is None or opening.block_number is None else opening.block_number
+
+    def _move(self, step: AnchoringStep) -> AnchoringStep | None:
+        """Take one transition; None when the step can't go on now."""
+        moves: dict[str, Callable[[AnchoringStep], bool]] = {
+            AnchorState.PLANNED: self._sign,
+            AnchorState.SIGNED: self._send,
+            AnchorState.SENT: self._look_for,
+            AnchorState.REORGANISED: self._send_again,
+            AnchorState.MINED: self._settle,
+            AnchorState.SAFE: self._settle,
+        }
+        move = moves.get(step.state)
+        if move is None or not move(step):
+            return None
+        return self._journal.step(step.id)
+
+    def _sign(self, step: AnchoringStep) -> bool:
+        if self._journal.has_failed_before(step):
+            self._journal.complain(step, "a step before it has failed")
+            return False
+        if self._adopt(step):
+            return True
+        fees = self._affordable(step, self._chain.suggest_fees())
+        if fees is None:
+            return False
+        self._journal.sign(
+            step,
+            first_nonce=self._chain.next_nonce(),
+            sign=lambda nonce: self._signed(step, nonce, fees),
+            address=self._chain.contract_address_for,
+        )
+        return True
+
+    def _signed(self, step: AnchoringStep, nonce: int, fees: Fees) -> SignedTransaction:
+        if step.kind == AnchorKind.DEPLOY:
+            return self._chain.sign_deploy(nonce, fees)
+        if step.contract is None or step.log_id is None:
+            raise AnchorConflict("anchor step", "names no contract or log", "restore the journal")
+        if step.kind == AnchorKind.OPEN:
+            return self._chain.sign_open(step.contract, step.root_hash, nonce, fees)
+        proof = [step.proof[start : start + 32] for start in range(0, len(step.proof), 32)]
+        head = (step.old_size, step.new_size, step.root_hash)
+        return self._chain.sign_advance(step.contract, step.log_id, head, proof, nonce, fees)
+
+    def _send(self, step: AnchoringStep) -> bool:
+        transaction = self._journal.transactions(step)[0]
+        try:
+            self._chain.send(transaction.raw)
+        except ChainRefused as refusal:
+            return self._refused(step, transaction, refusal.reason)
+        self._journal.sent(step, transaction)
+        return True
+
+    def _refused(self, step: AnchoringStep, transaction: AnchoringTransaction, reason: str) -> bool:
+        words = reason.lower()
+        if "nonce" in words and "low" in words:
+            # Something with this nonce is in the chain: one of ours, or of somebody who has the gas key.
+            if self._find_mined(step):
+                return True
+            self._retry(step, reason)
+            return True
+        if any(phrase in words for phrase in _TOO_CHEAP):
+            return self._replace(step, transaction)
+        self._journal.complain(step, reason)
+        return False
+
+    def _look_for(self, step: AnchoringStep) -> bool:
+        if self._find_mined(step):
+            return True
+        transaction = self._journal.transactions(step)[0]
+        if not self._chain.knows(transaction.transaction_hash):
+            # A restarted node, or one after a reorganisation, has forgotten it.
+            self._send(step)
+            return self._journal.step(step.id).state != step.state
+        waiting_since = transaction.sent_at if transaction.sent_at is not None else step.changed_at
+        if self._clock() - waiting_since < self._limits.replace_after_ms:
+            return False
+        return self._replace(step, transaction)
+
+    def _replace(self, step: AnchoringStep, transaction: AnchoringTransaction) -> bool:
+        if step.account != self._chain.gas_address:
+            self._journal.complain(step, "it waits unmined, and only the gas key that sent it can replace it")
+            return False
+        suggested = self._chain.suggest_fees()
+        fees = Fees(
+            max(_raised(transaction.max_fee_wei), suggested.max_fee_wei),
+            max(_raised(transaction.max_priority_fee_wei), suggested.max_priority_fee_wei),
+        )
+        affordable = self._affordable(step, fees)
+        if affordable is None:
+            return False
+        self._journal.replace(step, self._signed(step, transaction.nonce, affordable))
+        return True
+
+    def _find_mined(self, step: AnchoringStep) -> bool:
+        """Look for every transaction of the step's nonce; any of them may have won."""
+        for transaction in self._journal.transactions(step):
+            tx_receipt = self._chain.tx_receipt(transaction.transaction_hash)
+            if tx_receipt is None:
+                continue
+            block = self._chain.block(tx_receipt.block_number)
+            if block.block_hash != tx_receipt.block_hash:
+                return False  # the chain is being reorganised under us; look again later
+            self._conclude(step, block, tx_receipt)
+            return True
+        return False
+
+    def _conclude(self, step: AnchoringStep, block: Block, tx_receipt: TxReceipt) -> None:
+        if tx_receipt.is_success and self._is_done(step, block.number):
+            self._journal.mined(step, block, tx_receipt.gas_used)
+        elif not self._adopt(step):
+            self._retry(step, f"the transaction in block {block.number} reverted")
+
+    def _is_done(self, step: AnchoringStep, block_number: int | str) -> bool:
+        """Whether the contract's state at a block contains what the step wants."""
+        if step.contract is None:
+            return False
+        if step.kind == AnchorKind.DEPLOY:
+            self._chain.check_contract(step.contract)
+            return True
+        if step.log_id is None:
+            return False
+        head = self._chain.contract_head(step.contract, step.log_id, block_number)
+        if head.tree_size == step.new_size and head.root_hash != step.root_hash:
+            reason = f"the contract holds another root at size {step.new_size}"
+            raise AnchorConflict("log of logs", reason, "stop: the head key has signed two histories")
+        return head.tree_size >= step.new_size
+
+    def _adopt(self, step: AnchoringStep) -> bool:
+        """Take a step as mined that somebody else sent, or that an older copy of this journal did."""
+        if step.kind == AnchorKind.DEPLOY or step.contract is None or step.log_id is None:
+            return False
+        try:
+            if not self._is_done(step, "latest"):
+                return False
+        except ContractWrong:
+            return False  # not deployed yet: the deployment waits in front of this step
+        end = self._chain.block("latest").number + 1
+        for mined in self._chain.heads_between(
+            step.contract, step.log_id, self.scan_from(step.contract), end
+        ):
+            if (mined.head.tree_size, mined.head.root_hash) == (step.new_size, step.root_hash):
+                self._journal.mined(step, mined.block, None)
+                return True
+        return False
+
+    def _settle(self, step: AnchoringStep) -> bool:
+        if step.block_number is None:
+            self._journal.reorganised(step)
+            return True
+        try:
+            is_there = self._chain.block(step.block_number).block_hash == step.block_hash
+        except ChainRefused:
+            is_there = False
+        if not is_there:
+            self._journal.reorganised(step)
+            return True
+        if step.block_number <= self._chain.settled("finalized"):
+            self._journal.settle(step, AnchorState.FINAL)
+            return True
+        if step.state == AnchorState.MINED and step.block_number <= self._chain.settled("safe"):
+            self._journal.settle(step, AnchorState.SAFE)
+            return True
+        return False
+
+    def _send_again(self, step: AnchoringStep) -> bool:
+        # A step that was adopted has no transaction of its own: it is planned anew.
+        if step.nonce is None:
+            next_nonce = self._chain.next_nonce()
+            self._journal.retry(
+                step, "its block was reorganised away", next_nonce=next_nonce, most=MAX_ATTEMPTS
+            )
+            return True
+        return self._find_mined(step) or self._send(step)
+
+    def _retry(self, step: AnchoringStep, problem: str) -> None:
+        # A deployment's address follows from its nonce and may be written down already.
+        most = 1 if step.kind == AnchorKind.DEPLOY else MAX_ATTEMPTS
+        self._journal.retry(step, problem, next_nonce=self._chain.next_nonce(), most=most)
+
+    def _affordable(self, step: AnchoringStep, fees: Fees) -> Fees | None:
+        if fees.max_fee_wei <= self._limits.max_fee_wei:
+            return fees
+        problem = f"gas costs {fees.max_fee_wei} wei a unit, and the limit is {self._limits.max_fee_wei}"
+        self._journal.complain(step, problem)
+        return None
+
+
+def _raised(fee_wei: int) -> int:
+    """Return the fee raised by 12.5 %, rounded up, and by at least 1 wei."""
+    return max(fee_wei + 1, -(-fee_wei * _RAISE_NUMERATOR // _RAISE_DENOMINATOR))
