@@ -1,8 +1,8 @@
 """The check: a fixed list of named steps, each of which passes, fails with a reason, or is not run.
 
 A step whose input is missing fails. A step that depends on one that did not pass is not run, and never
-counts as passed. The check passes when every required step passed. Nothing inside the bundle decides what is required:
-that is the trust file's. It needs no server, no node and no database.
+counts as passed. The check passes when every required step passed. Nothing inside the bundle decides what is
+required: that is the trust file's. It needs no server, no node and no database.
 """
 
 from __future__ import annotations

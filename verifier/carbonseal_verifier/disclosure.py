@@ -1,8 +1,8 @@
 """Steps contents and continuity: what was disclosed is what was signed, nothing needed is withheld, no hole.
 
 Register logs, ticks, and in the data log all readings and gaps that touch the period must be disclosed, and
-so must the report, its data code and every void. Contents outside the period may be withheld. An erased content
-says so and counts as missing.
+so must the report, its data code and every void. Contents outside the period may be withheld. An erased
+content counts as missing.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ def check_contents(case: Case) -> str:
         for index, statement in enumerate(view.statements, view.section.first):
             content = case.content(statement)
             if content is None:
-                require(
-                    not (is_register or _must_disclose(case, statement.header, statement.digest)),
-                    f"the content of entry {index} of {origin}, {statement.header.kind}, is withheld or changed",
-                )
+                kind, where = statement.header.kind, f"entry {index} of {origin}"
+                is_needed = is_register or _must_disclose(case, statement.header, statement.digest)
+                require(not is_needed, f"the content of {where}, {kind}, is withheld or changed")
                 withheld += 1
             view.logged.append(LoggedStatement(index, statement, content))
             count += 1
