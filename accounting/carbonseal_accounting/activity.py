@@ -25,9 +25,11 @@ from fractions import Fraction
 from typing import Any, Final
 
 from carbonseal_accounting import arithmetic
+from carbonseal_accounting.activity_axis import MAX_PLACES, make_axis
 from carbonseal_accounting.activity_grid import make_grid
 from carbonseal_accounting.activity_plan import Measurement, Plan, StreamPlan
 from carbonseal_accounting.activity_tally import Findings, MonthTally, SourceContent
+from carbonseal_accounting.errors import PeriodInvalid
 from carbonseal_accounting.periods import Calendar
 from carbonseal_accounting.units import Unit
 
@@ -152,7 +154,10 @@ def derive_activity(
     calendar = Calendar.of(plan.time_zone, start_ms, end_ms)
     plan.check_covers(start_ms, end_ms)
     findings = Findings(MAX_FINDINGS)
-    grids = {item.name: make_grid(item, calendar, findings) for item in plan.measurements.values()}
+    axes = {item.name: make_axis(calendar, item.step_ms, item.name) for item in plan.measurements.values()}
+    if sum(axis.count for axis in axes.values()) > MAX_PLACES:
+        raise PeriodInvalid("period", f"more than {MAX_PLACES} places of the grid", "compute it in parts")
+    grids = {name: make_grid(item, axes[name], findings) for name, item in plan.measurements.items()}
     by_point = dict[tuple[str, str], list[str]]()
     by_device = dict[str, list[str]]()
     for item in plan.measurements.values():

@@ -16,7 +16,7 @@ from typing import Final
 from carbonseal_accounting.errors import PeriodInvalid
 from carbonseal_accounting.periods import Calendar, find_zone, start_of_day
 
-MAX_PLACES: Final = 40_000_000  # of one measurement: a year of seconds
+MAX_PLACES: Final = 40_000_000  # of a plan over a period: seventy-six points a minute for a year
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,6 +48,17 @@ class Axis:
         if rest or width != self.step_ms or (count > 1 and step != self.step_ms):
             return None
         return index if index >= 0 and index + count <= self.count else None
+
+    def bounds_at(self, at: int, step: int, count: int) -> int | None:
+        """Return the first of `count` bounds that instants from `at` by `step` hit exactly, or None."""
+        if self.edges is not None or (count > 1 and step != self.step_ms):
+            return None
+        index, rest = divmod(at - self.start_ms, self.step_ms)
+        return index if not rest and index >= 0 and index + count <= self.count + 1 else None
+
+    def months_beside(self, first: int, last: int) -> set[int]:
+        """Return the months of the places before and after bounds `first` to `last` (exclusive)."""
+        return set(self.months_of(max(first - 1, 0), min(last, self.count)))
 
     def nearest(self, at: int) -> int | None:
         """Return the bound (0 to `count`) within a quarter of a step of `at`, or None."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
-from carbonseal_accounting.activity_axis import Axis, make_axis
+from carbonseal_accounting.activity_axis import Axis
 from carbonseal_accounting.activity_plan import Measurement
 from carbonseal_accounting.activity_tally import (
     Findings,
@@ -22,7 +22,6 @@ from carbonseal_accounting.activity_tally import (
     runs_of,
 )
 from carbonseal_accounting.errors import UnitMismatch, UnitUnknown
-from carbonseal_accounting.periods import Calendar
 from carbonseal_accounting.units import parse_unit
 
 EMPTY: Final = 0
@@ -211,10 +210,9 @@ class IntervalGrid(Grid):
         return self.sums
 
 
-def make_grid(measurement: Measurement, calendar: Calendar, findings: Findings) -> Grid:
-    """Return the grid of a measurement over a calendar."""
+def make_grid(measurement: Measurement, axis: Axis, findings: Findings) -> Grid:
+    """Return the grid of a measurement on its axis."""
     from carbonseal_accounting.activity_register import RegisterGrid  # it derives from Grid, above
 
-    axis = make_axis(calendar, measurement.step_ms, measurement.name)
     kinds: Mapping[str, type[Grid]] = {"register": RegisterGrid, "interval": IntervalGrid, "instant": Grid}
     return kinds[measurement.form](measurement, axis, findings)

@@ -7,6 +7,7 @@ step.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -15,7 +16,7 @@ from typing import Any, Final
 from carbonseal_accounting.activity_axis import Axis
 from carbonseal_accounting.activity_grid import LATE, MEASURED, Grid
 from carbonseal_accounting.activity_plan import Measurement
-from carbonseal_accounting.activity_tally import Findings, SourceContent, Sums, readings_of
+from carbonseal_accounting.activity_tally import Findings, Run, SourceContent, Sums, runs_of
 from carbonseal_accounting.arithmetic import EXACT, plain
 
 ROLL_OVER_SHARE: Final = 100  # without a capacity, a roll-over is at most a hundredth of the modulus
@@ -37,7 +38,7 @@ class RegisterGrid(Grid):
         self.is_read = bytearray(axis.count + 1)
         self.scale = 0
         self.contents = list[bytes]()  # digests
-        self.content_at = dict[int, int]()  # bound -> position in `contents`
+        self.content_at = array("L", [0]) * (axis.count + 1)  # positions in `contents`
 
     def _place(self, content: SourceContent, series: Mapping[str, Any], ratio: Fraction) -> None:
         lift = self._lift(series["scale"], ratio)
@@ -46,13 +47,42 @@ class RegisterGrid(Grid):
                 "unit_differs", series["times"][0], content, "not a decimal multiple of the plan's unit"
             )
             return
-        is_used = False
-        axis, months = self.axis, set[int]()
-        values = self.values  # after `_lift`, which may have made a new list
-        late = _LATE if content.is_late else 0
+        months = set[int]()
         number = len(self.contents)
-        for at, integer, quality in readings_of(series):
-            index = axis.nearest(at)
+        is_plain = len(series["quality"]) == 1 and series["quality"][0][0] == "good"
+        for run in runs_of(series["times"]):
+            index = self.axis.bounds_at(run.at, run.step, run.count) if is_plain else None
+            chunk = series["values"][run.first : run.first + run.count]
+            if index is None or None in chunk or any(self.is_read[index : index + run.count]):
+                self._place_slowly(content, series, run, lift, number, months)
+                continue
+            last = index + run.count
+            self.is_read[index:last] = b"\x01" * run.count
+            self.values[index:last] = chunk if lift == 1 else [value * lift for value in chunk]
+            self.content_at[index:last] = array("L", [number]) * run.count
+            if content.is_late:
+                self.marks[index:last] = bytes([_LATE]) * run.count
+            months |= self.axis.months_beside(index, last)
+        if months:
+            self.contents.append(content.digest)
+        for month in months:
+            self.digests[month][content.digest] = None
+
+    def _place_slowly(
+        self,
+        content: SourceContent,
+        series: Mapping[str, Any],
+        run: Run,
+        lift: int,
+        number: int,
+        months: set[int],
+    ) -> None:
+        qualities = [quality for quality, _, count in series["quality"] for _ in range(count)]
+        late = _LATE if content.is_late else 0
+        for offset in range(run.count):
+            at = run.at + offset * run.step
+            integer, quality = series["values"][run.first + offset], qualities[run.first + offset]
+            index = self.axis.nearest(at)
             if index is None:
                 self._note_outside(at, content, None)
                 continue
@@ -60,20 +90,12 @@ class RegisterGrid(Grid):
                 self._note("duplicate", at, content, "the register was read here before; the first counts")
                 continue
             self.is_read[index] = 1
-            if index < axis.count:
-                months.add(axis.month_at(index))
-            if index:
-                months.add(axis.month_at(index - 1))
-            is_used = True
+            months |= self.axis.months_beside(index, index + 1)
             if integer is None or quality == "bad":
                 continue
-            values[index] = integer * lift
+            self.values[index] = integer * lift
             self.marks[index] = late | (_UNCERTAIN if quality == "uncertain" else 0)
             self.content_at[index] = number
-        if is_used:
-            self.contents.append(content.digest)
-        for month in months:
-            self.digests[month][content.digest] = None
 
     def _lift(self, scale: int, ratio: Fraction) -> int | None:
         """Return the whole number that brings a series to the grid's scale, widening that first if needed.
@@ -92,32 +114,60 @@ class RegisterGrid(Grid):
         return int(ratio.numerator * (power // ratio.denominator) * 10 ** (self.scale - places))
 
     def _sums(self) -> list[Sums]:
-        axis, states, marks = self.axis, self.states, self.marks
-        sums = [Sums() for _ in axis.months]
+        sums = [Sums() for _ in self.axis.months]
         key = (self.scale, Fraction(1))
         limit = self._limit_per_ms()
+        place_limit = self._limit_per_place(limit)
         last, last_value = -1, 0
+        month, month_end, plain_sum = -1, 0, 0
         for index, value in enumerate(self.values):
             if value is None:
                 continue
             if last >= 0:
+                if index > month_end:  # the place before this bound lies in another month
+                    if month >= 0:
+                        sums[month].add(key, plain_sum, is_late=False, is_uncertain=False)
+                    month, plain_sum = self.axis.month_at(index - 1), 0
+                    month_end = self.axis.months[month][2]
                 step = value - last_value
-                if step < 0 or (
-                    limit and step * limit[1] > limit[0] * (axis.bound(index) - axis.bound(last))
-                ):
-                    step = self._odd_step(last, last_value, index, value, limit)
-                if step >= 0:
-                    month = axis.month_at(index - 1)
-                    if index - last > 1 and axis.month_at(last) != month:
-                        self._find(
-                            "step_across_month", index, "a step that spans a month stands where it ends"
-                        )
-                    is_late = bool(marks[index] & _LATE)
-                    states[index - 1] = LATE if is_late else MEASURED
-                    is_uncertain = bool((marks[index] | marks[last]) & _UNCERTAIN)
-                    sums[month].add(key, step, is_late=is_late, is_uncertain=is_uncertain)
+                is_plain = last == index - 1 and not (self.marks[index] or self.marks[last] & _UNCERTAIN)
+                if is_plain and 0 <= step <= place_limit:  # the common case, without a call
+                    self.states[index - 1] = MEASURED
+                    plain_sum += step
+                else:
+                    self._count(sums[month], key, (last, last_value), (index, value), limit)
             last, last_value = index, value
+        if month >= 0:
+            sums[month].add(key, plain_sum, is_late=False, is_uncertain=False)
         return sums
+
+    def _count(
+        self,
+        sums: Sums,
+        key: tuple[int, Fraction],
+        opening: tuple[int, int],
+        closing: tuple[int, int],
+        limit: tuple[int, int] | None,
+    ) -> None:
+        """Take the step between two (bound, value), or note why it is excluded."""
+        (last, last_value), (index, value) = opening, closing
+        step, span = value - last_value, self.axis.bound(index) - self.axis.bound(last)
+        if step < 0 or (limit and step * limit[1] > limit[0] * span):
+            step = self._odd_step(last, last_value, index, value, limit)
+        if step < 0:
+            return
+        if self.axis.month_at(last) != self.axis.month_at(index - 1):
+            self._find("step_across_month", index, "a step that spans a month stands where it ends")
+        is_late = bool(self.marks[index] & _LATE)
+        is_uncertain = bool((self.marks[index] | self.marks[last]) & _UNCERTAIN)
+        self.states[index - 1] = LATE if is_late else MEASURED
+        sums.add(key, step, is_late=is_late, is_uncertain=is_uncertain)
+
+    def _limit_per_place(self, limit: tuple[int, int] | None) -> int:
+        """Return the capacity of one place where all are alike; none: beyond reach."""
+        if limit is None:
+            return 1 << 256
+        return -1 if self.axis.edges is not None else limit[0] * self.axis.step_ms // limit[1]
 
     def _limit_per_ms(self) -> tuple[int, int] | None:
         """Return the capacity in scaled integers per millisecond, as numerator and denominator."""
