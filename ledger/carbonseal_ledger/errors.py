@@ -165,6 +165,12 @@ class DatabaseUnusable(LedgerError):
     code = "database-unusable"
 
 
+class RegisterMoved(LedgerError):
+    """Another process wrote the register log since it was read; internal, answered by reading it again."""
+
+    code = "register-moved"
+
+
 class LogUnknown(LedgerError):
     """No log of that origin is open here."""
 

@@ -2,7 +2,7 @@
 
 The first thread to come runs its items at once; whatever arrives meanwhile waits and is run together by the next
 leader, which is one of the waiting threads. Under load the groups grow by themselves, and an idle log answers without
-delay. No timer, no thread of its own.
+delay. A run may leave a second part, which overlaps with the next group's run. No timer, no thread of its own.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ class _Ticket(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Runs `run` on groups of items, one group at a time, each of about `limit` items at most."""
+    """Runs `run` on groups of items, one group at a time, each of about `limit` items at most.
 
-    def __init__(self, run: Callable[[list[Item]], Sequence[Result]], limit: int) -> None:
+    `run` returns the results and what is still to be done before anybody may see them.
+    """
+
+    def __init__(
+        self, run: Callable[[list[Item]], tuple[Sequence[Result], Callable[[], None]]], limit: int
+    ) -> None:
         self._run = run
         self._limit = limit
         self._lock = threading.Lock()
@@ -52,7 +57,7 @@ class GroupCommit(Generic[Item, Result]):
                 self._is_busy = ticket.is_leader = True
         if not ticket.is_leader:
             ticket.ready.wait()
-        if ticket.is_leader and ticket.results is None and ticket.error is None:
+        if ticket.is_leader:
             self._lead()
         if ticket.error is not None:
             raise ticket.error
@@ -65,21 +70,29 @@ class GroupCommit(Generic[Item, Result]):
             while self._waiting and (not group or count + len(self._waiting[0].items) <= self._limit):
                 group.append(self._waiting.popleft())
                 count += len(group[-1].items)
+        results: Sequence[Result] = []
+        error: BaseException | None = None
+        finish: Callable[[], None] | None = None
         try:
-            results = self._run([item for ticket in group for item in ticket.items])
-            at = 0
-            for ticket in group:
-                ticket.results = results[at : at + len(ticket.items)]
-                at += len(ticket.items)
-        except BaseException as error:  # noqa: BLE001 - every waiting thread must learn of it
-            for ticket in group:
-                ticket.error = error
+            results, finish = self._run([item for ticket in group for item in ticket.items])
+        except BaseException as raised:  # noqa: BLE001 - every waiting thread must learn of it
+            error = raised
+        self._hand_over()
+        try:
+            if finish is not None:
+                finish()
+        except BaseException as raised:  # noqa: BLE001 - as above
+            error = raised
+        at = 0
+        for ticket in group:
+            ticket.results, ticket.error = results[at : at + len(ticket.items)], error
+            at += len(ticket.items)
+            ticket.ready.set()
+
+    def _hand_over(self) -> None:
         with self._lock:
             successor = self._waiting[0] if self._waiting else None
             self._is_busy = successor is not None
             if successor is not None:
                 successor.is_leader = True
-        for ticket in group:
-            ticket.ready.set()
-        if successor is not None:
-            successor.ready.set()
+                successor.ready.set()

@@ -7,20 +7,22 @@ published copy shows it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Final
 
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
+from carbonseal_ledger.admission import Register
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
 from carbonseal_ledger.entry_reader import EntryReader
-from carbonseal_ledger.errors import BodyTooLarge, CheckpointContradicts
+from carbonseal_ledger.errors import BodyTooLarge, CheckpointContradicts, RegisterMoved
 from carbonseal_ledger.group_commit import GroupCommit
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 from carbonseal_ledger.policy import MAX_BATCH
-from carbonseal_ledger.publication import Publisher
+from carbonseal_ledger.publication import Backlog, Publisher
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.registration import (
     Candidate,
@@ -33,7 +35,18 @@ from carbonseal_ledger.sequencing import CommittedHead, LogMemory, Sequencer
 from carbonseal_ledger.tree_reader import TreeReader
 
 _GROUP: Final = 4_096  # statements a transaction; larger ones lock the log longer than they save
+_PREPARE_ALONE: Final = (
+    32  # a batch this large is verified by its own thread, beside the group that is being written
+)
 _KNOWN_ROOTS: Final = 4_096  # cited checkpoints remembered a log
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A candidate on its way into a group; no candidate asks for a tick."""
+
+    candidate: Candidate | None
+    is_prepared: bool
 
 
 class Intake:
@@ -58,14 +71,14 @@ class Intake:
         self._book = book
         self._contents = contents
         self._sequencer = sequencer
-        self._publisher = publisher
+        self._backlog = Backlog(publisher)
         self._reader = reader
         self._published = published
         self._entries = entries
         self._executor = executor
         self._memory = LogMemory()
         self._roots: dict[int, bytes] = {}
-        self._group: GroupCommit[Candidate | None, Outcome | None] = GroupCommit(self._run, _GROUP)
+        self._group: GroupCommit[_Item, Outcome | None] = GroupCommit(self._run, _GROUP)
 
     def register(self, items: Sequence[Submission]) -> list[Outcome]:
         """Register items; see `LogHost.register`."""
@@ -78,35 +91,58 @@ class Intake:
         for candidate in candidates:
             if candidate.submission.content is not None:
                 check_content(candidate, None)
-        outcomes = self._group.submit(candidates)
+        is_prepared = self._terms.log == "data" and len(items) >= _PREPARE_ALONE
+        if is_prepared:
+            self._prepare(candidates)
+        outcomes = self._group.submit([_Item(c, is_prepared=is_prepared) for c in candidates])
         return [outcome for outcome in outcomes if outcome is not None]
 
     def tick(self) -> None:
         """Append a tick unless the newest entry is one; see `LogHost.tick`."""
-        self._group.submit([None])
+        self._group.submit([_Item(None, is_prepared=True)])
 
-    def _run(self, items: list[Candidate | None]) -> list[Outcome | None]:
-        candidates = [item for item in items if item is not None]
-        self._fetch_contents(candidates)
-        register = self._book.admit(self._terms, candidates)
-        self._check_cited(candidates)
-        verify_signatures(candidates, self._executor)
-        outcomes, head = self._sequencer.commit(
-            self._terms, candidates, register, self._memory, tick_now=len(candidates) < len(items)
-        )
-        if head is None and any(
-            o.index is not None and o.index >= self._memory.published_size for o in outcomes
-        ):
+    def _run(self, items: list[_Item]) -> tuple[list[Outcome | None], Callable[[], None]]:
+        """Sequence a group under leadership; the second part publishes, beside the next group's run."""
+        candidates = [item.candidate for item in items if item.candidate is not None]
+        unprepared = [item.candidate for item in items if item.candidate is not None and not item.is_prepared]
+        while True:
+            register = self._prepare(unprepared)
+            try:
+                outcomes, head = self._sequencer.commit(
+                    self._terms, candidates, register, self._memory, tick_now=len(candidates) < len(items)
+                )
+                break
+            except RegisterMoved:
+                # Another process wrote this register meanwhile: what may be enrolled is asked again.
+                unprepared = [_fresh(candidate) for candidate in unprepared]
+                candidates = unprepared
+        published = self._backlog.size
+        if head is None and any(o.index is not None and o.index >= published for o in outcomes):
             # A duplicate of what a crash kept from being published: it may not be answered before it is.
             stored = self._entries.head(self._terms.origin)
             head = CommittedHead(
                 stored.origin, -1, b"", stored.tree_size, stored.root_hash, stored.checkpoint, [], []
             )
         if head is not None:
-            self._memory.published_size = self._publisher.publish(head)
-        self._erase(candidates, outcomes)
+            self._backlog.add(head)
         remaining = iter(outcomes)
-        return [None if item is None else next(remaining) for item in items]
+        answers = [None if item.candidate is None else next(remaining) for item in items]
+        return answers, lambda: self._finish(head, candidates, outcomes)
+
+    def _finish(
+        self, head: CommittedHead | None, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]
+    ) -> None:
+        if head is not None:
+            self._memory.published_size = self._backlog.publish_through(head.size)
+        self._erase(candidates, outcomes)
+
+    def _prepare(self, candidates: Sequence[Candidate]) -> Register:
+        """Everything that needs the registers but not the log's row: content, key, cited checkpoint, signature."""
+        self._fetch_contents(candidates)
+        register = self._book.admit(self._terms, candidates)
+        self._check_cited(candidates)
+        verify_signatures(candidates, self._executor)
+        return register
 
     def _fetch_contents(self, candidates: Sequence[Candidate]) -> None:
         """Check contents that were uploaded before their statements."""
@@ -158,3 +194,7 @@ class Intake:
                 owner = self._contents.origin_of(digest)
                 if owner is not None and owner.split("/")[1] == self._terms.party:
                     self._contents.erase(digest, content.body["reason"])
+
+
+def _fresh(candidate: Candidate) -> Candidate:
+    return Candidate(candidate.submission, candidate.statement, candidate.content)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from carbonseal_attest.errors import CarbonsealError
@@ -133,6 +134,56 @@ class Publisher:
         with self._lock:
             self._edges.pop(origin, None)
         self._reader.forget(origin)
+
+
+class Backlog:
+    """Committed heads of one log that wait to be published; one publication takes all that have come together."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[CommittedHead] = []
+        self.size = 0
+
+    def add(self, head: CommittedHead) -> None:
+        """Put a head into the queue; heads come in the order of their commits."""
+        with self._lock:
+            self._waiting.append(head)
+
+    def publish_through(self, size: int) -> int:
+        """Return once the published copy shows at least `size` leaves; publishes if nobody else does.
+
+        Raises:
+            RollbackDetected, LogDamaged, PublicationFailed: as `Publisher.publish`; what waits stays waiting.
+        """
+        with self._turn:
+            if self.size < size:
+                with self._lock:
+                    heads = list(self._waiting)
+                self.size = self._publisher.publish(_merged(heads))
+                with self._lock:
+                    self._waiting = [head for head in self._waiting if head.size > self.size]
+            return self.size
+
+
+def _merged(heads: list[CommittedHead]) -> CommittedHead:
+    """One head for several that follow each other; where they do not, the publisher reads from the database."""
+    if len(heads) == 1:
+        return heads[0]
+    last = heads[-1]
+    if any(earlier.size != later.old_size for earlier, later in pairwise(heads)):
+        return CommittedHead(last.origin, -1, b"", last.size, last.root_hash, last.checkpoint, [], [])
+    return CommittedHead(
+        last.origin,
+        heads[0].old_size,
+        heads[0].old_root,
+        last.size,
+        last.root_hash,
+        last.checkpoint,
+        [leaf for head in heads for leaf in head.leaf_hashes],
+        [raw for head in heads for raw in head.raws],
+    )
 
 
 def published_root_matches(reader: TreeReader, origin: str, size: int, root: bytes) -> bool:

@@ -32,6 +32,7 @@ from carbonseal_ledger.errors import (
     ContentErased,
     LogUnknown,
     Refused,
+    RegisterMoved,
     SequenceReused,
 )
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
@@ -143,6 +144,8 @@ class Sequencer:
         head = None
         with rows.transaction(self._engine) as cursor:
             batch = self._begin(cursor, terms, candidates, memory)
+            if terms.log == "register" and register.size != batch.log.size:
+                raise RegisterMoved("register", f"{terms.origin} has grown", "read it again")
             self._refuse_broken_backfill(batch, candidates)
             outcomes = [self._place(cursor, terms, batch, c, register) for c in candidates]
             is_covered = batch.log.ticked_size == batch.log.size + len(batch.statements)
