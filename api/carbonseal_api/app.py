@@ -44,6 +44,7 @@ from carbonseal_api.problems import (
 )
 from carbonseal_api.quality.endpoints import router as quality
 from carbonseal_api.reports.endpoints import router as reports
+from carbonseal_api.web.pages import PAGE_PATHS, problem_page
 from carbonseal_api.web.pages import router as pages
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError
@@ -134,6 +135,8 @@ def _on_refusal(request: Request, error: Exception) -> Response:
         return _on_unknown(request, error)
     refusals: Counter[str] = request.app.state.refusals
     refusals[error.code] += 1
+    if PAGE_PATHS.fullmatch(request.url.path):
+        return problem_page(request, error)
     status = status_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
     if PROBLEM_CBOR in request.headers.get("accept", ""):

@@ -179,6 +179,13 @@ class KeyRing:
             self._seen[digest] = (self._ticks() + _CACHE_SECONDS, principal)
         return principal
 
+    def principal_of(self, key_id: str) -> Principal | None:
+        """Return who a key stands for, or None when it was withdrawn."""
+        row = self._row(key_id)
+        if row is None or row.withdrawn_at is not None:
+            return None
+        return Principal(row.key_id, row.party, frozenset(row.roles))
+
     def _row(self, key_id: str) -> ApiKey | None:
         with Session(self._engine) as session:
             return session.get(ApiKey, key_id)

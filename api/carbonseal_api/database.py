@@ -1,4 +1,4 @@
-"""The service's own tables that are no projection: API keys and uploaded document files.
+"""The service's own tables that are no projection: API keys, browser sessions, document files.
 
 They live beside the ledger's tables in the same PostgreSQL, under their own Alembic version table.
 Projections have no
@@ -12,7 +12,7 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import BigInteger, Engine, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Boolean, Engine, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -36,6 +36,17 @@ class ApiKey(Base):
     label: Mapped[str] = mapped_column(Text)
     created_at: Mapped[int] = mapped_column(BigInteger, doc="ms since 1970 UTC")
     withdrawn_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class WebSession(Base):
+    """A browser's session, or a link that opens one once; only the token's hash is kept."""
+
+    __tablename__ = "api_sessions"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, doc="SHA-256 of 32 random bytes")
+    key_id: Mapped[str] = mapped_column(Text, doc="the API key that it was opened with, and ends with")
+    is_link: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class DocumentFile(Base):

@@ -352,7 +352,7 @@ def file_plan(cast: Cast, start: int) -> bytes:
                 "name": {"zh": "外购电力", "en": "Purchased electricity"},
                 "activity": [{"measurement": item["id"], "sign": 1} for item in measurements],
                 "unit": "kW.h",
-                "factors": {"emission_factor": {"set": "CN-GRID@1.0.0", "key": "CN.location_average.2023"}},
+                "factors": {"grid_factor": {"set": "CN-GRID@1.0.0", "key": "CN.location_average.2023"}},
             }
         ],
         "cross_checks": [],

@@ -8,14 +8,13 @@ from typing import Any
 import cbor2
 import pytest
 
+from carbonseal_api.founding import enrolment, revocation
 from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.merkle import leaf_hash, verify_consistency, verify_inclusion
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
-
-from carbonseal_api.founding import enrolment, revocation
 
 METERS = ("m-electricity1", "m-electricity2")
 

@@ -52,7 +52,7 @@ def period_inventory(
 
 
 def month_inventory(parts: Parts, party: str, label: str) -> Inventory:
-    """Return the inventory of a civil month under the newest plan, drawn again only when the data log grew.
+    """Return the inventory of a civil month under the newest plan.
 
     Raises:
         NotFound: No plan was filed.
@@ -62,10 +62,18 @@ def month_inventory(parts: Parts, party: str, label: str) -> Inventory:
     if plan is None:
         raise NotFound("plan", "no monitoring plan was filed", "file a monitoring plan statement")
     start_ms, end_ms = month_bounds(label, plan["body"]["time_zone"])
+    return stored_inventory(parts, party, plan, label, start_ms, end_ms)
+
+
+def stored_inventory(
+    parts: Parts, party: str, plan: Mapping[str, Any], label: str, start_ms: int, end_ms: int
+) -> Inventory:
+    """Return the inventory of a time under a plan row, drawn again only when the data log grew."""
     size = parts.host.head(f"{parts.settings.log_host_name}/{party}/data").tree_size
     digest = bytes(plan["statement_digest"])
     known = queries.month(parts.engine, party, digest, label)
     if known is None or known["data_size"] != size:
+        parts.projections.refresh()
         inventory = period_inventory(parts, party, plan, start_ms, end_ms)
         known = {
             "party": party,

@@ -1,4 +1,4 @@
-"""Create API keys and document files.
+"""Create API keys, browser sessions and document files.
 
 Revision ID: 0001
 Revises: none
@@ -27,6 +27,13 @@ def upgrade() -> None:
         sa.Column("label", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("withdrawn_at", sa.BigInteger),
+    )
+    op.create_table(
+        "api_sessions",
+        sa.Column("token_hash", sa.LargeBinary, primary_key=True),
+        sa.Column("key_id", sa.Text, nullable=False),
+        sa.Column("is_link", sa.Boolean, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
     op.create_table(
         "api_documents",
