@@ -94,7 +94,7 @@ class Plan:
         """
         try:
             return cls._read(body)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PlanRefused(
                 "plan", f"lacks or misshapes {str(error)[:60]}", "write it as the monitoring_plan kind has it"
             ) from error
@@ -121,7 +121,7 @@ class Plan:
         return cls(
             code=str(body["plan"]),
             version=int(body["plan_version"]),
-            time_zone=body["time_zone"],
+            time_zone=_text(body, "time_zone", "plan"),
             start_ms=start,
             end_ms=end,
             method=str(body["method"]),
@@ -150,10 +150,10 @@ def _measurement(item: Mapping[str, Any], place: str) -> Measurement:
         )
     modulus, capacity = item.get("register_modulus"), item.get("capacity_per_hour")
     return Measurement(
-        name=item["id"],
-        device=item["device"],
-        point=item["point"],
-        quantity=item["quantity"],
+        name=_text(item, "id", place),
+        device=_text(item, "device", place),
+        point=_text(item, "point", place),
+        quantity=_text(item, "quantity", place),
         form=form,
         unit=unit,
         step_ms=step,
@@ -183,13 +183,24 @@ def _stream(item: Mapping[str, Any], measurements: Mapping[str, Measurement], pl
             )
         measurements[name].amount_unit.ratio_to(unit, field=f"{place}.unit")
         activity.append((name, sign))
-    return StreamPlan(
-        item["id"], item["type"], unit, tuple(activity), item["factors"], dict(item.get("name", {}))
-    )
+    factors = item["factors"]
+    if not activity or not isinstance(factors, Mapping):
+        raise PlanRefused(place, "no activity, or factors that are no map", "name a measurement and factors")
+    names = _text(item, "id", place), _text(item, "type", place)
+    return StreamPlan(*names, unit, tuple(activity), factors, dict(item.get("name", {})))
+
+
+def _text(table: Mapping[str, Any], key: str, place: str) -> str:
+    value = table[key]
+    if not isinstance(value, str) or not value:
+        raise PlanRefused(f"{place}.{key}", "not a text", "write it as the monitoring_plan kind has it")
+    return value
 
 
 def _effective(value: Any) -> tuple[int, int | None]:
-    if isinstance(value, Mapping):
-        return value["start"], value["end"]
-    start, end = value
+    start, end = (value["start"], value["end"]) if isinstance(value, Mapping) else value
+    if type(start) is not int or (end is not None and (type(end) is not int or end <= start)):
+        raise PlanRefused(
+            "plan.effective", "not UTC milliseconds, or ends before it starts", "give start and end or null"
+        )
     return start, end

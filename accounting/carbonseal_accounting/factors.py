@@ -163,6 +163,15 @@ class FactorSet:
             FactorSetInvalid: the package or one of its values is malformed.
         """
         check_files(files, FactorSetInvalid)
+        try:
+            return cls._read(files)
+        except (TypeError, AttributeError) as error:
+            raise FactorSetInvalid(
+                "factor_set.toml", f"misshapen: {str(error)[:80]}", "follow a published package"
+            ) from error
+
+    @classmethod
+    def _read(cls, files: Mapping[str, bytes]) -> FactorSet:
         head = read_toml(files, "factor_set.toml", FactorSetInvalid)
         keys = {"schema", "id", "version", "title", "files"}
         check_keys(head, keys, keys, "factor_set.toml", FactorSetInvalid)

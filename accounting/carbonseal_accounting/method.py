@@ -12,6 +12,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -135,6 +136,10 @@ class Method:
             raise
         except AccountingError as error:
             raise MethodInvalid(error.field, error.reason, error.remedy) from error
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise MethodInvalid(
+                _TOML, f"misshapen: {str(error)[:80]}", "follow a published package"
+            ) from error
 
     @property
     def total(self) -> Equation:
@@ -231,7 +236,7 @@ def _read(files: Mapping[str, bytes]) -> Method:
         title=check_bilingual(head["title"], "title", MethodInvalid),
         standard=str(head["standard"]),
         status=head["status"],
-        effective=(str(effective["start"]), str(effective["end"])),
+        effective=(_day(effective["start"]), _day(effective["end"]) if effective["end"] else ""),
         boundary=check_bilingual(head["boundary"], "boundary", MethodInvalid),
         gases=_texts(head["gases"], "gases"),
         gwp=str(head["gwp"]),
@@ -245,6 +250,10 @@ def _read(files: Mapping[str, bytes]) -> Method:
         examples=_examples(files),
         files=dict(files),
     )
+
+
+def _day(value: object) -> str:
+    return date.fromisoformat(str(value)).isoformat()
 
 
 def _constant(name: str, table: dict[str, Any]) -> Constant:

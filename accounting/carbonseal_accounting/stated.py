@@ -24,6 +24,7 @@ from carbonseal_accounting.units import Unit, parse_unit
 
 OPEN: Final = "FILL IN"
 MAX_STREAMS: Final = 1000
+MAX_DEPTH: Final = 12  # of nested objects; an input needs seven
 # Factors that a template proposes, so that only amounts are open; the user replaces them with the site's own.
 _PROPOSED: Final = {
     "grid_factor": ("CN-GRID@1.0.0", "CN.location_average.2023"),
@@ -191,13 +192,15 @@ def _remarkless(value: object) -> object:
     return value
 
 
-def _open_places(value: object, place: str) -> Iterator[str]:
+def _open_places(value: object, place: str, depth: int = 0) -> Iterator[str]:
+    if depth > MAX_DEPTH:
+        raise InputInvalid("input", f"nested deeper than {MAX_DEPTH}", "write it as the template has it")
     if isinstance(value, str) and value.lstrip().upper().startswith(OPEN):
         yield place
     elif isinstance(value, dict):
         for key, item in value.items():
             if not str(key).startswith("_"):
-                yield from _open_places(item, f"{place}.{key}" if place else str(key))
+                yield from _open_places(item, f"{place}.{key}" if place else str(key), depth + 1)
     elif isinstance(value, list):
         for at, item in enumerate(value):
-            yield from _open_places(item, f"{place}[{at}]")
+            yield from _open_places(item, f"{place}[{at}]", depth + 1)

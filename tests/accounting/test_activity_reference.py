@@ -101,14 +101,14 @@ def spans(gap_pairs):
 
 
 @given(st.lists(content, max_size=5), gaps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_registers_agree_with_the_rules_written_plainly(contents, gap_pairs):
     places = {place for first, last in spans(gap_pairs) for place in range(first, last)}
     assert derived("register", contents, spans(gap_pairs)) == register_reference(contents, places)
 
 
 @given(st.lists(content, max_size=5), gaps)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_intervals_agree_with_the_rules_written_plainly(contents, gap_pairs):
     places = {place for first, last in spans(gap_pairs) for place in range(first, last)}
     assert derived("interval", contents, spans(gap_pairs)) == interval_reference(contents, places)
