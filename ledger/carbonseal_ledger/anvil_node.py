@@ -155,14 +155,9 @@ class AnvilNode:
         return seconds * 1000
 
     def mine(self, count: int = 1, *, at: int | None = None) -> None:
-        """Mine blocks a second apart, the first at `at` (ms) if given."""
-        for number in range(count):
-            if number == 0 and at is not None:
-                self.set_next_block_time(at)
-            else:
-                newest = int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-                self.rpc("evm_setNextBlockTimestamp", newest + 1)
-            self.rpc("evm_mine")
+        """Mine blocks a second apart, the first at `at` (ms) if given, else a second after the newest."""
+        self.set_next_block_time(0 if at is None else at)
+        self.rpc("anvil_mine", hex(count), "0x1")
 
     def fund(self, address: bytes, wei: int = 10**20) -> None:
         """Give an address a balance in wei (default 100 ether), as a faucet would."""
