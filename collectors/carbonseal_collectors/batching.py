@@ -20,6 +20,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.quantities import scale_values
 from carbonseal_collectors.adapter import BAD, Sample, SetAside
 from carbonseal_collectors.gateway_config import MeterConfig
+from carbonseal_collectors.plain_text import as_plain_text
 from carbonseal_collectors.windows import Window, civil_day, grid
 
 SOURCE_SILENT: Final = "source_silent"
@@ -191,7 +192,7 @@ def _readings(meter: MeterConfig, interval: tuple[int, int], samples: Sequence[S
         key = (sample.point, sample.form, sample.unit, sample.width_ms)
         columns.setdefault(key, []).append(
             readings.Sample(
-                sample.at, sample.value, sample.quality, _printable(sample.source_status, _MAX_STATUS)
+                sample.at, sample.value, sample.quality, as_plain_text(sample.source_status, _MAX_STATUS)
             )
         )
     series = [
@@ -212,7 +213,7 @@ def _representable(column: list[readings.Sample]) -> list[readings.Sample]:
             sample
             if sample.value is None or _is_ordinary(sample.value)
             else readings.Sample(
-                sample.at, None, BAD, _printable(f"unrepresentable {sample.value}", _MAX_STATUS)
+                sample.at, None, BAD, as_plain_text(f"unrepresentable {sample.value}", _MAX_STATUS)
             )
             for sample in column
         ]
@@ -315,9 +316,5 @@ def gap_batch(
     meter: str, interval: tuple[int, int], points: Sequence[str], reason: str, detail: str = ""
 ) -> Batch:
     """The batch of one gap: these points have no usable value in the interval, for that reason."""
-    body = {"points": list(points), "reason": reason, "detail": _printable(detail, _MAX_DETAIL)}
+    body = {"points": list(points), "reason": reason, "detail": as_plain_text(detail, _MAX_DETAIL)}
     return Batch("gap", meter, interval, body)
-
-
-def _printable(text: str, limit: int) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:limit]

@@ -24,6 +24,7 @@ from carbonseal_collectors.adapter import Sample
 from carbonseal_collectors.batching import Batch
 from carbonseal_collectors.errors import KeyUnusable
 from carbonseal_collectors.gateway_config import GatewayConfig
+from carbonseal_collectors.plain_text import as_plain_text
 from carbonseal_collectors.spool import Entry, Spool
 
 _SALT_BYTES: Final = 16
@@ -93,7 +94,7 @@ class Sealer:
             "sequence": entry.sequence,
             "digest": entry.digest,
             "interval": list(entry.interval),
-            "problem": problem[:_MAX_PROBLEM],
+            "problem": as_plain_text(problem, _MAX_PROBLEM),
         }
         with self._spool.transaction():
             statement, content = self._sign(

@@ -25,6 +25,7 @@ from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.errors import UplinkUnusable
 from carbonseal_collectors.gateway_config import UplinkConfig
+from carbonseal_collectors.plain_text import as_plain_text
 from carbonseal_collectors.sealing import Sealer
 from carbonseal_collectors.spool import Entry, Spool
 
@@ -49,6 +50,7 @@ MAX_ANSWER: Final = 16 << 20  # bytes of one answer
 _INLINE_CONTENT: Final = 512 << 10  # bytes; larger contents are put first
 _RECEIPTS_AT_ONCE: Final = 500
 _HASH_BYTES: Final = 32
+_MAX_PROBLEM: Final = 400  # characters, the content schema's limit
 
 
 @dataclass(slots=True)
@@ -192,10 +194,12 @@ class Uplink:
         self._spool.mark_sent(entries)
         report.sent += len(entries)
         logged: list[tuple[Entry, int]] = []
+        refused: set[str] = set()  # what follows a refused statement in its stream is refused because of it
         for entry, outcome in zip(entries, outcomes, strict=True):
             if outcome["status"] != "refused":
                 logged.append((entry, int(outcome["index"])))
-            elif entry.stream not in report.held:
+            elif entry.stream not in refused:
+                refused.add(entry.stream)
                 self._refused(entry, outcome["problem"], report)
         self._spool.mark_logged(logged)
         report.logged += len(logged)
@@ -203,7 +207,7 @@ class Uplink:
     def _refused(self, entry: Entry, problem: Mapping[str, Any], report: DrainReport) -> None:
         code = str(problem.get("code", "refused"))
         said = f"{code}: {problem.get('field', '')}: {problem.get('reason', '')}; {problem.get('remedy', '')}"
-        said = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in said)[:400]
+        said = as_plain_text(said, _MAX_PROBLEM)
         if code in PERMANENT and entry.kind != "void":
             self._sealer.void(entry, said)
             report.voided += 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+from log_server import ORIGIN
+
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_collectors.adapter import Sample
 from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
-from log_server import ORIGIN
 
 METER = "m-one"
 SIGNER = Ed25519Signer.from_seed(b"\x05" * 32)
@@ -81,7 +82,9 @@ def plant_gateway(
     return load_gateway_config(examples / "plant" / "gateway.toml", overrides=overrides | more)
 
 
-def sample(at: int, value: str | None, *, point: str = "energy", width: int = 3_600_000, **more: object) -> Sample:
+def sample(
+    at: int, value: str | None, *, point: str = "energy", width: int = 3_600_000, **more: object
+) -> Sample:
     """A good hourly interval sample of the test meter."""
     number = None if value is None else Decimal(value)
     form = "interval" if width else "register"

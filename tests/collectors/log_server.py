@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import cbor2
+
 from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.contents import check_content
@@ -57,7 +58,9 @@ class LogServer:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
 
     def __enter__(self) -> LogServer:
         self._thread.start()
@@ -96,7 +99,12 @@ class LogServer:
         sequence, may_follow = self.heads.get((header.kid, header.stream), (-1, {None}))
         if header.sequence != sequence + 1 or header.previous not in may_follow:
             code = "sequence-reused" if header.sequence <= sequence else "sequence-gap"
-            problem = {"code": code, "field": "header.sequence", "reason": "does not follow", "remedy": "wait"}
+            problem = {
+                "code": code,
+                "field": "header.sequence",
+                "reason": "does not follow",
+                "remedy": "wait",
+            }
             return {"status": "refused", "index": None, "digest": statement.digest, "problem": problem}
         follows = {statement.digest} | ({parsed.body["digest"]} if parsed.kind == "void" else set())
         self.heads[header.kid, header.stream] = (header.sequence, follows)
@@ -106,7 +114,12 @@ class LogServer:
         return self._answer("accepted", statement)
 
     def _answer(self, status: str, statement: SignedStatement) -> dict[str, object]:
-        return {"status": status, "index": self.index[statement.digest], "digest": statement.digest, "problem": None}
+        return {
+            "status": status,
+            "index": self.index[statement.digest],
+            "digest": statement.digest,
+            "problem": None,
+        }
 
     @staticmethod
     def _node(hashes: list[bytes]) -> Callable[[int, int], bytes]:
@@ -147,7 +160,9 @@ class LogServer:
             found = consistency_path(int(query["old_size"][0]), int(query["new_size"][0]), self._node(hashes))
             return 200, json.dumps({"path": [item.hex() for item in found]}).encode(), "application/json"
         if path == f"{base}/receipts:batch" and self.has_batch_receipts:
-            found_receipts = [{"receipt": self.receipt(digest), "state": "logged"} for digest in cbor.decode(body)]
+            found_receipts = [
+                {"receipt": self.receipt(digest), "state": "logged"} for digest in cbor.decode(body)
+            ]
             return 200, cbor.encode(found_receipts), "application/cbor"
         if path.startswith(f"{base}/receipts/"):
             digest = bytes.fromhex(path.removeprefix(f"{base}/receipts/").removesuffix("/state"))

@@ -5,12 +5,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from carbonseal_attest.instants import parse_instant
-from carbonseal_collectors.adapter import Poll, open_adapters
-from carbonseal_collectors.gateway_config import load_gateway_config
 from gateways import TIME, csv_gateway
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from carbonseal_attest.instants import parse_instant
+from carbonseal_collectors.adapter import Poll, open_adapters
+from carbonseal_collectors.gateway_config import load_gateway_config
 
 HOUR = 3_600_000
 
@@ -47,7 +48,9 @@ def test_refuses_the_turbine_files_that_have_neither_times_nor_header(shared_dat
 
 
 def test_refuses_a_column_that_is_named_twice(tmp_path):
-    assert "more than one column is called 'kWh'" in refusal(poll(tmp_path, "time,kWh,kWh\n2026-01-01 00:00,1,2\n"))
+    assert "more than one column is called 'kWh'" in refusal(
+        poll(tmp_path, "time,kWh,kWh\n2026-01-01 00:00,1,2\n")
+    )
 
 
 def test_refuses_a_file_with_a_byte_order_mark_unless_configured(tmp_path):
@@ -150,9 +153,12 @@ def test_any_bytes_give_samples_set_aside_rows_or_a_refusal(tmp_path, data):
 
 def test_end_stamps_with_the_same_date_at_midnight_land_on_the_right_day(tmp_path):
     time = TIME.replace("interval_start", "interval_end") + 'day_end = "same_date"\n'
-    found = poll(tmp_path, "time,kWh\n2026-01-01 23:00,1\n2026-01-01 00:00,2\n2026-01-02 01:00,3\n", time=time)
+    found = poll(
+        tmp_path, "time,kWh\n2026-01-01 23:00,1\n2026-01-01 00:00,2\n2026-01-02 01:00,3\n", time=time
+    )
     assert [item.at for item in found.samples] == [
-        parse_instant(text) for text in ("2026-01-01T14:00:00Z", "2026-01-01T15:00:00Z", "2026-01-01T16:00:00Z")
+        parse_instant(text)
+        for text in ("2026-01-01T14:00:00Z", "2026-01-01T15:00:00Z", "2026-01-01T16:00:00Z")
     ]
     assert {item.quality for item in found.samples} == {"good"}
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from gateways import CSV_GATEWAY, TIME, csv_gateway
+from log_server import ORIGIN
+
 from carbonseal_collectors.adapter import open_adapters
 from carbonseal_collectors.errors import AdapterUnknown, ConfigInvalid, RegisterMapInvalid
 from carbonseal_collectors.gateway_config import load_gateway_config
 from carbonseal_collectors.plan_file import check_against_gateway, load_plan
-from gateways import CSV_GATEWAY, TIME, csv_gateway
-from log_server import ORIGIN
 
 EXAMPLES = ("plant", "steel-daewoo", "gas-electricity-amsterdam", "datacentre-servers")
 
@@ -129,7 +130,9 @@ def test_every_example_loads_and_agrees_with_its_plan(repository_root, name):
 
 def test_refuses_a_register_map_with_an_unknown_key(repository_root, tmp_path):
     examples = repository_root / "docs" / "examples" / "plant"
-    text = (examples / "registers.toml").read_text().replace('scale = "0.001"', 'scale = "0.001"\nskale = 1', 1)
+    text = (
+        (examples / "registers.toml").read_text().replace('scale = "0.001"', 'scale = "0.001"\nskale = 1', 1)
+    )
     (tmp_path / "registers.toml").write_text(text)
     (tmp_path / "gateway.toml").write_text((examples / "gateway.toml").read_text())
     with pytest.raises(RegisterMapInvalid, match=r"registers\.toml: models\.incoming\.registers\[0\]\.skale"):

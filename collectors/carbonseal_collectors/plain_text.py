@@ -1,0 +1,10 @@
+"""Foreign texts (status words, file names, an answer's reason) made fit for a content: visible and short."""
+
+from __future__ import annotations
+
+from carbonseal_attest.identifiers import is_plain_text
+
+
+def as_plain_text(text: str, limit: int) -> str:
+    """Returns at most `limit` characters of `text`, with a question mark for each that a reader cannot see."""
+    return "".join(c if is_plain_text(c) else "?" for c in text[:limit])

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from gateways import SIGNER
+from log_server import ORIGIN, LogServer
+from test_spool import batch, open_spool, sealer
+
+from carbonseal_attest.contents import parse_content
+from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_collectors.errors import UplinkUnusable
+from carbonseal_collectors.gateway_config import UplinkConfig
+from carbonseal_collectors.spool import Spool
+from carbonseal_collectors.uplink import Uplink
+
+
+def config(server: LogServer, **more) -> UplinkConfig:
+    base = UplinkConfig(
+        ledger_url=server.url,
+        api_key_env="",
+        log_key=server.key.public.raw.hex(),
+        batch_statements=3,
+        batch_bytes=1 << 20,
+        timeout_ms=400,
+        backoff_first_ms=100,
+        backoff_max_ms=350,
+    )
+    return replace(base, **more)
+
+
+class Site:
+    """A spool with a few statements of two meters, and an uplink to the test log."""
+
+    def __init__(self, folder: Path, server: LogServer, count: int = 8, **more) -> None:
+        self.server = server
+        self.spool: Spool = open_spool(folder)
+        self.sealer = sealer(self.spool)
+        for hour in range(count):
+            self.sealer.seal(batch(hour, code="m-one" if hour % 2 else "m-two"))
+        self.uplink = Uplink(
+            config(server, **more), origin=ORIGIN, spool=self.spool, sealer=self.sealer, api_key="csk_test"
+        )
+
+    def close(self) -> None:
+        self.uplink.close()
+        self.spool.close()
+
+
+@pytest.fixture
+def site(tmp_path, log_server):
+    made = Site(tmp_path, log_server)
+    yield made
+    made.close()
+
+
+def registered(server: LogServer) -> list[tuple[str, int]]:
+    return [(s.header.subject, s.header.sequence) for s in server.statements]
+
+
+ALL = [("m-two" if n % 2 == 0 else "m-one", n // 2) for n in range(8)]
+
+
+def test_refuses_to_start_without_the_logs_key(log_server, tmp_path):
+    spool = open_spool(tmp_path)
+    with pytest.raises(UplinkUnusable, match=r"uplink\.log_key: is not set"):
+        Uplink(config(log_server, log_key=""), origin=ORIGIN, spool=spool, sealer=sealer(spool))
+    spool.close()
+
+
+def test_drains_in_order_and_keeps_checked_receipts(site):
+    report = site.uplink.drain()
+    assert registered(site.server) == ALL
+    assert (report.logged, report.receipts, report.failure) == (8, 8, "")
+    assert site.spool.counts()["logged"] == 8
+    assert site.sealer.known_checkpoint()[0] == 9
+    assert "POST /logs/log.test.example/e-party/data/entries:batch" in site.server.requests[0]
+
+
+@pytest.mark.parametrize("mode", ["down", "silent"])
+def test_a_server_that_is_down_or_silent_is_never_a_loss(site, mode):
+    site.server.mode = mode
+    report = site.uplink.drain()
+    assert report.failure
+    assert site.spool.counts()["queued"] + site.spool.counts()["sent"] == 8
+    site.server.mode = "ok"
+    assert site.uplink.drain().logged == 8
+    assert registered(site.server) == ALL
+
+
+def test_nobody_listening_is_never_a_loss_and_waits_longer_each_time(tmp_path, log_server):
+    made = Site(tmp_path, log_server, ledger_url="http://127.0.0.1:1")
+    waits = []
+    for _ in range(4):
+        made.uplink.drain()
+        waits.append(made.uplink.wait_ms)
+    assert waits == [100, 200, 350, 350]
+    assert made.spool.counts()["queued"] == 8
+    made.close()
+
+
+def test_an_answer_that_was_lost_leads_to_duplicates_not_to_doubles(site):
+    site.server.mode = "lost"
+    site.uplink.drain()
+    assert len(site.server.statements) == 3
+    site.server.mode = "ok"
+    site.uplink.drain()
+    assert registered(site.server) == ALL
+    assert site.spool.counts()["logged"] == 8
+
+
+def test_a_statement_refused_for_good_becomes_a_void_and_never_blocks(site):
+    problem = {
+        "code": "content-invalid",
+        "field": "content.body",
+        "reason": "no\x00good",
+        "remedy": "seal again",
+    }
+    site.server.refuse = lambda s: (
+        problem
+        if s.header.kind != "void" and s.header.subject == "m-one" and s.header.sequence == 1
+        else None
+    )
+    report = site.uplink.drain()
+    assert report.voided == 1
+    kinds = [
+        (s.header.kind, s.header.sequence) for s in site.server.statements if s.header.subject == "m-one"
+    ]
+    assert kinds == [("readings", 0), ("void", 1), ("readings", 2), ("readings", 3)]
+    counts = site.spool.counts()
+    assert (counts["voided"], counts["logged"], counts["queued"]) == (1, 8, 0)
+    assert "content-invalid" in site.spool.problems()[0]["problem"]
+
+
+def test_a_refused_void_is_held_and_not_voided_again(site):
+    problem = {"code": "content-invalid", "field": "f", "reason": "r", "remedy": "m"}
+    site.server.refuse = lambda s: problem if s.header.subject == "m-one" else None
+    report = site.uplink.drain()
+    assert list(report.held) == ["readings/m-one"]
+    assert site.spool.counts()["voided"] == 1
+    assert len(registered(site.server)) == 4
+
+
+def test_a_key_that_is_not_enrolled_yet_holds_its_stream_and_loses_nothing(site):
+    problem = {
+        "code": "unknown-device",
+        "field": "header.kid",
+        "reason": "not enrolled",
+        "remedy": "enrol it",
+    }
+    site.server.refuse = lambda s: problem if s.header.subject == "m-one" else None
+    report = site.uplink.drain()
+    assert report.held["readings/m-one"].startswith("unknown-device: header.kid: not enrolled")
+    assert [subject for subject, _ in registered(site.server)] == ["m-two"] * 4
+    site.server.refuse = lambda _: None
+    assert site.uplink.drain().logged == 4
+    assert site.spool.counts()["voided"] == 0
+    assert site.spool.problems() == []
+
+
+def test_a_receipt_of_another_key_is_not_believed(site):
+    real = site.server.key
+    site.server.key = Ed25519Signer.from_seed(b"\x09" * 32)
+    assert "is not believed" in site.uplink.drain().failure
+    assert site.spool.counts()["logged"] == 8
+    assert site.spool.receipted() == []
+    site.server.key = real
+    assert site.uplink.drain().receipts == 8
+
+
+def test_a_receipt_for_another_statement_is_not_believed(site):
+    honest = site.server.receipt
+    site.server.receipt = lambda digest: honest(site.server.statements[0].digest)
+    site.uplink.drain()
+    assert len(site.spool.receipted()) == 1
+    assert "receipt is not believed" in site.spool.problems()[0]["problem"]
+
+
+def test_a_log_that_forgot_what_it_accepted_gets_it_again(site):
+    honest = site.server.receipt
+    site.uplink.drain(with_receipts=False)
+    site.server.receipt = lambda digest: None
+    site.uplink.drain()
+    assert site.spool.counts()["queued"] == 8
+    site.server.receipt = honest
+    site.uplink.drain()
+    assert registered(site.server) == ALL
+    assert len(site.spool.receipted()) == 8
+
+
+def test_a_checkpoint_rolled_back_is_not_believed(site):
+    site.uplink.drain()
+    known = site.sealer.known_checkpoint()
+    del site.server.leaves[4:]
+    report = site.uplink.drain()
+    assert "is not believed" in report.failure
+    assert site.sealer.known_checkpoint() == known
+
+
+def test_a_second_history_of_the_log_is_not_believed(site):
+    site.uplink.drain()
+    known = site.sealer.known_checkpoint()
+    site.server.leaves = [b"other"] * 20
+    assert "is not believed" in site.uplink.drain().failure
+    assert site.sealer.known_checkpoint() == known
+
+
+def test_bytes_are_let_go_only_below_the_anchor(site):
+    site.server.anchored_below = 5
+    report = site.uplink.drain()
+    assert report.anchored == 4  # indexes 1 to 4; 0 is the genesis
+    assert site.spool.counts()["anchored"] == 4
+    site.server.anchored_below = 99
+    assert site.uplink.drain().anchored == 4
+
+
+def test_falls_back_to_single_receipts(site):
+    site.server.has_batch_receipts = False
+    assert site.uplink.drain().receipts == 8
+
+
+def test_a_large_content_is_put_first(site, monkeypatch):
+    monkeypatch.setattr("carbonseal_collectors.uplink._INLINE_CONTENT", 10)
+    site.uplink.drain()
+    assert registered(site.server) == ALL
+    assert parse_content(next(iter(site.server.contents.values()))).kind == "readings"
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x80", b"\x83\x01\x02\x03", b"\xff" * 9, b"{}"])
+def test_a_senseless_answer_is_never_a_loss(site, answer):
+    honest = site.server._route
+    site.server._route = lambda *a: (200, answer, "application/cbor")
+    assert site.uplink.drain().failure
+    site.server._route = honest
+    assert site.uplink.drain().logged == 8
+
+
+def test_an_answer_about_other_statements_is_not_believed(site):
+    honest = site.server.register
+    site.server.register = lambda *item: honest(*item) | {"digest": b"x" * 32}
+    assert "not about what was sent" in site.uplink.drain().failure
+    assert site.spool.counts()["logged"] == 0
+
+
+def test_every_statement_was_signed_by_the_gateway(site):
+    site.uplink.drain()
+    for statement in site.server.statements:
+        statement.verify_signature(SIGNER.public)
