@@ -1,4 +1,4 @@
-"""The `carbonseal-accounting` command: list and show methods, write a template, compute.
+"""The `carbonseal-accounting` command: show methods and factors, write a template, compute.
 
 It works without a server. Exit codes: 0 done; 2 bad usage or bad input, with one line on standard error
 naming the field, the reason and the remedy. Output is UTF-8 JSON or plain lines; nothing is written
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from carbonseal_accounting.errors import InputInvalid
+from carbonseal_accounting.factors import KINDS, find_factor_set, load_factor_sets
 from carbonseal_accounting.inventory import compute_request
 from carbonseal_accounting.method import Method, find_method, load_methods
 from carbonseal_accounting.show import method_json, method_text
@@ -26,6 +27,7 @@ MAX_INPUT: Final = 4 << 20  # bytes
 _EPILOG: Final = """examples:
   carbonseal-accounting methods list
   carbonseal-accounting methods show GBT32150-2015@1.0.0
+  carbonseal-accounting factors CN-GRID@1.0.0 --kind location_average
   carbonseal-accounting template GBT32150-2015@1.0.0 -o input.json
   carbonseal-accounting compute GBT32150-2015@1.0.0 input.json
 
@@ -72,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("method", metavar="ID@VERSION")
     show.add_argument("--json", action="store_true", help="the whole method as JSON")
     show.set_defaults(run=_show)
+    factors = commands.add_parser(
+        "factors",
+        help="list factor sets, or the factors of one",
+        epilog="examples: ... factors; ... factors CN-GRID@1.0.0 --kind location_average",
+        formatter_class=form,
+    )
+    factors.add_argument("set", metavar="SET@VERSION", nargs="?")
+    factors.add_argument("--kind", help="only factors of this kind")
+    factors.add_argument("--json", action="store_true", help="an array of factors or sets")
+    factors.set_defaults(run=_factors)
     template = commands.add_parser(
         "template",
         help="write an INPUT.json to fill in",
@@ -112,6 +124,28 @@ def _show(options: argparse.Namespace) -> int:
         _print_json(method_json(method), is_compact=False)
     else:
         _print(method_text(method))
+    return 0
+
+
+def _factors(options: argparse.Namespace) -> int:
+    if options.set is None:
+        sets = load_factor_sets().values()
+        rows = [{"set": item.name, "digest": item.digest.hex(), "title": dict(item.title)} for item in sets]
+        lines = [f"{item.name}  {item.title['zh']}  {item.title['en']}" for item in sets]
+    else:
+        if options.kind is not None and options.kind not in KINDS:
+            raise InputInvalid("--kind", f"unknown kind {options.kind[:40]!r}", f"use {', '.join(KINDS)}")
+        factors = find_factor_set(options.set).factors.values()
+        chosen = [factor for factor in factors if options.kind in (None, factor.kind)]
+        rows = [factor.to_json() for factor in chosen]
+        lines = [
+            f"{item.key}  {item.value:f} {item.unit.name}  {item.kind}  {item.certainty}  {item.name['zh']}"
+            for item in chosen
+        ]
+    if options.json:
+        _print_json(rows, is_compact=False)
+    else:
+        _print("\n".join(lines))
     return 0
 
 

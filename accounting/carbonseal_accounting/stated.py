@@ -84,12 +84,12 @@ def make_template(method: Method) -> dict[str, Any]:
     """Return an input of every stream type of `method`, open where the user must write."""
     return {
         "_how": (
-            f"Replace every text that begins with {OPEN}; delete the source streams you do not have; swap "
-            "the proposed factors for those of your fuel, region and year (`carbonseal-accounting methods "
-            f"show {method.name}` lists what each parameter takes). Keys that begin with _ are remarks. A "
-            "factor may be {set, key} or, if allowed, {declared: {value, unit, kind, region, year, source}}. "
-            "An amount may be one {value, unit} for the period, or a list of {month, value, unit}, one for "
-            "every month."
+            f"Replace every text that begins with {OPEN}; delete source streams you do not have; swap the "
+            "proposed factors for those of your fuel, region and year (`carbonseal-accounting methods show "
+            f"{method.name}` says what each parameter takes, `carbonseal-accounting factors SET@VERSION` "
+            "lists keys). Keys that begin with _ are remarks. A factor may be {set, key} or, if allowed, "
+            "{declared: {value, unit, kind, region, year, source}}. An amount may be one {value, unit} for "
+            "the period, or a list of {month, value, unit}, one for every month."
         ),
         "method": method.name,
         "period": {

@@ -221,6 +221,17 @@ def test_help_shows_an_example(capfdbinary, arguments):
     assert "example" in capfdbinary.readouterr()[0].decode()
 
 
+def test_factors_are_listed_with_value_unit_and_certainty(capfdbinary):
+    _, sets, _ = run(capfdbinary, "factors")
+    assert "CN-GRID@1.0.0" in [line.split()[0] for line in sets.splitlines()]
+    _, lines, _ = run(capfdbinary, "factors", "CN-GRID@1.0.0", "--kind", "residual")
+    assert "CN.residual.2023  0.6096 tCO2/MWh  residual  verified" in lines
+    _, shown, _ = run(capfdbinary, "factors", "CN-HEAT@1.0.0", "--json")
+    assert json.loads(shown)[0]["value"] == "0.11"
+    assert run(capfdbinary, "factors", "CN-GRID@1.0.0", "--kind", "magic")[0] == 2
+    assert run(capfdbinary, "factors", "X@1.0.0")[0] == 2
+
+
 def test_bad_usage_exits_2():
     with pytest.raises(SystemExit) as stopped:
         main(["compute"])
