@@ -1,4 +1,4 @@
-"""Builds real offline evidence of a LogAnchor: headers, state and storage tries, heads. No node is involved."""
+"""Builds real offline evidence of a LogAnchor: headers, tries and heads. No node is involved."""
 
 from __future__ import annotations
 

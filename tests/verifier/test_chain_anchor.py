@@ -1,0 +1,111 @@
+"""`--rpc`: a live node is asked over real HTTP, and what it answers is compared, never believed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from bundle_factory import HOUR, caught, honest, reason
+from chain_evidence import CHAIN_ID, HEAD_KEY
+
+from carbonseal_attest.anchor import storage_slots
+
+
+class Node:
+    """A JSON-RPC node on loopback with the methods that the check asks; its answers can be changed."""
+
+    def __init__(self, world) -> None:
+        head, profile = world.chain.heads[-1], world.chain.profile()
+        slots = storage_slots(profile.log_id, profile.slot)
+        packed = (head.anchored_at // 1000).to_bytes(5, "big") + head.tree_size.to_bytes(7, "big") + HEAD_KEY
+        self.words = {f"0x{slots[0].hex()}": packed, f"0x{slots[1].hex()}": head.root_hash}
+        self.answers = {
+            "eth_chainId": hex(CHAIN_ID),
+            "eth_getBlockByNumber": {"hash": f"0x{profile.trusted_blocks[0].block_hash.hex()}"},
+        }
+        self.raw: bytes | None = None
+        node = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = node.raw if node.raw is not None else json.dumps(node.answer(request)).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, request):
+        method = request["method"]
+        if method == "eth_getStorageAt":
+            word = self.words.get(request["params"][1], bytes(32))
+            return {"jsonrpc": "2.0", "id": 1, "result": f"0x{word.hex()}"}
+        return {"jsonrpc": "2.0", "id": 1, "result": self.answers[method]}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return honest()
+
+
+@pytest.fixture
+def node(world):
+    node = Node(world)
+    yield node
+    node.server.shutdown()
+    node.server.server_close()
+
+
+def check(world, node):
+    return world.check(rpc_url=node.url, at=world.now + HOUR)
+
+
+def test_passes_when_the_node_agrees(world, node):
+    result = check(world, node)
+    assert result.has_passed
+    assert "the node agrees" in reason(result, "anchor")
+
+
+def test_passes_when_the_chain_has_gone_on(world, node):
+    slot = next(iter(node.words))
+    size = world.chain.heads[-1].tree_size + 5
+    node.words[slot] = node.words[slot][:5] + size.to_bytes(7, "big") + HEAD_KEY
+    assert check(world, node).has_passed
+
+
+def test_catches_a_node_of_another_chain(world, node):
+    node.answers["eth_chainId"] = "0x1"
+    assert caught(check(world, node)) == "anchor"
+
+
+def test_catches_a_trusted_block_that_the_node_does_not_know(world, node):
+    node.answers["eth_getBlockByNumber"] = None
+    assert caught(check(world, node)) == "anchor"
+
+
+def test_catches_a_node_whose_head_is_behind_the_evidence(world, node):
+    slot = next(iter(node.words))
+    node.words[slot] = node.words[slot][:5] + (1).to_bytes(7, "big") + HEAD_KEY
+    assert caught(check(world, node)) == "anchor"
+
+
+def test_catches_a_node_with_another_root_at_the_same_size(world, node):
+    node.words[list(node.words)[1]] = b"\x01" * 32
+    assert caught(check(world, node)) == "anchor"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"noise", b"[]", b'{"error": 1}', b'{"result": 7}', b'{"result": "0xzz"}']
+)
+def test_any_answer_of_a_node_gives_an_outcome(world, node, raw):
+    node.raw = raw
+    assert caught(check(world, node)) == "anchor"

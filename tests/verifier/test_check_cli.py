@@ -1,0 +1,118 @@
+"""`carbonseal-verifier check`: what it prints, what it writes, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bundle_factory import HOUR, honest, signer, to_bytes
+
+from carbonseal_attest.instants import format_instant
+from carbonseal_attest.trust import format_trust_file, sign_trust_file
+from carbonseal_verifier.cli import main
+
+
+@pytest.fixture(scope="module")
+def world():
+    return honest()
+
+
+@pytest.fixture
+def files(world, tmp_path):
+    bundle, trust = tmp_path / "evidence.bundle", tmp_path / "trust.toml"
+    bundle.write_bytes(to_bytes(world.bundle()))
+    trust.write_bytes(sign_trust_file(format_trust_file(world.trust()), signer("publisher")))
+    return str(bundle), str(trust)
+
+
+def test_prints_the_publisher_first_then_a_line_a_step_and_exits_0(world, files, capsys):
+    bundle, trust = files
+    at = format_instant(world.now + HOUR)
+    assert main(["check", bundle, "--trust", trust, "--at", at]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == 'trust file: the demo ("made by the demo")'
+    assert lines[1].startswith("  SHA-256 ")
+    assert lines[2].startswith("trust-file")
+    assert len(lines) == 2 + 18 + 1
+    assert lines[-1].startswith("PASSED")
+
+
+def test_writes_the_result_as_json(world, files, tmp_path, capsys):
+    bundle, trust = files
+    out = tmp_path / "result.json"
+    main(["check", bundle, "--trust", trust, "--at", format_instant(world.now), "--json", str(out)])
+    result = json.loads(out.read_text())
+    assert result["passed"] is True
+    assert result["publisher"] == "the demo"
+    assert {"name", "required", "outcome", "reason"} == set(result["steps"][0])
+
+
+def test_json_on_standard_output_is_alone_there(world, files, capsys):
+    bundle, trust = files
+    main(["check", bundle, "--trust", trust, "--at", format_instant(world.now), "--json", "-"])
+    assert json.loads(capsys.readouterr().out)["passed"] is True
+
+
+def test_exits_1_when_a_step_fails_and_names_it(world, files, capsys):
+    bundle, trust = files
+    late = format_instant(world.now + 100 * HOUR)
+    assert main(["check", bundle, "--trust", trust, "--at", late]) == 1
+    assert "NOT PASSED: caught at step freshness" in capsys.readouterr().out
+
+
+def test_exits_1_for_a_file_that_is_no_bundle(files, tmp_path, capsys):
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"PK\x03\x04 not a bundle")
+    assert main(["check", str(noise), "--trust", files[1]]) == 1
+    assert "NOT PASSED: caught at step container" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", [b"", b"not toml [", b'format = "carbonseal-trust/v1"\n', b"\xff\xfe"])
+def test_exits_2_for_a_broken_trust_file_with_one_line(files, tmp_path, capsys, text):
+    trust = tmp_path / "broken.toml"
+    trust.write_bytes(text)
+    assert main(["check", files[0], "--trust", str(trust)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_exits_2_for_a_trust_file_whose_signature_fails(files, tmp_path, capsys):
+    trust = tmp_path / "forged.toml"
+    trust.write_bytes(Path(files[1]).read_bytes().replace(b"the demo", b"the moon", 1))
+    assert main(["check", files[0], "--trust", str(trust)]) == 2
+
+
+def test_exits_2_for_bad_usage(files, tmp_path, capsys):
+    bundle, trust = files
+    assert main(["check", str(tmp_path / "none"), "--trust", trust]) == 2
+    assert main(["check", str(tmp_path), "--trust", trust]) == 2
+    assert main(["check", bundle, "--trust", str(tmp_path / "none")]) == 2
+    assert main(["check", bundle, "--trust", trust, "--at", "yesterday"]) == 2
+    with pytest.raises(SystemExit) as error:
+        main(["check", bundle])
+    assert error.value.code == 2
+
+
+def test_a_node_that_does_not_answer_fails_the_anchor_step(world, files, capsys):
+    bundle, trust = files
+    arguments = ["check", bundle, "--trust", trust, "--at", format_instant(world.now)]
+    assert main([*arguments, "--rpc", "http://127.0.0.1:9"]) == 1
+    assert "the node does not answer eth_chainId" in capsys.readouterr().out
+
+
+def test_an_address_that_is_none_fails_the_anchor_step(world, files, capsys):
+    bundle, trust = files
+    arguments = ["check", bundle, "--trust", trust, "--at", format_instant(world.now)]
+    assert main([*arguments, "--rpc", "nowhere"]) == 1
+    assert "caught at step anchor" in capsys.readouterr().out
+
+
+def test_says_when_an_anchor_is_not_required(tmp_path, capsys):
+    world = honest(with_anchor=False)
+    bundle, trust = tmp_path / "evidence.bundle", tmp_path / "trust.toml"
+    bundle.write_bytes(to_bytes(world.bundle()))
+    relaxed = replace(world.trust(), is_anchor_required=False)
+    trust.write_text(format_trust_file(relaxed))
+    assert main(["check", str(bundle), "--trust", str(trust), "--at", format_instant(world.now)]) == 0
+    assert "(not required)" in capsys.readouterr().out
