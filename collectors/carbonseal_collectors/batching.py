@@ -251,6 +251,8 @@ def _silent_slots(
     for step in sorted(set(steps.values())):
         points = sorted(point for point, its_step in steps.items() if its_step == step)
         for slot in grid(step, time_zone, *interval):
+            if slot + step > interval[1]:
+                break  # not over yet: a flush in the middle of it
             missing: dict[tuple[str, str], list[str]] = {}
             for point in points:
                 if (point, slot) not in usable:

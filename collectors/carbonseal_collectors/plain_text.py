@@ -6,5 +6,5 @@ from carbonseal_attest.identifiers import is_plain_text
 
 
 def as_plain_text(text: str, limit: int) -> str:
-    """Returns at most `limit` characters of `text`, with a question mark for each that a reader cannot see."""
+    """At most `limit` characters of `text`, with a question mark for each that a reader cannot see."""
     return "".join(c if is_plain_text(c) else "?" for c in text[:limit])

@@ -190,6 +190,10 @@ def _cross_check(table: Table) -> dict[str, Any]:
 
 
 def _check_references(body: Mapping[str, Any], file: str) -> None:
+    for kind in ("measurements", "source_streams", "cross_checks"):
+        ids = [item["id"] for item in body[kind]]
+        if len(set(ids)) != len(ids):
+            raise PlanInvalid(f"{file}: {kind}", "one id is used twice", "give each its own")
     known = [item["id"] for item in body["measurements"]]
     named = [
         (f"source_streams.{stream['id']}", part["measurement"])
@@ -206,10 +210,6 @@ def _check_references(body: Mapping[str, Any], file: str) -> None:
             raise PlanInvalid(
                 f"{file}: {place}", f"{ref!r} is no measurement of the plan", "add or correct it"
             )
-    for kind in ("measurements", "source_streams", "cross_checks"):
-        ids = [item["id"] for item in body[kind]]
-        if len(set(ids)) != len(ids):
-            raise PlanInvalid(f"{file}: {kind}", "one id is used twice", "give each its own")
 
 
 def _bilingual(table: Table) -> dict[str, str]:

@@ -45,7 +45,8 @@ files = ["*.csv*"]
 code = "m-one"
 name = "One"
 points = [
-  {{ point = "energy", from = "kWh", quantity = "active_energy", form = "interval", unit = "kW.h", step = "1 h" }},
+  {{ point = "energy", from = "kWh", quantity = "active_energy", form = "interval", unit = "kW.h", step = "1
+  h" }},
 ]
 """
 

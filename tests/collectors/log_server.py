@@ -1,7 +1,7 @@
 """A small but real log behind real HTTP, for uplink tests: Merkle tree, signed checkpoints, signed receipts.
 
-It registers what the trust protocol admits (section 2: one statement a place, chained, a void continues for what it
-stands for) and can be told to be down, to lose its answers, to refuse, and to lie.
+It registers what the trust protocol admits (section 2: one statement a place, chained, a void continues for
+what it stands for) and can be told to be down, to lose its answers, to refuse, and to lie.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import cbor2
@@ -27,7 +28,7 @@ GENESIS = b"genesis of a test log"
 
 
 class LogServer:
-    """One log. `mode`: ok, down (503), lost (registers, then drops the answer), silent (no answer in time)."""
+    """One log. `mode`: ok, down (503), lost (registers and drops the answer), silent (answers late)."""
 
     def __init__(self) -> None:
         self.key = Ed25519Signer.from_seed(b"\x07" * 32)
@@ -62,7 +63,7 @@ class LogServer:
             target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
 
-    def __enter__(self) -> LogServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -82,7 +83,8 @@ class LogServer:
         index = self.index[digest]
         path = inclusion_path(index, len(hashes), self._node(hashes))
         return make_receipt(
-            self.key, log_host="log.test.example", origin=ORIGIN, tree_size=len(hashes), index=index, path=path,
+            self.key, log_host="log.test.example", origin=ORIGIN, tree_size=len(hashes),
+            index=index, path=path,
             root=root_of(hashes),
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -237,8 +238,9 @@ def test_no_statement_of_a_real_export_overlaps_another(repository_root: Path, s
         is_silence_open=True,
     )
     readings = [batch.interval for batch in found.batches if batch.kind == "readings"]
-    assert all(earlier[1] <= later[0] for earlier, later in zip(readings, readings[1:], strict=False))
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(readings))
     silent = [batch.interval for batch in found.batches if batch.kind == "gap"]
-    # 28 gaps by local stamps; one more is the second 01:00 of 3 November 2024, which the file has only once.
+    # 28 gaps by local stamps; one more is the second 01:00 of 3 November 2024, which the file has only
+    # once.
     assert len(silent) == 29
     assert max(end - start for start, end in silent) == 13 * HOUR

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 from decimal import Decimal
 
@@ -77,7 +76,7 @@ def test_marks_tell_the_same_reading_from_another_one():
 def test_a_key_file_is_made_once_for_its_owner_only_and_opens_with_its_passphrase(tmp_path):
     config = csv_gateway(tmp_path)
     signer = write_new_key(config.key_file, "correct horse")
-    assert stat.S_IMODE(os.stat(config.key_file).st_mode) == 0o600
+    assert stat.S_IMODE(config.key_file.stat().st_mode) == 0o600
     assert load_signer(config, {"TEST_PASSPHRASE": "correct horse"}).public == signer.public
     assert signer.seed not in config.key_file.read_bytes()
     with pytest.raises(KeyUnusable, match="name a file that does not exist yet"):

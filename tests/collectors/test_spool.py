@@ -81,7 +81,8 @@ def test_refuses_a_statement_that_is_not_the_next_of_its_stream(tmp_path):
     spool = open_spool(tmp_path)
     with pytest.raises(SpoolRefused, match="does not follow -1"):
         spool.append(
-            kid=b"k" * 32, stream="s", sequence=1, digest=b"d" * 32, kind="gap", interval=(0, 1), statement=b"",
+            kid=b"k" * 32, stream="s", sequence=1, digest=b"d" * 32, kind="gap", interval=(0, 1),
+            statement=b"",
             content=b"",
         )  # fmt: skip
     assert spool.head(b"k" * 32, "s").next_sequence == 0
@@ -91,10 +92,14 @@ def test_refuses_a_statement_that_is_not_the_next_of_its_stream(tmp_path):
 def test_says_when_it_is_full_and_loses_nothing(tmp_path):
     spool = open_spool(tmp_path, max_bytes=60_000)
     made = sealer(spool)
-    with pytest.raises(SpoolFull, match="more than spool_max_bytes"):
+
+    def fill() -> None:
         for hour in range(1_000):
             spool.check_room()
             made.seal(batch(hour))
+
+    with pytest.raises(SpoolFull, match="more than spool_max_bytes"):
+        fill()
     assert_chained(chain(spool))
     spool.close()
 
@@ -269,9 +274,9 @@ def test_what_was_committed_survives_kill_nine_at_any_moment(tmp_path, is_long_r
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "ready"
-        # The moment of the kill is drawn by how much was told plus a little, so that it falls inside a write.
-        for _ in range(moments.randrange(1, 25)):
-            told.append(process.stdout.readline().strip())
+        # The moment of the kill is drawn by how much was told plus a little, so that it falls inside a
+        # write.
+        told += [process.stdout.readline().strip() for _ in range(moments.randrange(1, 25))]
         time.sleep(moments.random() / 200)
         process.send_signal(signal.SIGKILL)
         told += [line.strip() for line in process.stdout if len(line.strip()) == 64]

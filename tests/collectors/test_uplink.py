@@ -171,7 +171,7 @@ def test_a_receipt_of_another_key_is_not_believed(site):
 
 def test_a_receipt_for_another_statement_is_not_believed(site):
     honest = site.server.receipt
-    site.server.receipt = lambda digest: honest(site.server.statements[0].digest)
+    site.server.receipt = lambda _: honest(site.server.statements[0].digest)
     site.uplink.drain()
     assert len(site.spool.receipted()) == 1
     assert "receipt is not believed" in site.spool.problems()[0]["problem"]
@@ -180,7 +180,7 @@ def test_a_receipt_for_another_statement_is_not_believed(site):
 def test_a_log_that_forgot_what_it_accepted_gets_it_again(site):
     honest = site.server.receipt
     site.uplink.drain(with_receipts=False)
-    site.server.receipt = lambda digest: None
+    site.server.receipt = lambda _: None
     site.uplink.drain()
     assert site.spool.counts()["queued"] == 8
     site.server.receipt = honest
@@ -230,7 +230,7 @@ def test_a_large_content_is_put_first(site, monkeypatch):
 @pytest.mark.parametrize("answer", [b"", b"\x80", b"\x83\x01\x02\x03", b"\xff" * 9, b"{}"])
 def test_a_senseless_answer_is_never_a_loss(site, answer):
     honest = site.server._route
-    site.server._route = lambda *a: (200, answer, "application/cbor")
+    site.server._route = lambda *_: (200, answer, "application/cbor")
     assert site.uplink.drain().failure
     site.server._route = honest
     assert site.uplink.drain().logged == 8
