@@ -1,0 +1,123 @@
+"""The pages of docs/spec say what the code does: tables, labels, example bytes and limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import example_contents
+import pytest
+import schema_tables
+import write_vectors
+
+from carbonseal_attest import statement as envelope
+from carbonseal_attest.contents import KINDS
+from carbonseal_attest.identifiers import is_plain_text
+from carbonseal_attest.trust import TrustFile
+
+TABLES = schema_tables.tables()
+_CELL = re.compile(r"(?<!\\)\|")
+
+
+@pytest.fixture(scope="session")
+def spec(repository_root: Path) -> Path:
+    return repository_root / "docs" / "spec"
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        if line.startswith("|"):
+            yield [cell.strip() for cell in _CELL.split(line)[1:-1]]
+
+
+def section(text: str, title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert found, f"no section {title}"
+    return found[1]
+
+
+def hex_blocks(text: str) -> list[bytes]:
+    blocks = re.findall(r"^```\n((?:[0-9a-f]+\n)+)```$", text, re.MULTILINE)
+    return [bytes.fromhex(block.replace("\n", "")) for block in blocks]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_registry_on_the_page_is_the_registry(spec: Path, kind: str) -> None:
+    entry = KINDS[kind]
+    flags = [entry.is_public, entry.is_stored_first, entry.has_interval]
+    expected = [
+        f"`{kind}`",
+        str(entry.version),
+        entry.log,
+        entry.signer,
+        *("yes" if f else "no" for f in flags),
+    ]
+    page = (spec / "contents.md").read_text(encoding="utf-8")
+    assert expected in list(rows(section(page, "Registry")))
+    assert section(page, kind)
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES))
+def test_fields_and_types_on_the_page_are_those_of_the_schema(spec: Path, kind: str) -> None:
+    page = (spec / "contents.md").read_text(encoding="utf-8")
+    shown = [(row[0].strip("`"), row[1]) for row in rows(section(page, kind)) if row[0].startswith("`")]
+    assert shown == TABLES[kind]
+
+
+def test_only_readings_are_described_by_hand() -> None:
+    assert set(TABLES) == set(KINDS) - {"readings"}
+
+
+def test_page_of_contents_opens_with_bytes_of_the_example(spec: Path) -> None:
+    page = (spec / "contents.md").read_text(encoding="utf-8")
+    assert hex_blocks(page)[0] == example_contents.content("gap")
+
+
+def test_list_of_refused_characters_on_the_page_is_complete(spec: Path) -> None:
+    page = (spec / "contents.md").read_text(encoding="utf-8")
+    listed = re.search(r"none of these code points: U\+(.*?), and everything from 3FFFE on", page, re.DOTALL)
+    assert listed
+    ranges = [item.strip().split("–") for item in listed[1].replace("\n", " ").split(",")]
+    refused = {c for item in ranges for c in range(int(item[0], 16), int(item[-1], 16) + 1)}
+    for code in range(0x40000):
+        assert is_plain_text(chr(code)) == (code not in refused and code < 0x3FFFE), hex(code)
+
+
+def test_page_of_statements_shows_the_example_and_every_label(spec: Path) -> None:
+    page = (spec / "statement.md").read_text(encoding="utf-8")
+    assert hex_blocks(page)[0] == write_vectors.statement().raw
+    assert write_vectors.statement().digest.hex() in page
+    labels = {int(row[0]) for row in rows(section(page, "Labels")) if re.fullmatch(r"-?\d+", row[0])}
+    names = ("ORIGIN", "STREAM", "SEQUENCE", "PREVIOUS", "INTERVAL", "CHECKPOINT", "TREE_SIZE")
+    assert labels == {1, 4, 15, 16, 258, 259, *(getattr(envelope, name) for name in names)}
+
+
+def test_page_of_the_log_shows_checkpoint_and_receipt_of_the_vectors(spec: Path) -> None:
+    page = (spec / "log.md").read_text(encoding="utf-8")
+    assert write_vectors.read_vectors("checkpoint.json")[0]["note"] in page
+    assert bytes.fromhex(write_vectors.read_vectors("receipt.json")[0]["receipt"]) in hex_blocks(page)
+
+
+def test_page_of_epochs_shows_entry_and_proof_of_the_vectors(spec: Path) -> None:
+    page = (spec / "epochs-and-anchor.md").read_text(encoding="utf-8")
+    first = write_vectors.read_vectors("epoch.json")[0]
+    assert [bytes.fromhex(first[name]) for name in ("epoch_entry", "map_entry", "map_proof")] == hex_blocks(
+        page
+    )
+
+
+def test_page_of_bundles_opens_with_the_bytes_of_the_example(spec: Path) -> None:
+    page = (spec / "bundle.md").read_text(encoding="utf-8")
+    whole = bytes.fromhex(write_vectors.read_vectors("bundle.json")[0]["bundle"])
+    assert whole.startswith(hex_blocks(page)[0])
+    for name in write_vectors.read_vectors("bundle.json")[0]["members"]:
+        assert f"`{name.split('/')[0]}" in page
+
+
+def test_page_of_trust_files_opens_with_a_file_that_parses(spec: Path) -> None:
+    page = (spec / "trust-file.md").read_text(encoding="utf-8")
+    example = re.search(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert example
+    trust = TrustFile.parse(example[1].encode())
+    assert trust.signed_by == example_contents.key("registrar").public
