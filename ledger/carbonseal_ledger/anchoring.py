@@ -36,6 +36,7 @@ class AnchorNotReady(LedgerError):
 class AnchorRecord:
     """One head of the log of logs and how far its anchor has come; block fields are None until it is mined.
 
+    `transaction_hash` is the one mined, before that the newest one signed; None for a head that others sent.
     `anchored_at` is the block's time in ms since 1970 UTC. `problem` is what the chain last said against it.
     """
 
@@ -270,12 +271,14 @@ class Anchorer:
             return []
 
     def _record(self, step: AnchoringStep) -> AnchorRecord:
-        transactions = self._journal.transactions(step) if step.nonce is not None else []
+        transaction_hash = step.transaction_hash
+        if step.state not in MINED and step.nonce is not None:
+            transaction_hash = self._journal.transactions(step)[0].transaction_hash
         return AnchorRecord(
             tree_size=step.new_size,
             root_hash=step.root_hash,
             state=AnchorState(step.state),
-            transaction_hash=transactions[0].transaction_hash if transactions else None,
+            transaction_hash=transaction_hash,
             block_number=step.block_number,
             block_hash=step.block_hash,
             anchored_at=step.block_at,

@@ -140,15 +140,22 @@ class Journal:
             if mine is not None:
                 mine.state, mine.problem, mine.changed_at = AnchorState.SENT, None, self._clock()
 
-    def mined(self, step: AnchoringStep, block: Block, gas_used: int | None) -> None:
-        """Note the block that holds the step."""
+    def mined(
+        self,
+        step: AnchoringStep,
+        block: Block,
+        *,
+        transaction_hash: bytes | None = None,
+        gas_used: int | None = None,
+    ) -> None:
+        """Note the block that holds the step, and our transaction in it unless others sent it."""
         with self._locked() as session:
             mine = self._same(session, step)
             if mine is None:
                 return
             mine.state, mine.problem, mine.changed_at = AnchorState.MINED, None, self._clock()
             mine.block_number, mine.block_hash, mine.block_at = block.number, block.block_hash, block.block_at
-            mine.gas_used = gas_used
+            mine.transaction_hash, mine.gas_used = transaction_hash, gas_used
 
     def reorganised(self, step: AnchoringStep) -> None:
         """Note that the step's block is no longer in the chain."""
@@ -157,7 +164,8 @@ class Journal:
             if mine is None:
                 return
             mine.state, mine.changed_at = AnchorState.REORGANISED, self._clock()
-            mine.block_number = mine.block_hash = mine.block_at = mine.gas_used = None
+            mine.block_number = mine.block_hash = mine.block_at = None
+            mine.transaction_hash = mine.gas_used = None
 
     def settle(self, step: AnchoringStep, state: AnchorState) -> None:
         """Move a mined step to safe or final."""

@@ -189,13 +189,16 @@ class AnchoringMachine:
             block = self._chain.block(tx_receipt.block_number)
             if block.block_hash != tx_receipt.block_hash:
                 return False  # the chain is being reorganised under us; look again later
-            self._conclude(step, block, tx_receipt)
+            self._conclude(step, block, transaction.transaction_hash, tx_receipt)
             return True
         return False
 
-    def _conclude(self, step: AnchoringStep, block: Block, tx_receipt: TxReceipt) -> None:
+    def _conclude(
+        self, step: AnchoringStep, block: Block, transaction_hash: bytes, tx_receipt: TxReceipt
+    ) -> None:
         if tx_receipt.is_success and self._is_done(step, block.number):
-            self._journal.mined(step, block, tx_receipt.gas_used)
+            gas_used = tx_receipt.gas_used
+            self._journal.mined(step, block, transaction_hash=transaction_hash, gas_used=gas_used)
         elif not self._adopt(step):
             self._retry(step, f"the transaction in block {block.number} reverted")
 
@@ -228,7 +231,7 @@ class AnchoringMachine:
             step.contract, step.log_id, self.scan_from(step.contract), end
         ):
             if (mined.head.tree_size, mined.head.root_hash) == (step.new_size, step.root_hash):
-                self._journal.mined(step, mined.block, None)
+                self._journal.mined(step, mined.block)
                 return True
         return False
 

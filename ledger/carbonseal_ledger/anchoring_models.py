@@ -68,6 +68,10 @@ class AnchoringStep(Base):
     proof: Mapped[bytes] = mapped_column(LargeBinary, doc="concatenated 32-byte nodes")
     nonce: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(Integer, doc="nonces used up without success")
+    transaction_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        doc="the one of our transactions that was mined; null while none is, or when others sent it",
+    )
     block_number: Mapped[int | None] = mapped_column(BigInteger)
     block_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     block_at: Mapped[int | None] = mapped_column(BigInteger)

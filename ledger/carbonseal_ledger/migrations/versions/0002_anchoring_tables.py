@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("proof", sa.LargeBinary, nullable=False),
         sa.Column("nonce", sa.BigInteger, nullable=True),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("transaction_hash", sa.LargeBinary, nullable=True),
         sa.Column("block_number", sa.BigInteger, nullable=True),
         sa.Column("block_hash", sa.LargeBinary, nullable=True),
         sa.Column("block_at", sa.BigInteger, nullable=True),
