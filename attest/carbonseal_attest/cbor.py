@@ -14,6 +14,7 @@ import cbor2
 from carbonseal_attest.errors import EncodingError
 
 MAX_SIZE: Final = 1 << 20  # bytes of one value; larger things are split into members or tiles
+MAX_ITEMS: Final = 2_000_000  # of one value; an empty array is one byte to send and sixty to hold
 MAX_DEPTH: Final = 16  # nested containers; our deepest schema needs 9
 _MAX_INT: Final = (1 << 64) - 1
 _MIN_INT: Final = -(1 << 64)
@@ -65,10 +66,12 @@ def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH)
         max_depth: greatest number of nested containers.
 
     Raises:
-        EncodingError: too large, too deep, not CBOR, trailing bytes, or not the deterministic form.
+        EncodingError: too large, too many items, too deep, not CBOR, more bytes, or not the deterministic form.
     """
     if len(data) > max_size:
         raise _refusal(f"{len(data)} bytes, and at most {max_size} are read")
+    if len(data) > MAX_ITEMS:
+        _check_item_count(data)
     try:
         value = cbor2.loads(
             data,
@@ -84,6 +87,20 @@ def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH)
     if cbor2.dumps(value, canonical=True) != data:
         raise _refusal("not the deterministic encoding of its value (RFC 8949 §4.2.1)")
     return value
+
+
+def _check_item_count(data: bytes) -> None:
+    """Refuse more than MAX_ITEMS heads; whatever else is wrong with the bytes is left to the decoder."""
+    at = count = 0
+    while at < len(data):
+        count += 1
+        if count > MAX_ITEMS:
+            raise _refusal(f"holds more than {MAX_ITEMS} items")
+        initial = data[at]
+        major, width = initial >> 5, (1 << (initial & 31) - 24) if 24 <= initial & 31 <= 27 else 0
+        at += 1 + width
+        if major in (2, 3):
+            at += int.from_bytes(data[at - width : at], "big") if width else initial & 31
 
 
 def _admit(value: Any, depth: int) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_attest import cbor
-from carbonseal_attest.errors import EncodingError, ProofInvalid, StatementInvalid
+from carbonseal_attest.errors import EncodingError, IdentifierInvalid, ProofInvalid, StatementInvalid
+from carbonseal_attest.identifiers import check_code
 from carbonseal_attest.keys import ED25519, PublicKey
 from carbonseal_attest.merkle import MAX_PATH, MAX_TREE_SIZE, leaf_hash, root_from_inclusion
 from carbonseal_attest.signing import Signer
@@ -64,7 +65,7 @@ class Receipt:
                             return cls._read(protected, labels, cbor.decode(proof, max_depth=3), signature)
                 case _:
                     pass
-        except EncodingError as error:
+        except (EncodingError, IdentifierInvalid) as error:
             raise _refusal(error.reason) from error
         raise _refusal("not a detached COSE receipt with one inclusion proof")
 
@@ -94,6 +95,7 @@ class Receipt:
             case {1: str(issuer), 2: str(subject)} if (
                 len(claims) == 2 and subject == origin and isinstance(kid, bytes) and len(kid) == 32
             ):
+                check_code(issuer)
                 return cls(issuer, subject, kid, size, index, tuple(path), protected, signature)
             case _:
                 raise _refusal("header does not name host and log")

@@ -93,6 +93,20 @@ def test_refuses_value_larger_than_the_limit() -> None:
         cbor.decode(cbor.encode(b"\0" * 100), max_size=101)
 
 
+def test_refuses_many_small_items_before_they_are_built() -> None:
+    data = b"\x9a\x00\xff\xff\xfb" + b"\x80" * 0xFFFFFB  # 16 MiB of empty arrays would take a gigabyte
+    before = time.process_time()
+    with pytest.raises(EncodingError, match="more than 2000000 items"):
+        cbor.decode(data, max_size=1 << 24)
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("size", [0, 23, 24, 255, 256, 65_535, 65_536])
+def test_large_value_with_few_items_is_read(size: int) -> None:
+    value = [b"\0" * 2_100_000, b"x" * size, [1, 300, -70_000, 1 << 40], {"k": "v" * size}, None, True]
+    assert cbor.decode(cbor.encode(value), max_size=1 << 24) == value
+
+
 def test_refuses_one_level_of_nesting_beyond_the_limit() -> None:
     assert cbor.decode(b"\x81" * 3 + b"\x00", max_depth=3) == [[[0]]]
     with pytest.raises(EncodingError):

@@ -133,6 +133,7 @@ def test_refuses_malformed_proof(proof: list[Any]) -> None:
         {15: {1: "h-examplehost", 2: REGISTER}},
         {15: {1: "h-examplehost", 2: DATA, 6: 0}},
         {15: {1: 5, 2: DATA}},
+        {15: {1: "Example host", 2: DATA}},
         {3: 0},
     ],
     ids=repr,
