@@ -30,7 +30,7 @@ _REGISTRY_HOSTS = re.compile(
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*\ssrc=\"([^\"]+)\"|!\[[^\]]*\]\(([^)\s]+)\)")
 _CODE_BLOCK = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 # A help block in the docs: a marker, then a fenced block.
-_HELP_BLOCK = re.compile(r"<!-- help: ([a-z][\w -]*) -->\n```[a-z]*\n(.*?)\n```", re.DOTALL)
+HELP_BLOCK = re.compile(r"<!-- help: ([a-z][\w -]*) -->\n```[a-z]*\n(.*?)\n```", re.DOTALL)
 _BINARY_OR_DATA = {".csv", ".gz", ".ico", ".jpg", ".pdf", ".png", ".ttf", ".woff2", ".zip", ".bin", ".cbor"}
 
 
@@ -82,26 +82,28 @@ def broken_links(path: Path, text: str) -> list[str]:
     return findings
 
 
+def printed_help(command: str) -> str | None:
+    """What `command --help` prints at 100 columns; None when the command fails."""
+    program, *arguments = command.split()
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / program, *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"COLUMNS": "100", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
+        timeout=60,
+    )
+    return None if done.returncode else done.stdout.rstrip()
+
+
 def stale_help(path: Path, text: str) -> list[str]:
     """Help blocks that differ from what the command prints."""
-    findings = []
-    for command, shown in _HELP_BLOCK.findall(text):
-        program, *arguments = command.split()
-        binary = ROOT / ".venv" / "bin" / program
-        printed = subprocess.run(
-            [binary, *arguments, "--help"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"COLUMNS": "100", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
-            timeout=60,
-        )
-        if printed.returncode or printed.stdout.rstrip() != shown.rstrip():
-            findings.append(
-                f"{path.relative_to(ROOT)}: help of '{command}' is not what the command prints; "
-                "paste it anew (COLUMNS=100)"
-            )
-    return findings
+    return [
+        f"{path.relative_to(ROOT)}: help of '{command}' is not what the command prints; "
+        "run .venv/bin/python infra/develop/paste_help.py"
+        for command, shown in HELP_BLOCK.findall(text)
+        if printed_help(command) != shown.rstrip()
+    ]
 
 
 def main() -> int:
