@@ -77,7 +77,7 @@ class Table:
         if key in self._values:
             return self._values[key]
         if default is REQUIRED:
-            self.refuse(key, "is missing", f"add {key} to [{self.path or 'the file'}]")
+            self.refuse(key, "is missing", f"add {key} to [{_without_numbers(self.path) or 'the file'}]")
         return default
 
     def text(
@@ -162,14 +162,14 @@ class Table:
         """The sub-table `key`; an absent optional one is empty."""
         value = self.raw(key, {} if optional else REQUIRED)
         if not isinstance(value, dict):
-            self.refuse(key, "is not a table", f"write [{self._sub(key)}]")
+            self.refuse(key, "is not a table", f"write [{self._header(key)}]")
         return Table(value, file=self.file, path=self._sub(key), error=self._error)
 
     def tables(self, key: str, *, optional: bool = False, maximum: int = 10_000) -> list[Table]:
         """The array of tables `key`, each with its number in its path."""
         value = self.raw(key, [] if optional else REQUIRED)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            self.refuse(key, "is not an array of tables", f"write [[{self._sub(key)}]]")
+            self.refuse(key, "is not an array of tables", f"write [[{self._header(key)}]]")
         if len(value) > maximum:
             self.refuse(key, f"has more than {maximum} entries", "split the file")
         return [
@@ -191,8 +191,16 @@ class Table:
                 )
                 self.refuse(key, "is not a known key", f"remove it or correct it; {known}")
 
+    def _header(self, key: str) -> str:
+        return _without_numbers(self._sub(key))
+
     def _sub(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
+
+
+def _without_numbers(path: str) -> str:
+    """A key path as a TOML header writes it: `sources.meters` for `sources[0].meters`."""
+    return re.sub(r"\[[0-9]+\]", "", path)
 
 
 def parse_duration(value: object) -> int | None:

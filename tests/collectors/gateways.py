@@ -44,10 +44,14 @@ files = ["*.csv*"]
 [[sources.meters]]
 code = "m-one"
 name = "One"
-points = [
-  {{ point = "energy", from = "kWh", quantity = "active_energy", form = "interval", unit = "kW.h", step = "1
-  h" }},
-]
+
+[[sources.meters.points]]
+point = "energy"
+from = "kWh"
+quantity = "active_energy"
+form = "interval"
+unit = "kW.h"
+step = "1 h"
 """
 
 TIME = """

@@ -185,7 +185,7 @@ def test_a_dot_where_the_comma_is_the_separator_is_no_number(tmp_path):
 def test_numbers_keep_every_digit_and_the_scale_is_exact(tmp_path):
     config = csv_gateway(tmp_path)
     path = tmp_path / "gateway.toml"
-    path.write_text(path.read_text().replace('step = "1 h"', 'step = "1 h", scale = "0.001"'))
+    path.write_text(path.read_text().replace('step = "1 h"', 'step = "1 h"\nscale = "0.001"'))
     (tmp_path / "a.csv").write_text("time,kWh\n2026-01-01 00:00,129.58920000000091\n")
     (adapter,) = open_adapters(load_gateway_config(path)).values()
     assert adapter.poll(0).samples[0].value == Decimal("0.12958920000000091")

@@ -38,11 +38,11 @@ def write(folder: Path, old: str = "", new: str = "") -> Path:
         ('window = "civil_day"', 'window = "civil_day"\npoll = 1', r"sources\[0\]\.poll: is not a known key; .*poll_every"),
         ('code = "m-one"', "", r"sources\[0\]\.meters\[0\]\.code: is missing"),
         ('form = "interval"', 'form = "integral"', "'integral' is not known; use one of register, interval, instant"),
-        ('step = "1 h"', 'step = "1 h", scale = 0.1', "0.1 is not a plain decimal in quotes"),
-        ('step = "1 h"', 'step = "1 h", scale = "0"', "scale: is zero"),
+        ('step = "1 h"', 'step = "1 h"\nscale = 0.1', "0.1 is not a plain decimal in quotes"),
+        ('step = "1 h"', 'step = "1 h"\nscale = "0"', "scale: is zero"),
         ("[uplink]", '[uplink]\nlog_key = "abc"', r"uplink\.log_key: 'abc' has the wrong form"),
         ("[uplink]", "[uplink]\nbatch_statements = 0", r"uplink\.batch_statements: 0 is not an integer from 1"),
-        ("[[sources.meters]]", "[[sources.metres]]", r"sources\[0\]\.meters: is missing"),
+        ("[[sources.meters]]", "[[sources.metres]]", r"sources\[0\]\.meters: is not an array of tables; write \[\[sources\.meters\]\]"),
     ],
 )  # fmt: skip
 def test_refuses_a_bad_file_naming_place_and_remedy(tmp_path, old, new, said):
