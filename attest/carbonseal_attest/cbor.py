@@ -66,7 +66,7 @@ def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH)
         max_depth: greatest number of nested containers.
 
     Raises:
-        EncodingError: too large, too many items, too deep, not CBOR, more bytes, or not the deterministic form.
+        EncodingError: too large, too many items, too deep, no CBOR, or not the deterministic form.
     """
     if len(data) > max_size:
         raise _refusal(f"{len(data)} bytes, and at most {max_size} are read")
