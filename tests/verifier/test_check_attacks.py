@@ -46,6 +46,7 @@ from carbonseal_attest.bundle_layout import to_members
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.epoch import EpochMap, MapEntry
 from carbonseal_attest.keys import ED25519
 from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.statement import SignedStatement, sign_statement
@@ -528,6 +529,32 @@ def test_catches_a_map_proof_left_out_for_one_epoch_of_the_period(world):
     bundle = world.bundle()
     del bundle.maps[DATA][3]
     assert caught(world.check(bundle)) == "epochs"
+
+
+def test_catches_the_first_epochs_left_out_as_if_the_log_had_been_opened_later(world):
+    bundle = world.bundle()
+    del bundle.maps[DATA][1]
+    del bundle.maps[DATA][2]
+    result = world.check(bundle)
+    assert caught(result) == "epochs"
+    assert "no map proof for that epoch" in reason(result, "epochs")
+
+
+def test_catches_an_epoch_that_says_it_was_closed_before_the_ticks_it_holds():
+    class Backdating(World):
+        def close_epoch(self):
+            self.tick()
+            self.now -= 5 * HOUR
+            heads = [MapEntry(o, len(log.entries), log.root()) for o, log in self.logs.items()]
+            epoch_map = EpochMap(heads)
+            entry = epoch_map.close(len(self.epochs) + 1, self.now)
+            self.now += 5 * HOUR
+            self.epochs.append((entry, epoch_map))
+            self.log_of_logs.append(entry.encode())
+            root = root_of([leaf_hash(e) for e in self.log_of_logs])
+            self.chain.advance(len(self.log_of_logs), root, self.now)
+
+    assert caught(Backdating().found().measure().file().check()) == "epochs"
 
 
 def test_catches_the_newest_epoch_left_out(world):

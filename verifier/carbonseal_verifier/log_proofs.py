@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from carbonseal_attest.checkpoint import open_checkpoint
-from carbonseal_attest.epoch import EpochEntry
+from carbonseal_attest.epoch import EpochEntry, MapEntry
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
 
@@ -53,6 +53,7 @@ def check_epochs(case: Case) -> str:
         require(sizes == sorted(sizes), f"{origin}: its heads shrink between epochs")
         within = [n for n, head in heads.items() if head.tree_size >= view.section.first]
         require(set(numbers) <= set(within), f"{origin}: the entries begin after the head of a needed epoch")
+        _check_ticks(case, view, heads)
         is_register = origin in {party.register_origin for party in case.parties.values()}
         # That a register log is whole is a step of its own, which says what it means.
         reached = [n for n in within if not is_register or heads[n].tree_size <= view.section.end]
@@ -120,11 +121,42 @@ def _first_epoch(epochs: list[EpochEntry], start: int) -> int:
 def _expected_epochs(case: Case, origin: str, view: LogView, first: int) -> list[int]:
     """Return the epochs in which a log must have a head: all from `first` on, or from its opening.
 
-    A log that is there whole may begin later; that no earlier epoch knew it is shown where the bundle has its
-    first entries, and is otherwise the log host's word.
+    A log that is there whole may have been opened later. Then no tick of it may be older than the end of the
+    last epoch that is said not to have known it, or that epoch would have had to map it.
     """
     numbers = sorted(case.bundle.maps[origin])
     if not numbers:
         raise StepFailed(f"{origin}: no map proofs")
-    begins = first if view.section.first else max(first, numbers[0])
+    begins = first
+    if view.section.first == 0 and numbers[0] > first:
+        begins = numbers[0]
+        before = case.epochs[begins - 2].closed_at if begins <= len(case.epochs) else 0
+        ticks = _ticks(case, view)
+        require(
+            not ticks or ticks[0][1] >= before,
+            f"{origin}: it had ticks before epoch {begins - 1} was closed, and no map proof for that epoch",
+        )
     return list(range(begins, len(case.epochs) + 1))
+
+
+def _check_ticks(case: Case, view: LogView, heads: dict[int, MapEntry]) -> None:
+    """See that no epoch claims to have been closed before the ticks that it holds."""
+    ticks = _ticks(case, view)
+    at = latest = 0
+    for number, head in heads.items():
+        while at < len(ticks) and ticks[at][0] < head.tree_size:
+            latest = max(latest, ticks[at][1])
+            at += 1
+        require(
+            latest <= case.epochs[number - 1].closed_at,
+            f"{view.section.origin}: epoch {number} holds a tick from after its own closing time",
+        )
+
+
+def _ticks(case: Case, view: LogView) -> list[tuple[int, int]]:
+    found = []
+    for index, statement in enumerate(view.statements, view.section.first):
+        content = case.content(statement) if statement.header.kind == "tick" else None
+        if content is not None:
+            found.append((index, content.body["at"]))
+    return found

@@ -90,22 +90,25 @@ def sub_meter_sum(target: Target) -> Iterator[Observation]:
     if not common or not units:
         raise InputMissing(f"one interval with readings of all meters of {check['id']}")
     window = target.integer("window_hours") * _HOUR
-    sums: dict[int, list[Fraction]] = {}
+    denominator = lcm(*(f.denominator for f in factors))
+    whole_by, *parts_by = (int(f * denominator) for f in factors)
+    sums: dict[int, list[int]] = {}
     for at in common:
-        row = sums.setdefault((at - scope.start) // window, [Fraction(0), Fraction(0)])
-        row[0] += series[0][1][at] * factors[0]
-        row[1] += sum(values[at] * f for (_, values), f in zip(series[1:], factors[1:], strict=True))
+        row = sums.setdefault((at - scope.start) // window, [0, 0])
+        row[0] += series[0][1][at] * whole_by
+        row[1] += sum(values[at] * f for (_, values), f in zip(series[1:], parts_by, strict=True))
     percent = Fraction(parse_decimal(check.get("tolerance_percent") or "0"))
     found = [k for k in sorted(sums) if abs(sums[k][0] - sums[k][1]) * 100 > percent * abs(sums[k][0])]
     if found:
-        whole, parts = (sum((row[i] for row in sums.values()), Fraction(0)) for i in (0, 1))
+        unit = denominator * 10**scale
+        whole, parts = (Fraction(sum(row[i] for row in sums.values()), unit) for i in (0, 1))
         first = scope.start + found[0] * window
         yield Observation(
             runs_of((scope.start + k * window for k in found), window),
             {"window_hours": str(target.integer("window_hours")), "whole": check["whole"],
              "parts": " + ".join(check["parts"]), "tolerance": check.get("tolerance_percent") or "0",
              "since": format_instant(first), "count": str(len(found)), "unit": measurements[0]["unit"],
-             "sum_parts": rounded(parts / 10**scale, 6), "sum_whole": rounded(whole / 10**scale, 6)},
+             "sum_parts": rounded(parts, 6), "sum_whole": rounded(whole, 6)},
         )  # fmt: skip
 
 

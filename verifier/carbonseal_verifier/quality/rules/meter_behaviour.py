@@ -80,24 +80,24 @@ def over_capacity(target: Target) -> Iterator[Observation]:
     times, values = series.present()
     # value / 10^scale in length ms beyond capacity per hour  <=>  value * HOUR > capacity * 10^scale * length
     per_ms = Fraction(parse_decimal(subject["capacity_per_hour"])) * 10**series.scale
-    found: list[tuple[int, Fraction]] = []
+    starts: list[int] = []
+    worst = Fraction(0)  # per hour, scaled
     if subject["form"] == "interval":
         length = series.source.width_ms or subject["step_ms"]
-        bound = per_ms * length / _HOUR
+        bound = int(per_ms * length // _HOUR)
         if values and max(values) > bound:
-            found = [
-                (t, Fraction(v * _HOUR, length)) for t, v in zip(times, values, strict=True) if v > bound
-            ]
+            starts = [t for t, v in zip(times, values, strict=True) if v > bound]
+            worst = Fraction(max(values) * _HOUR, length)
     else:
         for (t0, t1), (v0, v1) in zip(pairwise(times), pairwise(values), strict=True):
             if (v1 - v0) * _HOUR * per_ms.denominator > per_ms.numerator * (t1 - t0):
-                found.append((t0, Fraction((v1 - v0) * _HOUR, t1 - t0)))
-    if found:
-        worst = max(rate for _, rate in found) / 10**series.scale
+                starts.append(t0)
+                worst = max(worst, Fraction((v1 - v0) * _HOUR, t1 - t0))
+    if starts:
         yield Observation(
-            runs_of((t for t, _ in found), subject["step_ms"]),
-            {"capacity": subject["capacity_per_hour"], "unit": subject["unit"], "count": str(len(found)),
-             "worst": rounded(worst, 2)},
+            runs_of(starts, subject["step_ms"]),
+            {"capacity": subject["capacity_per_hour"], "unit": subject["unit"], "count": str(len(starts)),
+             "worst": rounded(worst / 10**series.scale, 2)},
         )  # fmt: skip
 
 
