@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from carbonseal_ledger.outcomes import Submission
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import create_engine, make_url, text
 
 from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble
-from carbonseal_api.demo.cast import HOST_NAME, Cast, enrol_gateway, file_calibrations, open_logs
+from carbonseal_api.demo.cast import (
+    HOST_NAME,
+    Cast,
+    enrol_gateway,
+    file_calibrations,
+    open_logs,
+    publish_packages,
+)
+from carbonseal_api.evidence.service import put_document
+from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
 from carbonseal_api.founding import seal
+from carbonseal_api.reports.bundle_files import package_files
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
+from carbonseal_api.reports.service import report_pdf
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.statement import SignedStatement
@@ -28,6 +42,8 @@ from carbonseal_ledger.publishing import PublishedCopy
 
 START_MS = 1_767_196_800_000  # 2025-12-31T16:00:00Z, midnight of 2026-01-01 in Shanghai
 STEP_MS = 900_000
+DAY_MS = 86_400_000
+DAYS = 31
 METERS = ("m-electricity1", "m-electricity2")
 
 STREAMS = (
@@ -267,6 +283,7 @@ class Site:
     clock: SteppingClock
     keys: dict[str, str]
     gateway: str
+    plan: bytes
 
     def headers(self, role: str = "enterprise", **more: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.keys[role]}", **more}
@@ -364,19 +381,25 @@ def file_plan(cast: Cast, start: int) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
+def database_url() -> Iterator[str]:
     # A short path: PostgreSQL's socket lives in the folder.
     folder = Path(tempfile.mkdtemp(prefix="cs-api-"))
     made = open_database(None, folder / "pg")
-    yield made
+    yield made.url.render_as_string(hide_password=False)
     made.dispose()
     stop_embedded(folder / "pg")
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
+@contextmanager
+def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
+    """A deployment of its own in a database of its own."""
+    server = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    server.dispose()
+    url = make_url(database_url).set(database=name, drivername="postgresql")
+    engine = open_database(url.render_as_string(hide_password=False), folder)
     clock = SteppingClock(START_MS)
     cast = Cast()
     published = PublishedCopy(folder / "published")
@@ -392,7 +415,7 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     )
     open_logs(cast, host, None, clock)
     gateway = enrol_gateway(cast, METERS)
-    file_plan(cast, START_MS)
+    plan = file_plan(cast, START_MS)
     file_calibrations(cast, METERS, START_MS - 86_400_000)
     settings = load_settings({}, data_folder=folder, log_host_name=HOST_NAME)
     parts = assemble(
@@ -411,4 +434,63 @@ def site(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     keys["stranger"] = parts.keys.issue(cast.verification_body.facts.code, ["enterprise"], "test")
     parts.projections.refresh()
     with TestClient(create_app(parts), raise_server_exceptions=False, follow_redirects=False) as client:
-        yield Site(cast, host, parts, client, clock, keys, gateway)
+        yield Site(cast, host, parts, client, clock, keys, gateway, plan)
+    parts.close()
+
+
+@pytest.fixture(scope="session")
+def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with found_site(database_url, "site", tmp_path_factory.mktemp("site")) as made:
+        yield made
+
+
+@dataclass
+class Filed:
+    """A site whose January 2026 was measured, filed and closed into an epoch."""
+
+    site: Site
+    report: FiledReport
+    pdf: bytes
+
+
+@pytest.fixture(scope="session")
+def filed(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filed]:
+    with found_site(database_url, "filed", tmp_path_factory.mktemp("filed")) as site:
+        yield file_january(site)
+
+
+def file_january(site: Site) -> Filed:
+    for day in range(DAYS):
+        start = START_MS + day * DAY_MS
+        site.clock.now = start + DAY_MS + 60_000
+        for number, meter in enumerate(METERS, 1):
+            values = [f"{number * 20 + (step % 40) + day % 7}.{day % 10}{step % 10}" for step in range(96)]
+            statement, content = site.seal_readings(values, start_ms=start, meter=meter)
+            outcome = site.host.register(site.origin, [Submission(statement.raw, content)])[0]
+            assert outcome.problem is None, outcome
+        if day == DAYS // 2:
+            site.host.build_epoch()
+    cast = site.cast
+    packages = package_files(["GBT32150-2015@1.0.0", "CN-GRID@1.0.0", "GWP100@1.0.0", "default@1"])
+    types = {"GBT32150-2015@1.0.0": "method", "default@1": "quality_profile"}
+    publish_packages(
+        cast, {name: (types.get(name, "factor_set"), files) for name, files in packages.items()}
+    )
+    request = FilingRequest(
+        operator=site.party,
+        installation="i-works1",
+        register_origin=cast.enterprise.register_origin,
+        data_origin=site.origin,
+        plan_digest=site.plan,
+        period=(START_MS, START_MS + DAYS * DAY_MS),
+        packages=packages,
+        parties={"operator": {"party": site.party, "name": dict(cast.enterprise.facts.name), "org": None}},
+    )
+    assert cast.enterprise.desk is not None
+    report = file_report(site.host, cast.enterprise.desk, request)
+    site.host.build_epoch()
+    digest = hashlib.sha256(report.report_json).digest()
+    put_document(site.parts, site.party, digest, report.report_json, "report.json", "application/json")
+    site.parts.projections.refresh()
+    pdf = report_pdf(site.parts, site.party, report.report.digest, "zh")
+    return Filed(site, report, pdf)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from importlib import resources
 
 from carbonseal_accounting.packages import shipped
 from carbonseal_api.assembly import Parts
@@ -14,7 +13,9 @@ from carbonseal_api.problems import NotFound
 from carbonseal_api.quality.queries import results
 from carbonseal_api.reports.report_json import parse_report
 from carbonseal_api.reports.service import report_json
+from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
+from carbonseal_verifier.recompute import profile_package
 
 
 def bundle_bytes(parts: Parts, party: str, digest: bytes) -> bytes:
@@ -61,23 +62,18 @@ def filed_pdf(parts: Parts, party: str, digest: bytes) -> bytes | None:
 
 
 def package_files(names: Iterable[str]) -> dict[str, Mapping[str, bytes]]:
-    """Return the files of the named packages: methods, factor sets and quality profiles.
+    """Return the files of the named packages: methods, factor sets and quality profiles of this distribution.
 
     Raises:
         NotFound: A package is not in this distribution.
     """
-    known = {**shipped("methods"), **shipped("factor_sets"), **shipped_profiles()}
-    missing = sorted(set(names) - set(known))
-    if missing:
-        raise NotFound("packages", f"{missing[0]} is not known here", "ask the registrar for the package")
-    return {name: known[name] for name in names}
-
-
-def shipped_profiles() -> dict[str, Mapping[str, bytes]]:
-    """Return the files of the quality profiles in this distribution, by ID@VERSION."""
-    folder = resources.files("carbonseal_verifier.quality.profiles")
-    return {
-        entry.name.removesuffix(".toml"): {entry.name: entry.read_bytes()}
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    }
+    known = {**shipped("methods"), **shipped("factor_sets")}
+    found: dict[str, Mapping[str, bytes]] = {}
+    for name in names:
+        try:
+            found[name] = known[name] if name in known else profile_package(name)
+        except CarbonsealError as problem:
+            raise NotFound(
+                "packages", f"{name} is not known here", "ask the registrar for the package"
+            ) from problem
+    return found
