@@ -175,7 +175,7 @@ class Uplink:
         while entries := self._spool.logged(limit=_RECEIPTS_AT_ONCE, without_receipt=True):
             kept = 0
             for entry, receipt in zip(entries, self._receipts(entries), strict=True):
-                kept += self._keep(entry, receipt)
+                kept += self._keep(entry, receipt, report)
             report.receipts += kept
             if kept < len(entries):
                 break
@@ -242,7 +242,7 @@ class Uplink:
             found.append(answer.content if answer.status_code == httpx.codes.OK else None)
         return found
 
-    def _keep(self, entry: Entry, data: bytes | None) -> int:
+    def _keep(self, entry: Entry, data: bytes | None, report: DrainReport) -> int:
         if data is None:
             # The log does not know what it accepted: sent again, the same bytes.
             self._spool.requeue(entry, "the log has no receipt for it")
@@ -251,7 +251,8 @@ class Uplink:
             receipt = Receipt.parse(data)
             receipt.verify(entry.statement, origin=self._origin, key=self._log_key)
         except CarbonsealError as exc:
-            self._spool.note_problem(entry, f"receipt is not believed: {exc}")
+            report.failure = f"receipt of {entry.stream}/{entry.sequence} is not believed: {exc}"
+            self._spool.note_problem(entry, report.failure)
             return 0
         self._spool.keep_receipt(entry, data, index=receipt.index, tree_size=receipt.tree_size)
         return 1

@@ -83,7 +83,7 @@ class LogServer:
         index = self.index[digest]
         path = inclusion_path(index, len(hashes), self._node(hashes))
         return make_receipt(
-            self.key, log_host="log.test.example", origin=ORIGIN, tree_size=len(hashes),
+            self.key, log_host="e-loghost", origin=ORIGIN, tree_size=len(hashes),
             index=index, path=path,
             root=root_of(hashes),
         )  # fmt: skip

@@ -124,6 +124,8 @@ def test_a_day_of_the_plant_arrives_whole_in_order_and_receipted(site):
     # before.
     assert (len(statements), report.receipts, report.failure) == (7 * 25 + 1, 7 * 25 + 1, "")
     assert Counter(s.header.kind for s in statements) == {"readings": 7 * 25 + 1}
+    # The flush at the very end speaks for no time that has not passed: only its own instant is in it.
+    assert max(s.header.interval[1] for s in statements) == one.clock() + 1
     assert one.agent.status()["statements"]["logged"] == 7 * 25 + 1
 
 

@@ -172,9 +172,9 @@ def test_a_receipt_of_another_key_is_not_believed(site):
 def test_a_receipt_for_another_statement_is_not_believed(site):
     honest = site.server.receipt
     site.server.receipt = lambda _: honest(site.server.statements[0].digest)
-    site.uplink.drain()
+    assert "is not believed" in site.uplink.drain().failure
     assert len(site.spool.receipted()) == 1
-    assert "receipt is not believed" in site.spool.problems()[0]["problem"]
+    assert "is not believed" in site.spool.problems()[0]["problem"]
 
 
 def test_a_log_that_forgot_what_it_accepted_gets_it_again(site):
