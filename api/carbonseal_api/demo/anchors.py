@@ -12,7 +12,6 @@ from typing import Final, Self
 from sqlalchemy import Engine
 
 from carbonseal_api.evidence.schemas import AnchorView
-from carbonseal_api.filing.proofs import AnchorFacts
 from carbonseal_api.founding import Chain
 from carbonseal_api.problems import ServiceUnavailable
 from carbonseal_attest.anchor import AnchorEvidence
@@ -89,16 +88,14 @@ class ChainDesk:
         record = self.anchorer.state_of(tree_size)
         if record is None:
             return None
-        facts = self.facts_of(record)
-        is_mined = record.block_number is not None
         return AnchorView(
-            chain_id=facts.chain_id,
-            contract=facts.contract,
+            chain_id=self.facts.chain_id,
+            contract=_hex(self.facts.contract) or "",
             state=str(record.state.value),
-            transaction=facts.transaction or None,
+            transaction=_hex(record.transaction_hash),
             block_number=record.block_number,
-            block_hash=facts.block_hash or None,
-            anchored_at=facts.anchored_at if is_mined else None,
+            block_hash=_hex(record.block_hash),
+            anchored_at=None if record.anchored_at is None else format_instant(record.anchored_at),
         )
 
     def step(self) -> int:
@@ -117,17 +114,6 @@ class ChainDesk:
         """Return what the demo's trust file says about this chain."""
         return self.anchorer.profile(evidence, source="the demo's own node")
 
-    def facts_of(self, record: AnchorRecord) -> AnchorFacts:
-        """Return what a report's proof page shows of an anchor."""
-        return AnchorFacts(
-            chain_id=self.facts.chain_id,
-            contract="0x" + self.facts.contract.hex(),
-            block_number=record.block_number or 0,
-            block_hash="" if record.block_hash is None else "0x" + record.block_hash.hex(),
-            transaction="" if record.transaction_hash is None else "0x" + record.transaction_hash.hex(),
-            anchored_at=format_instant(record.anchored_at or 0),
-        )
-
     def _settle(self, size: int) -> None:
         for _ in range(_ROUNDS):
             self.anchorer.step()
@@ -135,3 +121,7 @@ class ChainDesk:
                 return
             self._node.mine(_BLOCKS_A_ROUND, at=self._clock())
         raise ServiceUnavailable("chain", f"size {size} did not become final", "look at the node's messages")
+
+
+def _hex(data: bytes | None) -> str | None:
+    return None if data is None else "0x" + data.hex()

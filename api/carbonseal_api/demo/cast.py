@@ -105,7 +105,12 @@ def open_logs(cast: Cast, host: LogHost, chain: Chain | None, clock: Clock) -> b
 
     def open_one(origin: str, member: Member) -> bytes:
         opened = genesis(
-            origin, member.facts, member.signer, host=facts, registrar=cast.registrar.signer, issued_at=seconds
+            origin,
+            member.facts,
+            member.signer,
+            host=facts,
+            registrar=cast.registrar.signer,
+            issued_at=seconds,
         )
         _accepted(host.open_log(opened.statement, opened.content or b""))
         return opened.statement

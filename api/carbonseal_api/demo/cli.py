@@ -1,12 +1,13 @@
 """`carbonseal demo`: options and exit codes.
 
 Exit codes: 0 every drill was caught and the untouched bundle passed; 1 something was not; 2 an option, a
-gateway file or the data were refused, with one line on standard error.
+gateway file or the data were refused, with one line on standard error; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +34,8 @@ EPILOG: Final = """examples:
   carbonseal demo --out demo-out --lang zh --serve     in Chinese, and the service stays up
   carbonseal demo --out out --data FOLDER              real meter files; configuration is --gateway FILE,
                                                        else FOLDER/gateway.toml, else docs/examples
-exit codes: 0 all as it must be, 1 something was not caught or did not pass, 2 bad usage or input
+exit codes: 0 all as it must be, 1 something was not caught or did not pass, 2 bad usage or input,
+            130 interrupted
 """
 
 
@@ -51,11 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         faults=tuple(FAULTS[name]() for name in parsed.fault),
         is_serving=parsed.serve,
     )
+    # Being ended must take the database and the chain node down too, not leave them behind.
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     try:
         return 0 if run_demo(options, narrator, wait=stay_up) else 1
+    except KeyboardInterrupt:
+        return 130
     except CarbonsealError as refusal:
         print(refusal, file=sys.stderr)
         return 2
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _days(text: str) -> int:
@@ -72,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", type=Path, default=Path("demo-out"), help="folder of the results (default demo-out)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-out"), help="folder of the results (default demo-out)"
+    )
     parser.add_argument("--data", type=Path, help="folder with meter files instead of the simulated plant")
     parser.add_argument("--gateway", type=Path, help="gateway file that says how to read the folder")
     parser.add_argument("--lang", choices=LANGUAGES, default="en", help="language of progress and report")
@@ -81,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port of the service (default: a free one)")
     parser.add_argument("--days", type=_days, default=31, help="days of the simulated month (2 to 31)")
     parser.add_argument(
-        "--fault", action="append", default=[], choices=sorted(FAULTS), help="make the plant faulty (repeatable)"
+        "--fault",
+        action="append",
+        default=[],
+        choices=sorted(FAULTS),
+        help="make the plant faulty (repeatable)",
     )
     return parser

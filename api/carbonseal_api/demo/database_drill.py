@@ -43,7 +43,9 @@ def change_a_reading(stage: Stage) -> Verdict:
                 {"digest": digest},
             )
             if changed.rowcount != 1:
-                return Verdict("reading_changed_in_database", is_caught=False, step="", reason="nothing was changed")
+                return Verdict(
+                    "reading_changed_in_database", is_caught=False, step="", reason="nothing was changed"
+                )
         found = LogAudit(copy, PublishedCopy(folder), stage.cast.log_key.public).run().first
     finally:
         copy.dispose()
@@ -52,6 +54,8 @@ def change_a_reading(stage: Stage) -> Verdict:
         admin.dispose()
         shutil.rmtree(folder)
     if found is None:
-        return Verdict("reading_changed_in_database", is_caught=False, step="", reason="the audit found nothing")
+        return Verdict(
+            "reading_changed_in_database", is_caught=False, step="", reason="the audit found nothing"
+        )
     is_right = digest.hex()[:8] in str(found) or "content" in str(found)
     return Verdict("reading_changed_in_database", is_right, "log-audit", f"{found.where}: {found.what}")

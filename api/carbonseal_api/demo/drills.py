@@ -71,7 +71,9 @@ def run_drills(bench: Bench) -> Iterator[Verdict]:
         if failed is None:
             yield Verdict(drill.name, is_caught=False, step="", reason="")
         else:
-            yield Verdict(drill.name, is_caught=failed.name in drill.steps, step=failed.name, reason=failed.reason)
+            yield Verdict(
+                drill.name, is_caught=failed.name in drill.steps, step=failed.name, reason=failed.reason
+            )
 
 
 def check(data: bytes, bench: Bench) -> CheckResult:

@@ -84,8 +84,12 @@ def find_gateway_file(folder: Path, given: Path | None) -> Path:
     for path in tried:
         if path.is_file():
             return path
-    names = ", ".join(str(path.name if path is given else path.parent.name + "/" + path.name) for path in tried)
-    raise RequestInvalid("--gateway", f"no gateway file found ({names})", "write one, or name it with --gateway")
+    names = ", ".join(
+        str(path.name if path is given else path.parent.name + "/" + path.name) for path in tried
+    )
+    raise RequestInvalid(
+        "--gateway", f"no gateway file found ({names})", "write one, or name it with --gateway"
+    )
 
 
 def example_folders(name: str) -> list[Path]:

@@ -93,7 +93,9 @@ def rewrite_body(content: bytes, change: Callable[[dict[str, Any]], None]) -> by
     )
 
 
-def second_history(bundle: EvidenceBundle, keys: Keys, origin: str, at: int, content: bytes) -> EvidenceBundle:
+def second_history(
+    bundle: EvidenceBundle, keys: Keys, origin: str, at: int, content: bytes
+) -> EvidenceBundle:
     """Return a bundle in which the log `origin` says something else from entry `at` on, all re-signed.
 
     Every later statement is chained and signed anew, the checkpoint too, and so are every later epoch's map, the
@@ -167,4 +169,14 @@ def truncated(section: LogSection, size: int, key: Signer) -> LogSection:
     return with_entries(section, section.entries[: size - section.first], key)
 
 
-__all__ = ["Keys", "copy_of", "find_entry", "prune", "resign", "rewrite_body", "second_history", "truncated", "with_entries"]
+__all__ = [
+    "Keys",
+    "copy_of",
+    "find_entry",
+    "prune",
+    "resign",
+    "rewrite_body",
+    "second_history",
+    "truncated",
+    "with_entries",
+]

@@ -27,11 +27,11 @@ from carbonseal_api.demo.forgery import Keys
 from carbonseal_api.demo.narrator import Narrator
 from carbonseal_api.demo.plant_month import DAY_MS, PlantMonth
 from carbonseal_api.demo.stage import Stage
-from carbonseal_api.filing.proofs import gather_proofs
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_document, file_report
 from carbonseal_api.founding import EPOCHS
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.reports.report_pdf import render_pdf
+from carbonseal_api.reports.service import proofs_of
 from carbonseal_attest.bundle_layout import EvidenceBundle
 from carbonseal_attest.epoch import MapEntry
 from carbonseal_attest.instants import Clock, Interval, format_instant, parse_instant
@@ -133,8 +133,7 @@ def run_demo(options: DemoOptions, narrator: Narrator, *, wait: Callable[[], Non
         names = {name: str(options.out / name) for name in ("evidence.bundle", "trust.toml")}
         narrator.tell("command", bundle=names["evidence.bundle"], trust=names["trust.toml"])
         if options.is_serving:
-            page = f"{stage.url}/organisations/{cast.enterprise.facts.code}/page"
-            narrator.tell("serving", url=stage.url, page=page)
+            narrator.tell("serving", url=stage.url, page=stage.page_link())
             wait()
     return is_passed
 
@@ -152,7 +151,9 @@ def found(scene: Scene) -> tuple[PlanFile, SignedStatement, GatewayConfig]:
     cast, clock, narrator = scene.cast, scene.clock, scene.narrator
     config = load_gateway_config(scene.gateway_file)
     if config.plan_file is None:
-        raise RequestInvalid("gateway.plan_file", "is not set", "name the monitoring plan in the gateway file")
+        raise RequestInvalid(
+            "gateway.plan_file", "is not set", "name the monitoring plan in the gateway file"
+        )
     plan = load_plan(config.plan_file)
     check_against_gateway(plan, config)
     meters = sorted({m["device"] for m in plan.body["measurements"]})
@@ -160,7 +161,11 @@ def found(scene: Scene) -> tuple[PlanFile, SignedStatement, GatewayConfig]:
         published = _published(plan.body["quality_profile"])
         founding.publish_packages(cast, published)
         scene.packages = {name: files for name, (_, files) in published.items()}
-        told |= {"parties": len(cast.members), "logs": len(scene.stage.host.logs()), "packages": len(published)}
+        told |= {
+            "parties": len(cast.members),
+            "logs": len(scene.stage.host.logs()),
+            "packages": len(published),
+        }
     with narrator.step("plan") as told:
         gateway = founding.enrol_gateway(cast, meters)
         revoke_old = founding.replace_old_gateway(cast)
@@ -280,8 +285,11 @@ def file_period(scene: Scene, plan: PlanFile, plan_statement: SignedStatement, p
             "gas": record.gas_used,
         }
     with narrator.step("bundle") as told:
-        proofs = gather_proofs(host, report, stage.chain.facts_of(record), period=period)
+        stage.keep_document("report.json", report.report_json, "application/json")
+        content = json.loads(report.report_json)
+        proofs = proofs_of(stage.parts, enterprise.facts.code, report.report.digest, content)
         pdf = render_pdf(report.report_json, proofs, lang=options.language)
+        stage.keep_document("report.pdf", pdf, "application/pdf")
         title = f"report.pdf {format_instant(period[0])}/{format_instant(period[1])}"
         file_document(
             enterprise.desk, enterprise.data_origin, title, "application/pdf", pdf, report.report.digest
@@ -327,7 +335,9 @@ def check_untouched(scene: Scene, filed: Filed) -> bool:
     result = check(filed.bundle_bytes, _bench(scene, filed))
     scene.figures["check_seconds"] = f"{time.monotonic() - started:.2f}"
     for step in result.steps:
-        narrator.tell("step", "done" if step.outcome == "passed" else "failed", name=step.name, reason=step.reason)
+        narrator.tell(
+            "step", "done" if step.outcome == "passed" else "failed", name=step.name, reason=step.reason
+        )
     return result.has_passed
 
 
@@ -405,7 +415,11 @@ def _gateway_file(options: DemoOptions) -> Path:
         if not options.data.is_dir():
             raise RequestInvalid("--data", "is not a folder", "name a folder with meter files")
         return find_gateway_file(options.data, options.gateway)
-    found_here = [path for path in ([options.gateway] if options.gateway else example_folders("plant")) if path.is_file()]
+    found_here = [
+        path
+        for path in ([options.gateway] if options.gateway else example_folders("plant"))
+        if path.is_file()
+    ]
     if not found_here:
         raise RequestInvalid("--gateway", "no gateway file of the plant", "run it in the project's folder")
     return found_here[0]
@@ -419,7 +433,9 @@ def _published(profile: str) -> dict[str, tuple[str, Mapping[str, bytes]]]:
     return made
 
 
-def _needed(packages: Mapping[str, Mapping[str, bytes]], plan: Mapping[str, Any]) -> dict[str, Mapping[str, bytes]]:
+def _needed(
+    packages: Mapping[str, Mapping[str, bytes]], plan: Mapping[str, Any]
+) -> dict[str, Mapping[str, bytes]]:
     """Return the method, the profile, and every factor set: a set may refer to another one."""
     others = set(shipped("methods")) - {plan["method"]}
     return {name: files for name, files in packages.items() if name not in others}
@@ -436,7 +452,9 @@ def _same(config: GatewayConfig) -> dict[str, object]:
     }
 
 
-def _tell_report(narrator: Narrator, plan: Mapping[str, Any], inventory: Mapping[str, Any], code: Mapping[str, Any]) -> None:
+def _tell_report(
+    narrator: Narrator, plan: Mapping[str, Any], inventory: Mapping[str, Any], code: Mapping[str, Any]
+) -> None:
     names = {stream["id"]: stream["name"] for stream in plan["source_streams"]}
     for stream, row in inventory["by_stream"].items():
         narrator.tell(
@@ -507,7 +525,9 @@ def _bench(scene: Scene, filed: Filed) -> Bench:
         maps.setdefault(head.epoch, []).append(head.map_proof.entry)
     keys = Keys(cast.log_key, {signer.public.kid: signer for signer in signers}, maps)
     enterprise = cast.enterprise
-    return Bench(filed.bundle, keys, filed.trust, enterprise.register_origin, enterprise.data_origin, filed.at)
+    return Bench(
+        filed.bundle, keys, filed.trust, enterprise.register_origin, enterprise.data_origin, filed.at
+    )
 
 
 def _advance(clock: Clock, by_ms: int) -> None:

@@ -67,7 +67,9 @@ class Narrator:
             self._line({"event": "done", "name": key, "seconds": f"{seconds:.2f}", **facts})
         else:
             self._clear()
-            print(f"  {_MARKS['done']} {self.words(key, **found)}  ({seconds:.1f} s)", file=self.out, flush=True)
+            print(
+                f"  {_MARKS['done']} {self.words(key, **found)}  ({seconds:.1f} s)", file=self.out, flush=True
+            )
 
     def progress(self, key: str, at: int, total: int) -> None:
         """Show how far the step `key` is; at most five times a second, and only on a terminal or as JSON."""

@@ -39,7 +39,9 @@ class MonthReport:
 class PlantMonth:
     """A plant behind Modbus TCP, for a `with` block; `port` is where it listens."""
 
-    def __init__(self, clock: SimulatedClock, start: int, register_map: Path, faults: Sequence[Fault] = ()) -> None:
+    def __init__(
+        self, clock: SimulatedClock, start: int, register_map: Path, faults: Sequence[Fault] = ()
+    ) -> None:
         self._clock = clock
         plant = Plant(seed=SEED, start=start, faults=faults)
         self._server = PlantServer(plant, RegisterMap.load(register_map), clock)

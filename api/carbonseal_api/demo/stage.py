@@ -6,6 +6,7 @@ log host and chain; where a plant is simulated, the gateway and the plant run on
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import socket
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import httpx
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import Engine
@@ -26,6 +28,7 @@ from carbonseal_api.demo.anchors import ChainDesk
 from carbonseal_api.demo.cast import HOST_NAME, Cast, open_logs
 from carbonseal_api.problems import ServiceUnavailable
 from carbonseal_api.settings import Settings
+from carbonseal_api.web.sessions import open_session
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.database import open_database, stop_embedded
 from carbonseal_ledger.log_host import LogHost
@@ -113,6 +116,23 @@ class Stage:
         self.api_key = self.parts.keys.issue(cast.enterprise.facts.code, ["gateway", "enterprise"], "demo")
         self._serve()
 
+    def keep_document(self, name: str, data: bytes, media_type: str) -> None:
+        """Have the service keep a file of the enterprise, as its own programs would ask it to."""
+        path = (
+            f"/organisations/{self.cast.enterprise.facts.code}/documents/{hashlib.sha256(data).hexdigest()}"
+        )
+        headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": media_type}
+        answer = httpx.put(
+            self.url + path, params={"name": name}, content=data, headers=headers, timeout=30, trust_env=False
+        )
+        if answer.is_error:
+            raise ServiceUnavailable("document", answer.text[:300], "read the service's messages")
+
+    def page_link(self) -> str:
+        """Return a link that signs one browser in, once."""
+        principal = self.parts.keys.authenticate(f"Bearer {self.api_key}")
+        return f"{self.url}/sign-in/once/{open_session(self.parts, principal, is_link=True)}"
+
     def _serve(self) -> None:
         listener = socket.create_server(("127.0.0.1", self._port))
         config = uvicorn.Config(create_app(self.parts), log_level="warning", access_log=False, lifespan="off")
@@ -129,6 +149,8 @@ class Stage:
         deadline = time.monotonic() + _START_SECONDS
         while not server.started:
             if time.monotonic() > deadline or not thread.is_alive():
-                raise ServiceUnavailable("service", "did not start", "read its messages above, then try again")
+                raise ServiceUnavailable(
+                    "service", "did not start", "read its messages above, then try again"
+                )
             time.sleep(0.01)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
