@@ -1,9 +1,9 @@
 """Who may sign what: the state of keys, devices and parties, read from the register logs alone.
 
-A `Register` is folded out of one party's register log, entry by entry: its genesis admits the party key and the log
-key, `device` statements enrol, rotate, suspend and revoke, `resume` statements restart streams. The registrar's own
-register adds `party` statements. Key validity is decided by log position, never by a clock (trust protocol, section
-5). Everything here is pure; `admission_book` reads the logs.
+A `Register` is folded out of one party's register log, entry by entry: its genesis admits the party key and
+the log key, `device` statements enrol, rotate, suspend and revoke, `resume` statements restart streams. The
+registrar's own register adds `party` statements. Key validity is decided by log position, never by a clock
+(trust protocol, section 5). Everything here is pure; `admission_book` reads the logs.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ FOLDED_KINDS = frozenset({"genesis", "device", "resume", "party"})
 class AdmittedKey:
     """A key and what its holder may do with it.
 
-    `holder` is party, device, log_host or registrar; `status` active, suspended, rotated or revoked; `last` names,
-    for a key that is no longer active, the last (sequence, digest) of each stream that may still arrive.
+    `holder` is party, device, log_host or registrar; `status` active, suspended, rotated or revoked; `last`
+    names, for a key that is no longer active, the last (sequence, digest) of each stream that may still
+    arrive.
     """
 
     key: PublicKey
@@ -233,8 +234,8 @@ def admit_signer(
 def check_standing(header: Header, admitted: AdmittedKey) -> None:
     """Check that a key may still sign at this place of its stream.
 
-    A key that was rotated or revoked may only fill in what its statement of withdrawal names as last; whether a chain
-    really leads there is checked by `continuity`.
+    A key that was rotated or revoked may only fill in what its statement of withdrawal names as last;
+    whether a chain really leads there is checked by `continuity`.
 
     Raises:
         KeyStale: suspended, or beyond the last place.

@@ -1,7 +1,8 @@
-"""Keeps the registers of all parties in memory, brought up to date from the stored register logs before each use.
+"""Keeps the registers of all parties in memory, up to date with the stored register logs before each use.
 
-The logs stay the source of truth: this is a projection that is dropped with the process. Contents that were erased, or
-do not parse any more, are passed over, which can only withhold rights and never give them; `log_audit` reports them.
+The logs stay the source of truth: this is a projection that is dropped with the process. Contents that were
+erased, or do not parse any more, are passed over, which can only withhold rights and never give them;
+`log_audit` reports them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _PAGE: Final = 5_000  # register entries read at a time
 _HEADS: Final = text("SELECT origin, id, size FROM ledger_logs WHERE origin IN (:own, :registrar)")
 _ENTRIES: Final = text(
     "SELECT e.index, n.name, e.raw FROM ledger_entries e JOIN ledger_kinds n ON n.id = e.kind_id"
-    " WHERE e.log_id = :log_id AND e.index >= :start AND e.index < :end AND n.name = ANY(:kinds) ORDER BY e.index"
+    " WHERE e.log_id = :log_id AND e.index >= :start AND e.index < :end AND n.name = ANY(:kinds) ORDER BY"
+    " e.index"
 )
 _CONTENTS: Final = text("SELECT digest, data FROM ledger_contents WHERE digest = ANY(:digests)")
 

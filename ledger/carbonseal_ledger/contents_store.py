@@ -1,8 +1,8 @@
 """Contents by SHA-256 digest: what statements sign, kept apart from the log so that it can be erased.
 
 A content is stored under its own digest and never changed. Erasure deletes the row, salt and all, and keeps a
-tombstone so that the same bytes cannot be uploaded again. Who may read a content is the service's decision: the store
-only remembers through which log it came. It leaves out grants, media types and schemas.
+tombstone so that the same bytes cannot be uploaded again. Who may read a content is the service's decision:
+the store only remembers through which log it came. It leaves out grants, media types and schemas.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class ContentsStore:
     def erase(self, digest: bytes, reason: str) -> None:
         """Remove a content and refuse it from now on; erasing twice changes nothing.
 
-        The caller registers the `erasure` statement that gives digest, reason and authority. Copies in backups are the
-        operator's duty.
+        The caller registers the `erasure` statement that gives digest, reason and authority. Copies in
+        backups are the operator's duty.
         """
         with self._engine.begin() as connection:
             connection.execute(delete(Content).where(Content.digest == digest))
@@ -123,7 +123,7 @@ class ContentsStore:
 
 
 def read_contents(connection: Connection, digests: Collection[bytes]) -> dict[bytes, bytes]:
-    """The stored ones of some contents on an open connection, each re-hashed; see `ContentsStore.get_many`."""
+    """The stored ones of some contents on an open connection; as `ContentsStore.get_many`."""
     found: dict[bytes, bytes] = {}
     for chunk in _chunks(digests):
         for row in connection.execute(select(Content.digest, Content.data).where(Content.digest.in_(chunk))):
@@ -139,7 +139,7 @@ def read_contents(connection: Connection, digests: Collection[bytes]) -> dict[by
 
 
 def insert_contents(connection: Connection, contents: Mapping[bytes, bytes], log_id: int) -> None:
-    """Store contents whose digests were checked, inside the caller's transaction; known ones are left alone."""
+    """Store contents with checked digests inside the caller's transaction; known ones are left alone."""
     rows: list[dict[str, Any]] = [{"digest": d, "log_id": log_id, "data": v} for d, v in contents.items()]
     for at in range(0, len(rows), _CHUNK):
         connection.execute(insert(Content).on_conflict_do_nothing(), rows[at : at + _CHUNK])

@@ -1,9 +1,9 @@
 """Continuity of streams: each statement follows the one before it, without holes, doubles or forks.
 
-Pure rules over a stream's head (trust protocol, section 2): the next statement has sequence + 1 and names the last
-digest as its previous; after a `void` the digest of the refused statement that it stands for continues as well; after
-a `resume` the stream goes on where the party said. A key that was withdrawn may only deliver a chain that ends in the
-statement that its withdrawal named.
+Pure rules over a stream's head (trust protocol, section 2): the next statement has sequence + 1 and names
+the last digest as its previous; after a `void` the digest of the refused statement that it stands for
+continues as well; after a `resume` the stream goes on where the party said. A key that was withdrawn may
+only deliver a chain that ends in the statement that its withdrawal named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from carbonseal_ledger.errors import KeyStale, PreviousWrong, SequenceGap
 
 @dataclass(slots=True)
 class StreamCursor:
-    """A stream's head while a batch is worked in. `sequence` is -1 and `digest` None before the first statement.
+    """A stream's head while a batch is worked in; `sequence` is -1 before the first statement.
 
     `stream_id` is the row; None for a stream that has none yet. `void_digest` also continues the stream.
     """
@@ -80,6 +80,7 @@ def check_backfill(chain: Sequence[SignedStatement], admitted: AdmittedKey) -> N
     if last is None or not is_chained or (header.sequence, chain[-1].digest) != last:
         raise KeyStale(
             "header.kid",
-            f"the key is {admitted.status}, and these do not lead to the last statement that its withdrawal names",
+            f"the key is {admitted.status}, and these do not lead to the last statement that its"
+            f" withdrawal names",
             "send everything that is left of the stream in one batch",
         )

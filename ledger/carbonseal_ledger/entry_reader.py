@@ -1,4 +1,4 @@
-"""Reads logs, entries and stream heads out of the database; the only place with such queries outside the sequencer."""
+"""Reads logs, entries and stream heads; no such queries stand elsewhere but in the sequencer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from carbonseal_ledger.start_up import StoredHead
 
 MAX_PAGE: Final = 50_000  # entries of one answer; 20 MB of statements
 _ENTRY: Final = (
-    "SELECT e.index, e.digest, e.raw, k.name AS kind, s.name AS subject, t.stream, e.sequence, e.interval_start,"
+    "SELECT e.index, e.digest, e.raw, k.name AS kind, s.name AS subject, t.stream, e.sequence,"
+    " e.interval_start,"
     " e.interval_end, e.registered_at FROM ledger_entries e JOIN ledger_kinds k ON k.id = e.kind_id"
     " LEFT JOIN ledger_subjects s ON s.id = e.subject_id LEFT JOIN ledger_streams t ON t.id = e.stream_id"
 )
@@ -26,6 +27,7 @@ class EntryReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._terms: dict[str, LogTerms] = {}
 
     def terms(self, origin: str) -> LogTerms:
         """What registration needs to know of a log.
@@ -33,16 +35,21 @@ class EntryReader:
         Raises:
             LogUnknown: no such log.
         """
+        if origin in self._terms:
+            return self._terms[origin]
         query = text("SELECT id, party, log, policy FROM ledger_logs WHERE origin = :origin")
         row = self._one(query, origin=origin)
         if row is None:
             raise LogUnknown("origin", f"no log {origin} is open here", "open it with its genesis")
-        return LogTerms(row.id, origin, row.party, row.log, Policy.decode(bytes(row.policy)))
+        # What never changes while a log lives may be remembered; logs are not removed.
+        self._terms[origin] = LogTerms(row.id, origin, row.party, row.log, Policy.decode(bytes(row.policy)))
+        return self._terms[origin]
 
     def descriptions(self) -> list[LogDescription]:
         """All logs, ordered by origin."""
         query = text(
-            "SELECT origin, party, log, size, root_hash, last_registered_at, opened_at FROM ledger_logs ORDER BY origin"
+            "SELECT origin, party, log, size, root_hash, last_registered_at, opened_at FROM ledger_logs"
+            " ORDER BY origin"
         )
         return [
             LogDescription(
@@ -60,7 +67,8 @@ class EntryReader:
     def stored_heads(self) -> list[StoredHead]:
         """The heads of all logs, for the start-up comparison."""
         query = text(
-            "SELECT origin, size, root_hash, checkpoint, published_size, last_registered_at FROM ledger_logs ORDER BY id"
+            "SELECT origin, size, root_hash, checkpoint, published_size, last_registered_at FROM"
+            " ledger_logs ORDER BY id"
         )
         return [
             StoredHead(
@@ -106,7 +114,8 @@ class EntryReader:
             EntryUnknown: the database does not hold them all.
         """
         query = text(
-            "SELECT raw FROM ledger_entries WHERE log_id = (SELECT id FROM ledger_logs WHERE origin = :origin)"
+            "SELECT raw FROM ledger_entries WHERE log_id = (SELECT id FROM ledger_logs WHERE origin ="
+            " :origin)"
             " AND index >= :start AND index < :end ORDER BY index"
         )
         found = [bytes(row.raw) for row in self._all(query, origin=origin, start=start, end=end)]
@@ -154,6 +163,14 @@ class EntryReader:
                 "digest", f"{terms.origin} holds no {digest.hex()}", "register the statement first"
             )
         return _entry(terms.origin, row)
+
+    def leaves(self, terms: LogTerms, digests: Collection[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        """Index and bytes of the entries of some statement digests; those that the log lacks are left out."""
+        query = text(
+            "SELECT digest, index, raw FROM ledger_entries WHERE log_id = :log_id AND digest = ANY(:digests)"
+        )
+        found = self._all(query, log_id=terms.id, digests=list(digests))
+        return {bytes(row.digest): (row.index, bytes(row.raw)) for row in found}
 
     def stream_heads(self, terms: LogTerms, kid: bytes | None) -> list[StreamHead]:
         """The heads of the streams of a log, of one key or of all, ordered by stream."""

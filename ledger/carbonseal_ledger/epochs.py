@@ -1,9 +1,9 @@
 """Epochs: the sorted map of all heads, its entry in the log of logs, and the evidence that bundles carry.
 
-A head goes into the map only after its consistency with the same origin's head in the epoch before was proved and the
-proof verified (trust protocol, section 4), so that a fork of an organisation's log cannot be carried forward by
-mistake. The log of logs is a log like any other in this database, with raw epoch entries instead of statements. It
-leaves out the chain (`anchoring`) and witnesses.
+A head goes into the map only after its consistency with the same origin's head in the epoch before was
+proved and the proof verified (trust protocol, section 4), so that a fork of an organisation's log cannot be
+carried forward by mistake. The log of logs is a log like any other in this database, with raw epoch entries
+instead of statements. It leaves out the chain (`anchoring`) and witnesses.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ from carbonseal_ledger.outcomes import AnchorPlan, EpochEvidence, EpochRecord, H
 from carbonseal_ledger.sequencing import CommittedHead, Sequencer
 from carbonseal_ledger.tree_reader import TreeReader
 
-_COLUMNS = "epoch, entry_index, map_root, origins, built_at, checkpoint"
+_RECORDS = text(
+    "SELECT epoch, entry_index, map_root, origins, built_at, checkpoint FROM ledger_epochs"
+    " WHERE epoch >= :start AND epoch < :end ORDER BY epoch"
+)
+_COVERING = text(
+    "SELECT e.epoch, e.entry_index, e.map_root, e.origins, e.built_at, e.checkpoint"
+    " FROM ledger_epoch_heads h JOIN ledger_epochs e ON e.epoch = h.epoch"
+    " WHERE h.log_id = :log_id AND h.tree_size >= :size ORDER BY h.epoch LIMIT 1"
+)
 
 
 class EpochLedger:
@@ -76,8 +84,9 @@ class EpochLedger:
                 cursor, self._origin, log, [raw], built_at, published_size, ticks=False
             )
             cursor.execute(
-                f"INSERT INTO ledger_epochs ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)",
-                (epoch, log.size, entry.map_root, entry.origins, built_at, committed.checkpoint),
+                "INSERT INTO ledger_epochs (epoch, entry_index, origins, map_root, built_at, checkpoint)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                (epoch, log.size, entry.origins, entry.map_root, built_at, committed.checkpoint),
             )
             execute_values(
                 cursor,
@@ -115,7 +124,8 @@ class EpochLedger:
                 raise EpochRefused(
                     head.origin,
                     f"its head at size {head.tree_size} does not extend that at {size} in epoch {epoch - 1}",
-                    "stop the log, run fsck and tell the registrar: this is a second history or a damaged copy",
+                    "stop the log, run fsck and tell the registrar: this is a second history or a damaged"
+                    " copy",
                 ) from error
         if earlier:
             raise EpochRefused(
@@ -124,22 +134,14 @@ class EpochLedger:
 
     def records(self, start: int, end: int | None) -> list[EpochRecord]:
         """The epochs with numbers in [start, end)."""
-        query = text(
-            f"SELECT {_COLUMNS} FROM ledger_epochs WHERE epoch >= :start AND epoch < :end ORDER BY epoch"
-        )
         with self._engine.connect() as connection:
-            found = connection.execute(query, {"start": start, "end": end if end is not None else 1 << 30})
+            found = connection.execute(_RECORDS, {"start": start, "end": end if end is not None else 1 << 30})
             return [_record(row) for row in found]
 
     def covering(self, log_id: int, tree_size: int) -> EpochRecord | None:
         """The first epoch whose map holds a head of a log with at least `tree_size` leaves."""
-        columns = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
-        query = text(
-            f"SELECT {columns} FROM ledger_epoch_heads h JOIN ledger_epochs e ON e.epoch = h.epoch"
-            " WHERE h.log_id = :log_id AND h.tree_size >= :size ORDER BY h.epoch LIMIT 1"
-        )
         with self._engine.connect() as connection:
-            row = connection.execute(query, {"log_id": log_id, "size": tree_size}).first()
+            row = connection.execute(_COVERING, {"log_id": log_id, "size": tree_size}).first()
             return None if row is None else _record(row)
 
     def evidence(

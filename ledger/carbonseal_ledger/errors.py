@@ -1,7 +1,7 @@
 """Errors of the ledger room: one root, leaves named by reason, each with a stable code.
 
-A refusal of one statement is not raised out of a batch: it is turned into an `outcomes.Outcome` whose problem carries
-the same code, field, reason and remedy.
+A refusal of one statement is not raised out of a batch: it is turned into an `outcomes.Outcome` whose
+problem carries the same code, field, reason and remedy.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class PreviousWrong(Refused):
 
 
 class CheckpointContradicts(Refused):
-    """The statement cites a checkpoint that this log never had: somebody showed the signer another history."""
+    """The statement cites a checkpoint that this log never had: its signer was shown another history."""
 
     code = "checkpoint-contradicts"
 
@@ -208,7 +208,7 @@ class ContentRefused(LedgerError):
 
 
 class RollbackDetected(LedgerError):
-    """Database, published copy or anchored head disagree: the ledger refuses to run rather than fork a log."""
+    """Database, published copy or anchored head disagree: refuse to run rather than fork a log."""
 
     code = "rollback-detected"
 

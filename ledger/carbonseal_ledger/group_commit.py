@@ -1,8 +1,9 @@
 """Group commit: many threads that each bring a few items share one run over all of them.
 
-The first thread to come runs its items at once; whatever arrives meanwhile waits and is run together by the next
-leader, which is one of the waiting threads. Under load the groups grow by themselves, and an idle log answers without
-delay. A run may leave a second part, which overlaps with the next group's run. No timer, no thread of its own.
+The first thread to come runs its items at once; whatever arrives meanwhile waits and is run together by the
+next leader, which is one of the waiting threads. Under load the groups grow by themselves, and an idle log
+answers without delay. A run may leave a second part, which overlaps with the next group's run. No timer, no
+thread of its own.
 """
 
 from __future__ import annotations

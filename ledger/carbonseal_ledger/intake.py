@@ -1,8 +1,8 @@
-"""The way of a batch through one log: read, admit, verify, sequence, publish. One `Intake` for each log and process.
+"""The way of a batch through one log: read, admit, verify, sequence, publish.
 
 Reading and content checks run in the calling threads; what follows runs once for a whole group of callers
-(`group_commit`), so that many single uploads share a transaction and a publication. Nothing is answered before the
-published copy shows it.
+(`group_commit`), so that many single uploads share a transaction and a publication. Nothing is answered
+before the published copy shows it.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Intake:
         self._erase(candidates, outcomes)
 
     def _prepare(self, candidates: Sequence[Candidate]) -> Register:
-        """Everything that needs the registers but not the log's row: content, key, cited checkpoint, signature."""
+        """What needs the registers but not the log's row: content, key, cited checkpoint, signature."""
         self._fetch_contents(candidates)
         register = self._book.admit(self._terms, candidates)
         self._check_cited(candidates)
@@ -157,7 +157,7 @@ class Intake:
                 check_content(candidate, stored.get(candidate.statement.payload))
 
     def _check_cited(self, candidates: Sequence[Candidate]) -> None:
-        """A cited checkpoint is the signer's view of this log: one that we never had means that it was shown another."""
+        """A cited checkpoint that this log never had means that the signer was shown another history."""
         for candidate in candidates:
             if not candidate.is_open or candidate.statement is None:
                 continue

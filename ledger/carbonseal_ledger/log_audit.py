@@ -1,11 +1,13 @@
 """The audit (fsck): re-hashes what is stored and compares it with everything that was signed or published.
 
-Stored *values* are hashed again, not only chained digests: an audit that walks the chain alone says "consistent" about a
-log whose bytes were edited. Covered are: every leaf (by tiles, checkpoint and epoch heads), every column that repeats a
-header (by the leaf), stream heads (by the leaves), every content (by its digest, and its digest by the leaf), policies
-(by the genesis content), epochs and their heads (by recomputation). Exempt, because nothing outside the database
-repeats them: `opened_at`, `published_size`, `erased_at`, a content's `log_id`; `registered_at` is bounded by order and
-by the ticks around it. Signatures were checked on the way in and are covered by the leaf; `check` verifies them again.
+Stored *values* are hashed again, not only chained digests: an audit that walks the chain alone says
+"consistent" about a log whose bytes were edited. Covered are: every leaf (by tiles, checkpoint and epoch
+heads), every column that repeats a header (by the leaf), stream heads (by the leaves), every content (by its
+digest, and its digest by the leaf), policies (by the genesis content), epochs and their heads (by
+recomputation). Exempt, because nothing outside the database
+repeats them: `opened_at`, `published_size`, `erased_at`, a content's `log_id`; `registered_at` is bounded by
+order and by the ticks around it. Signatures were checked on the way in and are covered by the leaf; `check`
+verifies them again.
 """
 
 from __future__ import annotations
@@ -127,14 +129,16 @@ class LogAudit:
                 if origin not in known:
                     yield Damage(origin, "published, but not in the database", "restore the newest backup")
 
-    # -- one log -------------------------------------------------------------------------------------------------
+    # -- one log
+    # -------------------------------------------------------------------------------------------------
 
     def _audit_log(self, connection: Connection, row: Any, report: AuditReport) -> Iterator[Damage]:
         origin, walk = row.origin, _Walk(row)
         yield from self._audit_head(row)
         heads = connection.execute(
             text(
-                "SELECT epoch, tree_size, root_hash FROM ledger_epoch_heads WHERE log_id = :id ORDER BY tree_size"
+                "SELECT epoch, tree_size, root_hash FROM ledger_epoch_heads WHERE log_id = :id ORDER BY"
+                " tree_size"
             ),
             {"id": row.id},
         ).all()
@@ -267,7 +271,8 @@ class LogAudit:
         except CarbonsealError:
             return  # the head's audit has said so
         leaves = leaves[: max(0, size - start)]
-        # Pages begin at whole tiles; what lies left of them on higher levels is read, and was compared before.
+        # Pages begin at whole tiles; what lies left of them on higher levels is read, and was compared
+        # before.
         try:
             grown = grown_tiles(start, leaves, lambda *tile: self._published.read_tile(origin, *tile))
         except CarbonsealError as error:
@@ -337,7 +342,8 @@ class LogAudit:
         if held != walk.conflicts:
             yield Damage(f"{row.origin} equivocations", "differ from the statements in the log", mend)
 
-    # -- everything ----------------------------------------------------------------------------------------------
+    # -- everything
+    # ----------------------------------------------------------------------------------------------
 
     def _audit_contents(self, connection: Connection, report: AuditReport) -> Iterator[Damage]:
         query = text("SELECT digest, sha256(data) = digest AS is_whole FROM ledger_contents")

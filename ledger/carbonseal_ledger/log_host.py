@@ -1,17 +1,18 @@
 """The log host: the one facade through which the service, the tools and the demo use the ledger.
 
-It ties registration, admission, sequencing, publishing, proofs and epochs together (trust protocol, sections 1, 3, 4
-and 8) and holds the host's log key. It leaves out HTTP, jobs and access rights (the service's), the chain
-(`anchoring`) and re-checking what is stored (`log_audit`). Safe to use from many threads; several processes may run
-against one database and one published folder, because each log's row is the sequencer's lock.
+It ties registration, admission, sequencing, publishing, proofs and epochs together (trust protocol, sections
+1, 3, 4 and 8) and holds the host's log key. It leaves out HTTP, jobs and access rights (the service's), the
+chain (`anchoring`) and re-checking what is stored (`log_audit`). Safe to use from many threads; several
+processes may run against one database and one published folder, because each log's row is the sequencer's
+lock.
 
 Lifecycle::
 
     engine = open_database(url, folder / "pg")
     host = LogHost(engine, PublishedCopy(folder / "published"), log_signer, clock,
                    name="log.carbonseal.example", party="h-…", registrar="r-…", registrar_keys=[key])
-    host.open_log(genesis_statement, genesis_content)           # register and data log of each party, log of logs
-    outcomes = host.register(origin, [Submission(statement, content), …])
+    host.open_log(genesis_statement, genesis_content)           # register and data log of each party, log of
+    logs outcomes = host.register(origin, [Submission(statement, content), …])
     receipt = host.receipt(origin, outcomes[0].digest)
     epoch = host.build_epoch()
 
@@ -90,8 +91,9 @@ class LogHost:
     """The transparency service of one log host over one database and one published copy.
 
     Raises on construction:
-        RollbackDetected: database and published copy disagree in a way that a crash cannot explain; says how to
-            recover. A database that is ahead because of a crash between commit and publication is completed instead.
+        RollbackDetected: database and published copy disagree in a way that a crash cannot explain; says how
+            to recover. A database that is ahead because of a crash between commit and publication is
+            completed instead.
         ClockWentBack: the clock stands before the last registration.
     """
 
@@ -111,9 +113,9 @@ class LogHost:
     ) -> None:
         """Bind the parts and run the start-up comparison.
 
-        `name` is the log host's name (first part of every origin), `party` its opaque party code (issuer of ticks,
-        equivocations and the log of logs), `registrar` the registrar's party code, `registrar_keys` the keys that
-        may endorse a genesis. `anchors` gives receipt states beyond *logged*.
+        `name` is the log host's name (first part of every origin), `party` its opaque party code (issuer of
+        ticks, equivocations and the log of logs), `registrar` the registrar's party code, `registrar_keys`
+        the keys that may endorse a genesis. `anchors` gives receipt states beyond *logged*.
         """
         self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys))
         self._engine = engine
@@ -132,6 +134,7 @@ class LogHost:
         self._intakes: dict[str, Intake] = {}
         self._lock = threading.Lock()
         self._roots: dict[tuple[str, int], bytes] = {}
+        self._heads: dict[str, Head] = {}
         compare(
             self._entries.stored_heads(),
             published,
@@ -142,23 +145,24 @@ class LogHost:
         )
         self._sequencer.remember_kinds()
 
-    # -- logs ----------------------------------------------------------------------------------------------------
+    # -- logs
+    # ----------------------------------------------------------------------------------------------------
 
     @property
     def contents(self) -> ContentsStore:
-        """The store of contents by digest: `put(digest, data, origin)`, `get(digest)`, `has(digests)`, `erase(…)`."""
+        """The store of contents by digest: put, get, has, erase."""
         return self._contents
 
     def open_log(self, statement: bytes, content: bytes) -> Outcome:
         """Open the log that a genesis statement names, with that statement as its entry 0.
 
-        The origin is the header's. The genesis must be signed by the party key it names, endorsed by this log host's
-        key and by a registrar key, and name this host's log key. Opening the same log with the same statement again
-        answers duplicate. Sent for origin `<name>/epochs` it opens the log of logs.
+        The origin is the header's. The genesis must be signed by the party key it names, endorsed by this
+        log host's key and by a registrar key, and name this host's log key. Opening the same log with the
+        same statement again answers duplicate. Sent for origin `<name>/epochs` it opens the log of logs.
 
         Raises:
-            GenesisRefused: not endorsed, names other keys, the origin is not `<name>/<party>/<log>`, or the log is
-                open with another genesis.
+            GenesisRefused: not endorsed, names other keys, the origin is not `<name>/<party>/<log>`, or the
+                log is open with another genesis.
         """
         genesis = check_genesis(statement, content, self._terms)
         digest = genesis.statement.digest
@@ -196,21 +200,29 @@ class LogHost:
         note = self._published.checkpoint(origin)
         if note is None:
             raise LogUnknown("origin", f"no log {origin} is published here", "open it with its genesis")
-        head = read_head(note, origin)
-        return Head(origin, head.tree_size, head.root_hash, note)
+        held = self._heads.get(origin)
+        if held is None or held.checkpoint != note:
+            head = read_head(note, origin)
+            held = Head(origin, head.tree_size, head.root_hash, note)
+            if len(self._heads) > _REMEMBERED_ROOTS:
+                self._heads.clear()
+            self._heads[origin] = held
+        return held
 
     def checkpoint(self, origin: str) -> str:
         """The newest published checkpoint, as signed note text."""
         return self.head(origin).checkpoint
 
-    # -- registration --------------------------------------------------------------------------------------------
+    # -- registration
+    # --------------------------------------------------------------------------------------------
 
     def register(self, origin: str, items: Sequence[Submission]) -> list[Outcome]:
         """Register a batch; one outcome per item, in order.
 
-        All accepted items are durable in database and published copy when this returns. Several statements of one
-        stream may stand in one batch in sequence order. One refused item does not keep the others out, except those of
-        the same stream that build on it. Calls from many threads are grouped into one transaction.
+        All accepted items are durable in database and published copy when this returns. Several statements
+        of one stream may stand in one batch in sequence order. One refused item does not keep the others
+        out, except those of the same stream that build on it. Calls from many threads are grouped into one
+        transaction.
 
         Raises:
             LogUnknown: no such log.
@@ -219,18 +231,20 @@ class LogHost:
         return list(self._intake(origin).register(items))
 
     def stream_heads(self, origin: str, *, kid: bytes | None = None) -> list[StreamHead]:
-        """Where the streams of a log stand, of one key or of all; a gateway compares its own state with it."""
+        """Where the streams of a log stand, of one key or all; a gateway compares its own state with it."""
         return self._entries.stream_heads(self._entries.terms(origin), kid)
 
     def tick(self, origin: str) -> None:
         """Append the log host's tick, unless the newest entry is one.
 
-        Bounds from above the registration time of everything before it. Called before a cut-off and by `build_epoch`,
-        and by a job for logs that went quiet; while entries arrive, registration appends ticks itself.
+        Bounds from above the registration time of everything before it. Called before a cut-off and by
+        `build_epoch`, and by a job for logs that went quiet; while entries arrive, registration appends
+        ticks itself.
         """
         self._intake(origin).tick()
 
-    # -- reading -------------------------------------------------------------------------------------------------
+    # -- reading
+    # -------------------------------------------------------------------------------------------------
 
     def entries(self, origin: str, start: int, end: int) -> list[LoggedEntry]:
         """The entries [start, end) in index order.
@@ -278,7 +292,8 @@ class LogHost:
             terms, start=start, end=last, kinds=kinds, subject=subject, overlapping=overlapping
         )
 
-    # -- proofs --------------------------------------------------------------------------------------------------
+    # -- proofs
+    # --------------------------------------------------------------------------------------------------
 
     def inclusion_path(self, origin: str, index: int, tree_size: int) -> list[bytes]:
         """RFC 9162 inclusion path of a leaf in the tree of `tree_size` leaves, from the published tiles."""
@@ -309,26 +324,39 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        entry, head = self.find(origin, digest), self.head(origin)
-        if entry.index >= head.tree_size:
-            raise EntryUnknown("digest", f"{digest.hex()} is not published yet", "ask again in a moment")
-        path = self.inclusion_path(origin, entry.index, head.tree_size)
+        receipts = self.receipts(origin, [digest])
+        if digest not in receipts:
+            raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
+        return receipts[digest]
+
+    def receipts(self, origin: str, digests: Collection[bytes]) -> dict[bytes, bytes]:
+        """Receipts for many statement digests at once, all at the newest published size, by digest.
+
+        Statements that the log does not hold, or has not published yet, are left out.
+        """
+        found = self._entries.leaves(self._entries.terms(origin), digests)
+        head = self.head(origin)
         self._check_signable(origin, head)
-        try:
-            verify_inclusion(entry.index, head.tree_size, leaf_hash(entry.raw), path, head.root_hash)
-        except CarbonsealError as error:
-            raise LogDamaged(
-                "log", f"entry {entry.index} of {origin} does not lead to its root", "run fsck"
-            ) from error
-        return make_receipt(
-            self._signer,
-            log_host=self._terms.party,
-            origin=origin,
-            tree_size=head.tree_size,
-            index=entry.index,
-            path=path,
-            root=head.root_hash,
-        )
+        nodes, made = self._reader.nodes(origin, head.tree_size), {}
+        for digest, (index, raw) in found.items():
+            if index >= head.tree_size:
+                continue
+            path = inclusion_path(index, head.tree_size, nodes)
+            try:
+                verify_inclusion(index, head.tree_size, leaf_hash(raw), path, head.root_hash)
+            except CarbonsealError as error:
+                reason = f"entry {index} of {origin} does not lead to its root"
+                raise LogDamaged("log", reason, "run fsck") from error
+            made[digest] = make_receipt(
+                self._signer,
+                log_host=self._terms.party,
+                origin=origin,
+                tree_size=head.tree_size,
+                index=index,
+                path=path,
+                root=head.root_hash,
+            )
+        return made
 
     def receipt_state(self, origin: str, digest: bytes) -> ReceiptState:
         """How far a statement has come: logged, witnessed, anchored or final.
@@ -347,7 +375,8 @@ class LogHost:
             return ReceiptState.ANCHORED
         return ReceiptState.LOGGED
 
-    # -- epochs --------------------------------------------------------------------------------------------------
+    # -- epochs
+    # --------------------------------------------------------------------------------------------------
 
     @property
     def log_of_logs(self) -> str:
@@ -357,7 +386,8 @@ class LogHost:
     def build_epoch(self) -> EpochRecord:
         """Close an epoch: map every origin's published head, append the entry to the log of logs, publish it.
 
-        A head goes into the map only with a consistency proof from the same origin's head in the epoch before.
+        A head goes into the map only with a consistency proof from the same origin's head in the epoch
+        before.
 
         Raises:
             EpochRefused: a log's head is not consistent with its earlier one; names the origin.
@@ -387,12 +417,13 @@ class LogHost:
     def plan_anchors(self, anchored_size: int) -> list[AnchorPlan]:
         """The steps that bring an anchor contract from a size of the log of logs to each later epoch in turn.
 
-        `anchored_size` is what the contract holds (1 after `open`). One plan per epoch, each with its consistency path
-        from the one before.
+        `anchored_size` is what the contract holds (1 after `open`). One plan per epoch, each with its
+        consistency path from the one before.
         """
         return self._epochs.plans(anchored_size)
 
-    # -- within --------------------------------------------------------------------------------------------------
+    # -- within
+    # --------------------------------------------------------------------------------------------------
 
     def _intake(self, origin: str) -> Intake:
         with self._lock:
@@ -418,7 +449,7 @@ class LogHost:
             return intake
 
     def _check_range(self, origin: str, start: int, end: int) -> None:
-        size = self._published.tree_size(origin)
+        size = self.head(origin).tree_size
         if not 0 <= start <= end <= size:
             raise RangeInvalid(
                 "range", f"[{start}, {end}) does not lie within {size} entries", "ask within the log"

@@ -1,7 +1,7 @@
 """Opening a log: what a genesis must be before it becomes entry 0 (trust protocol, section 1).
 
-A log is opened on purpose, by party, log host and registrar together, so that a lost database or a mistyped name cannot
-silently start a second history. Pure checks; `log_host` writes the row.
+A log is opened on purpose, by party, log host and registrar together, so that a lost database or a mistyped
+name cannot silently start a second history. Pure checks; `log_host` writes the row.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def check_genesis(statement: bytes, content: bytes, host: HostTerms) -> Genesis:
     """Return the genesis that these bytes are.
 
     Raises:
-        GenesisRefused: malformed, of another host or origin, not signed by the party key that it names, or not
-            endorsed by log host and registrar.
+        GenesisRefused: malformed, of another host or origin, not signed by the party key that it names, or
+            not endorsed by log host and registrar.
     """
     try:
         signed = SignedStatement.parse(statement)

@@ -1,7 +1,7 @@
 """What the ledger hands out: outcomes of registration, heads, entries, streams, epochs and their evidence.
 
-Plain frozen records without behaviour or IO, shared by the facade, the service and the tools. Instants are integer
-milliseconds since 1970 UTC; intervals are half-open (start, end).
+Plain frozen records without behaviour or IO, shared by the facade, the service and the tools. Instants are
+integer milliseconds since 1970 UTC; intervals are half-open (start, end).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Problem:
 class Outcome:
     """The answer to one submitted statement.
 
-    `index` is the entry's index (accepted and duplicate), `digest` the statement digest where the bytes parsed,
-    `problem` is present exactly when refused. A duplicate gives the index of the first registration.
+    `index` is the entry's index (accepted and duplicate), `digest` the statement digest where the bytes
+    parsed, `problem` is present exactly when refused. A duplicate gives the index of the first registration.
     """
 
     status: Status
@@ -123,8 +123,8 @@ class StreamHead:
 class RangeProof:
     """Proof that the entries [start, end) are those of the tree of `tree_size` leaves.
 
-    `left` are the perfect-subtree hashes that cover [0, start), `right` those that cover [end, tree_size), each from
-    left to right; with the leaf hashes between them they give the root.
+    `left` are the perfect-subtree hashes that cover [0, start), `right` those that cover [end, tree_size),
+    each from left to right; with the leaf hashes between them they give the root.
     """
 
     origin: str
@@ -137,7 +137,7 @@ class RangeProof:
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One epoch: its number (from 1), its entry in the log of logs and the head of the log of logs just after it."""
+    """One epoch: its number (from 1), its entry in the log of logs, and that log's head just after it."""
 
     epoch: int
     entry_index: int
@@ -153,7 +153,8 @@ class EpochRecord:
 class OriginHead:
     """The head that one origin had in one epoch, with its proof in that epoch's map.
 
-    `consistency` is the path from the origin's head in the epoch before; empty for its first epoch or when unchanged.
+    `consistency` is the path from the origin's head in the epoch before; empty for its first epoch or when
+    unchanged.
     """
 
     epoch: int
@@ -168,8 +169,9 @@ class OriginHead:
 class EpochEvidence:
     """What a bundle carries about epochs.
 
-    All entries of the log of logs (index 0 is its genesis statement) up to `tree_size`, its checkpoint there, and
-    for each asked epoch and origin the head with its map proof and the consistency path from the head before.
+    All entries of the log of logs (index 0 is its genesis statement) up to `tree_size`, its checkpoint
+    there, and for each asked epoch and origin the head with its map proof and the consistency path from the
+    head before.
     """
 
     origin: str

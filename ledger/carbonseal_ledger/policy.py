@@ -1,7 +1,7 @@
 """The registration policy of a log, as its genesis states it (trust protocol, sections 1 and 2).
 
-Policy is data that party, log host and registrar signed. The ledger may be stricter (its own ceilings below), never
-laxer. Amending `policy` statements come with later work; until then the genesis' policy holds.
+Policy is data that party, log host and registrar signed. The ledger may be stricter (its own ceilings
+below), never laxer. Amending `policy` statements come with later work; until then the genesis' policy holds.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MAX_BATCH: Final = 10_000  # statements a call; bounds memory and the time that 
 class Policy:
     """Limits and admitted kinds of one log.
 
-    `kinds` maps a kind to who may sign it. An empty table means the registry's own assignment; a table with entries
-    closes the log to every other kind.
+    `kinds` maps a kind to who may sign it. An empty table means the registry's own assignment; a table with
+    entries closes the log to every other kind.
     """
 
     kinds: Mapping[str, str]

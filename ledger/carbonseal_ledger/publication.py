@@ -1,9 +1,9 @@
 """Publication: bring a log's published copy up to a committed head, in order and without ever going back.
 
-A head is committed in the database first and published second; a crash between the two leaves a copy that is behind,
-and whoever comes next (another batch, another process, the start-up comparison) completes it from the stored entries.
-Before the first write in a process the copy's right edge is re-hashed against its checkpoint, so that new tiles never
-grow out of damaged ones.
+A head is committed in the database first and published second; a crash between the two leaves a copy that is
+behind, and whoever comes next (another batch, another process, the start-up comparison) completes it from
+the stored entries. Before the first write in a process the copy's right edge is re-hashed against its
+checkpoint, so that new tiles never grow out of damaged ones.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Publisher:
 
 
 class Backlog:
-    """Committed heads of one log that wait to be published; one publication takes all that have come together."""
+    """Committed heads of one log that wait; one publication takes all that have come together."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -168,7 +168,7 @@ class Backlog:
 
 
 def _merged(heads: list[CommittedHead]) -> CommittedHead:
-    """One head for several that follow each other; where they do not, the publisher reads from the database."""
+    """One head for several in a row; where they leave a hole, the publisher reads from the database."""
     if len(heads) == 1:
         return heads[0]
     last = heads[-1]
@@ -198,5 +198,6 @@ def _contradiction(origin: str, size: int) -> RollbackDetected:
     return RollbackDetected(
         "published copy",
         f"of {origin} shows another history at size {size} than the database",
-        "stop every writer; compare both with the witnesses and the anchor, and restore the one that is wrong",
+        "stop every writer; compare both with the witnesses and the anchor, and restore the one that is"
+        " wrong",
     )

@@ -1,12 +1,14 @@
 """The published copy: each log's tiles and checkpoint in a folder, laid out as C2SP tlog-tiles.
 
-It is the second failure domain (trust protocol, section 8): a database restored from an old backup agrees perfectly
-with itself, so every head is also written here, in production on another disk, before a receipt leaves. Files are
-written to a temporary name, synced, renamed, and their folder synced; a checkpoint is replaced only by whoever knows
-the one that it replaces (compare-and-set under a file lock). Hash tiles and checkpoints are public; entry bundles are
-written on request only and need a grant to be served. It leaves out HTTP and object stores.
+It is the second failure domain (trust protocol, section 8): a database restored from an old backup agrees
+perfectly with itself, so every head is also written here, in production on another disk, before a receipt
+leaves. Files are written to a temporary name, synced, renamed, and their folder synced; a checkpoint is
+replaced only by whoever knows the one that it replaces (compare-and-set under a file lock). Hash tiles and
+checkpoints are public; entry bundles are written on request only and need a grant to be served. It leaves
+out HTTP and object stores.
 
-Layout: `<folder>/<origin>/checkpoint`, `<folder>/<origin>/tile/<level>/…`, `<folder>/<origin>/tile/entries/…`.
+Layout: `<folder>/<origin>/checkpoint`, `<folder>/<origin>/tile/<level>/…`,
+    `<folder>/<origin>/tile/entries/…`.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ class PublishedCopy:
         return 0 if note is None else read_head(note, origin).tree_size
 
     def read_tile(self, origin: str, level: int, index: int, width: int) -> bytes:
-        """The hash tile of a width; cut out of the full tile or a wider partial one where that is what is left.
+        """The hash tile of a width, cut out of the full tile or a wider partial one if need be.
 
         Raises:
             LogDamaged: no such tile, or it has another length than its name says.
@@ -132,7 +134,8 @@ class PublishedCopy:
 
         Raises:
             RollbackDetected: another checkpoint stands there, or a full tile with other hashes.
-            PublicationFailed: a file could not be written or synced. The state of the disk is then unknown: stop.
+            PublicationFailed: a file could not be written or synced. The state of the disk is then unknown:
+                stop.
         """
         if self.checkpoint(origin) != expected:
             raise RollbackDetected(
@@ -183,7 +186,8 @@ class PublishedCopy:
                 shutil.rmtree(partial, ignore_errors=True)
 
     def _log_folder(self, origin: str) -> Path:
-        # Origins are lower-case path segments that begin with a letter or digit, so none can leave the folder.
+        # Origins are lower-case path segments that begin with a letter or digit, so none can leave the
+        # folder.
         return self.folder / check_origin(origin)
 
 
@@ -203,7 +207,7 @@ def read_head(note: str, origin: str) -> Checkpoint:
 
 
 def write_durably(files: Mapping[Path, bytes]) -> None:
-    """Write files so that after a power cut each is whole, old or new: temporary name, sync, rename, sync folder."""
+    """Write files so that after a power cut each is whole: temporary name, sync, rename, sync folder."""
     folders = set()
     for path, data in files.items():
         if path.parent not in folders:

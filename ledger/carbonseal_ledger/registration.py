@@ -1,8 +1,9 @@
 """Registration: everything that can be checked of a submitted statement without looking at its stream.
 
-Pure functions over bytes, the log's terms and the registers; no database, no clock of their own. Each refusal is kept
-in the candidate rather than raised, because one bad item must not keep the rest of a batch out, and because a
-statement that is already in the log is answered as a duplicate whatever is wrong with this copy of it.
+Pure functions over bytes, the log's terms and the registers; no database, no clock of their own. Each
+refusal is kept in the candidate rather than raised, because one bad item must not keep the rest of a batch
+out, and because a statement that is already in the log is answered as a duplicate whatever is wrong with
+this copy of it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Row traffic of the sequencer: PostgreSQL's binary COPY for entries and contents, and the small reads beside it.
+"""Row traffic of the sequencer: binary COPY for entries and contents, and the small reads beside it.
 
-Written against psycopg2 cursors rather than the object mapper: this is the hot path, and COPY has no other door. The
-binary format is the one of PostgreSQL's manual (COPY, "Binary Format"). Every function runs inside the caller's
-transaction.
+Written against psycopg2 cursors rather than the object mapper: this is the hot path, and COPY has no other
+door. The binary format is the one of PostgreSQL's manual (COPY, "Binary Format"). Every function runs inside
+the caller's transaction.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class LockedLog:
     last_tick_at: int
     ticked_size: int
     last_registered_at: int
+    has_erasures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,8 @@ def transaction(engine: Engine) -> Iterator[Any]:
 def lock_log(cursor: Any, origin: str) -> LockedLog | None:
     """Lock a log's row and return it; None when there is no such log."""
     cursor.execute(
-        "SELECT id, size, root_hash, frontier, published_size, last_tick_at, ticked_size, last_registered_at"
-        " FROM ledger_logs WHERE origin = %s FOR UPDATE",
+        "SELECT id, size, root_hash, frontier, published_size, last_tick_at, ticked_size, last_registered_at,"
+        " EXISTS (SELECT 1 FROM ledger_erasures) FROM ledger_logs WHERE origin = %s FOR UPDATE",
         (origin,),
     )
     row = cursor.fetchone()
@@ -127,7 +128,7 @@ def copy_entries(cursor: Any, log_id: int, entries: Iterable[NewEntry]) -> None:
 
 
 def copy_contents(cursor: Any, log_id: int, contents: Mapping[bytes, bytes]) -> None:
-    """Write contents by COPY, all of them new; a known digest is a unique violation and ends the transaction."""
+    """Write new contents by COPY; a known digest is a unique violation and ends the transaction."""
     parts = [_COPY_HEAD]
     for digest, data in contents.items():
         parts += (_CONTENT.pack(3, 32, digest, 4, log_id, len(data)), data)
@@ -203,7 +204,8 @@ def read_registered(cursor: Any, places: Sequence[tuple[int, int]]) -> dict[tupl
     rows = execute_values(
         cursor,
         "SELECT e.stream_id, e.sequence, e.index, e.digest, n.name, e.raw FROM ledger_entries e"
-        " JOIN (VALUES %s) AS p (stream_id, sequence) ON e.stream_id = p.stream_id AND e.sequence = p.sequence"
+        " JOIN (VALUES %s) AS p (stream_id, sequence) ON e.stream_id = p.stream_id AND e.sequence ="
+        " p.sequence"
         " JOIN ledger_kinds n ON n.id = e.kind_id",
         places,
         page_size=len(places),

@@ -1,10 +1,11 @@
 """Sequencing: a batch of checked statements becomes entries of a log in one PostgreSQL transaction.
 
-Under the log's row lock (trust protocol, section 8) each statement gets its place: strictly one entry for each (log,
-key, stream, sequence), a repeated statement answers with its first index, a different statement at a taken place is
-refused and the log registers the conflict itself as an `equivocation`. Entries, stream heads, contents, head and
-checkpoint are written together and committed synchronously. While entries arrive the log appends its own signed
-`tick` at least once a minute. Publishing comes after, in `publication`; no receipt may leave before.
+Under the log's row lock (trust protocol, section 8) each statement gets its place: strictly one entry for
+each (log, key, stream, sequence), a repeated statement answers with its first index, a different statement
+at a taken place is refused and the log registers the conflict itself as an `equivocation`. Entries, stream
+heads, contents, head and checkpoint are written together and committed synchronously. While entries arrive
+the log appends its own signed `tick` at least once a minute. Publishing comes after, in `publication`; no
+receipt may leave before.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class CommittedHead:
 
 @dataclass(slots=True)
 class LogMemory:
-    """What one process remembers of a log between its batches; stream heads hold only at `size` and `root_hash`."""
+    """What a process remembers of a log between batches; stream heads hold at `size` and `root_hash`."""
 
     size: int = -1
     root_hash: bytes = b""
@@ -121,7 +122,8 @@ class Sequencer:
             try:
                 return self._commit(terms, candidates, register, memory, tick_now=tick_now, is_retry=False)
             except psycopg2.errors.UniqueViolation:
-                # A content of the batch was uploaded by somebody else just now: once more, minding known contents.
+                # A content of the batch was uploaded by somebody else just now: once more, minding known
+                # contents.
                 memory.size = -1
                 return self._commit(terms, candidates, register, memory, tick_now=tick_now, is_retry=True)
         except psycopg2.Error as error:
@@ -193,13 +195,14 @@ class Sequencer:
                 if head is not None and head.stream_id is not None and header.sequence <= head.sequence:
                     places.add((head.stream_id, header.sequence))
         registered = rows.read_registered(cursor, sorted(places))
-        sent = {
-            c.statement.payload: c for c in candidates if c.statement and c.submission.content is not None
-        }
-        for digest in rows.read_erased(cursor, list(sent)):
-            sent[digest].refusal = ContentErased(
-                "content", "was erased on authority", "do not upload it again"
-            )
+        if log.has_erasures:
+            sent = {
+                c.statement.payload: c for c in candidates if c.statement and c.submission.content is not None
+            }
+            for digest in rows.read_erased(cursor, list(sent)):
+                sent[digest].refusal = ContentErased(
+                    "content", "was erased on authority", "do not upload it again"
+                )
         return _Batch(log, max(now, log.last_registered_at), memory.cursors, registered)
 
     def _refuse_broken_backfill(self, batch: _Batch, candidates: Sequence[Candidate]) -> None:
@@ -418,8 +421,10 @@ class Sequencer:
         root = frontier.root()
         checkpoint = sign_checkpoint(Checkpoint(origin, frontier.size, root), self._signer)
         cursor.execute(
-            "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s, last_registered_at = %s,"
-            " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s WHERE id = %s",
+            "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s,"
+            " last_registered_at = %s,"
+            " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s WHERE id"
+            " = %s",
             (
                 frontier.size,
                 root,
@@ -442,7 +447,8 @@ class Sequencer:
         """Create a log's row with its genesis as entry 0; the caller has checked everything.
 
         Raises:
-            DatabaseUnusable: it could not be written, also when somebody else opened the log at the same moment.
+            DatabaseUnusable: it could not be written, also when somebody else opened the log at the same
+                moment.
         """
         now = self._clock()
         header = statement.header
@@ -472,7 +478,8 @@ class Sequencer:
     def _kind_ids(self, cursor: Any, kinds: set[str]) -> dict[str, int]:
         if kinds <= self._kinds.keys():
             return self._kinds
-        # Ids added in a transaction that is rolled back must not be remembered: they are read again until committed.
+        # Ids added in a transaction that is rolled back must not be remembered: they are read again until
+        # committed.
         return self._kinds | rows.name_ids(cursor, "ledger_kinds", kinds)
 
     def remember_kinds(self) -> None:

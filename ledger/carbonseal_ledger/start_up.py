@@ -1,8 +1,9 @@
 """Start-up comparison: database, published copy and anchored head must tell one history, or nothing runs.
 
-A database that was restored from an old backup agrees perfectly with itself; only the second failure domain can tell
-(trust protocol, section 8). The highest of the three counts. A copy that is behind by what a crash between commit and
-publication explains is completed; everything else refuses, and the refusal says how to recover.
+A database that was restored from an old backup agrees perfectly with itself; only the second failure domain
+can tell (trust protocol, section 8). The highest of the three counts. A copy that is behind by what a crash
+between commit and publication explains is completed; everything else refuses, and the refusal says how to
+recover.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def compare(
     log_key: PublicKey,
     now: int,
 ) -> dict[str, int]:
-    """Compare every log with its published copy and complete what a crash left behind; returns published sizes.
+    """Compare every log with its published copy, complete what a crash left; returns published sizes.
 
     Raises:
         RollbackDetected: database or published copy is older than the other, or they contradict.
@@ -103,7 +104,8 @@ def _compare_log(
         raise LogDamaged("published copy", f"tiles of {origin} do not give its checkpoint", "rebuild it")
     if size == head.size:
         return size
-    # old_size is deliberately not the copy's size, so that the publisher reads the entries and proves the growth.
+    # old_size is deliberately not the copy's size, so that the publisher reads the entries and proves the
+    # growth.
     pending = CommittedHead(origin, -1, b"", head.size, head.root_hash, head.checkpoint, [], [])
     return publisher.publish(pending)
 

@@ -1,7 +1,8 @@
 """Proofs out of published tiles, at a cost that does not grow with the log.
 
-A proof reads at most one hash tile a level (C2SP tlog-tiles). Of each tile that was read, all inner nodes are kept in
-a bounded cache, so that receipts for recent entries cost a few look-ups. Tiles are read from disk and therefore not
+A proof reads at most one hash tile a level (C2SP tlog-tiles). Of each tile that was read, all inner nodes
+are kept in a bounded cache, so that receipts for recent entries cost a few look-ups. Tiles are read from
+disk and therefore not
 trusted: whoever signs something over a proof checks it against the root first.
 """
 
@@ -61,7 +62,7 @@ class TreeReader:
         return hashes
 
     def _pyramid(self, origin: str, level: int, index: int, width: int) -> list[list[bytes]]:
-        """All inner nodes of a tile, lowest level first; a tile held at a greater width serves a smaller one."""
+        """All inner nodes of a tile, lowest level first; a wider one that is held serves a smaller width."""
         key = (origin, level, index)
         with self._lock:
             held = self._held.get(key)
@@ -94,7 +95,7 @@ def frontier_from_bytes(size: int, data: bytes) -> Frontier:
 def range_root(
     left: Sequence[bytes], leaf_hashes: Sequence[bytes], right: Sequence[bytes], start: int, size: int
 ) -> bytes:
-    """The root to which a range proof leads: frontier of [0, start), the range's leaves, cover of [end, size)."""
+    """The root to which a range proof leads: frontier left, the range's leaves, cover of the right."""
     frontier = Frontier(start, tuple(left)).extend(leaf_hashes)
     stack = list(zip((level for level, _ in frontier_nodes(frontier.size)), frontier.hashes, strict=True))
     at = frontier.size

@@ -7,7 +7,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,20 +41,30 @@ def server() -> Iterator[Engine]:
     admin = create_engine(engine.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     engine.dispose()
     with admin.connect() as connection:
+        # Killing processes is survived without syncing; only a power cut is not, and no test cuts it.
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
         connection.execute(text("CREATE DATABASE ledger_template TEMPLATE postgres"))
     yield admin
     stop_embedded(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def database_url(server: Engine) -> Iterator[str]:
+@contextmanager
+def made_database(server: Engine, template: str = "ledger_template") -> Iterator[str]:
     name = f"ledger_{next(_numbers)}"
     with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE ledger_template STRATEGY file_copy"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
     yield server.url.set(database=name).render_as_string(hide_password=False)
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def database_url(server: Engine) -> Iterator[str]:
+    with made_database(server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -230,3 +241,29 @@ def world_class() -> type[World]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world().found()
+
+
+@pytest.fixture(scope="module")
+def full_world(server: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world with a few hundred entries, a conflict and two epochs; tests work on copies of it."""
+    with made_database(server) as url:
+        engine = open_database(url, Path("/unused"))
+        world = World(engine, tmp_path_factory.mktemp("full"), with_entry_bundles=True).found()
+        world.accept(*[world.readings(world.main) for _ in range(300)])
+        world.send(world.readings(world.main, keep=False, sequence=5, previous=bytes(32), count=5))
+        world.host.build_epoch()
+        world.accept(*[world.readings(world.main) for _ in range(20)])
+        world.host.build_epoch()
+        engine.dispose()
+        yield world
+
+
+@pytest.fixture
+def copied_world(server: Engine, full_world: World, tmp_path: Path) -> Iterator[World]:
+    template = full_world.engine.url.database
+    assert template is not None
+    with made_database(server, template) as url:
+        engine = open_database(url, tmp_path / "unused")
+        shutil.copytree(full_world.folder, tmp_path / "logs")
+        yield replace(full_world, engine=engine, folder=tmp_path / "logs")
+        engine.dispose()

@@ -47,10 +47,11 @@ print("done", flush=True)
 
 
 def start_uploader(world, url, items, size, tmp_path):
+    pairs = [(item.statement, item.content) for item in items]
     job = {
-        "url": url, "published": str(world.folder / "published"), "log_seed": world.log_key.seed, "now": world.now,
+        "url": url, "published": str(world.folder / "published"), "log_seed": world.log_key.seed,
         "registrar_seed": world.registrar.seed, "name": "log.carbonseal.example", "origin": world.data,
-        "batches": [[(i.statement, i.content) for i in items[at : at + size]] for at in range(0, len(items), size)],
+        "batches": [pairs[at : at + size] for at in range(0, len(items), size)], "now": world.now,
     }  # fmt: skip
     file = tmp_path / "job"
     file.write_bytes(pickle.dumps(job))

@@ -64,8 +64,8 @@ def test_rejects_kind_that_the_registry_lacks(world):
     content = item.content.replace(b"readings", b"fictions")
     forged = sign_statement(
         world.gateway, kind="fictions", issuer="g-gateway", subject="m-main", issued_at=world.now // 1000,
-        origin=world.data, stream="readings/m-main", sequence=0, previous=None, interval=None, checkpoint=None,
-        content=content,
+        origin=world.data, stream="readings/m-main", sequence=0, previous=None, interval=None,
+        checkpoint=None, content=content,
     )  # fmt: skip
     assert refused(world, Submission(forged.raw, content)) == "kind-unknown"
 
@@ -93,8 +93,8 @@ def test_rejects_content_that_the_signer_made_to_contradict_the_header(world):
     )
     signed = sign_statement(
         world.gateway, kind="gap", issuer="g-gateway", subject="m-main", issued_at=world.now // 1000,
-        origin=world.data, stream=stream.stream, sequence=0, previous=None, interval=interval, checkpoint=None,
-        content=content,
+        origin=world.data, stream=stream.stream, sequence=0, previous=None, interval=interval,
+        checkpoint=None, content=content,
     )  # fmt: skip
     world.now += 3_600_000
     assert refused(world, Submission(signed.raw, content)) == "content-contradicts-header"
@@ -175,7 +175,8 @@ def test_rejects_party_key_signing_readings(world):
 
 def test_rejects_device_key_signing_a_report_kind(world):
     body = {
-        "title": "bill", "media_type": "application/pdf", "document_digest": bytes(32), "size": 1, "relates_to": [],
+        "title": "bill", "media_type": "application/pdf", "document_digest": bytes(32), "size": 1,
+        "relates_to": [],
     }  # fmt: skip
     assert refused(world, world.main.sign("document", "m-main", body)) == "role-missing"
 
@@ -198,10 +199,12 @@ def test_rejects_log_key_used_as_a_party_key(world):
     assert refused(world, world.readings(stream)) == "role-missing"
 
 
-def test_rejects_second_genesis_sent_as_an_entry(world):
+def test_rejects_second_genesis_sent_as_an_entry_and_logs_that_the_party_signed_two(world):
     predecessor = {"origin": world.data, "tree_size": 1, "root_hash": bytes(32)}
     item = world.genesis(world.enterprise, "e-enterprise", world.data, predecessor=predecessor)
-    assert refused(world, item) == "log-reserved"
+    (outcome,) = world.send(item)
+    assert outcome.problem.code == "log-reserved"
+    assert [e.kind for e in world.host.select(world.data)] == ["genesis", "equivocation", "tick"]
 
 
 def test_rejects_party_that_the_registrar_suspended(world):

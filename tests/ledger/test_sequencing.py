@@ -141,9 +141,8 @@ def test_void_takes_the_place_of_a_statement_refused_for_good(world):
 
 def test_stream_may_also_go_on_from_the_void_itself(world):
     bad = world.readings(world.main, version=7, keep=False)
-    body = {
-        "sequence": 0, "digest": SignedStatement.parse(bad.statement).digest, "interval": None, "problem": "x",
-    }  # fmt: skip
+    digest = SignedStatement.parse(bad.statement).digest
+    body = {"sequence": 0, "digest": digest, "interval": None, "problem": "x"}
     void = world.main.sign("void", "m-main", body, issued_at=world.now)
     world.accept(void, world.readings(world.main))
 
@@ -153,8 +152,8 @@ def test_resume_by_the_party_lets_a_stream_go_on_after_lost_state(world):
     lost = replace(world.main, sequence=9, previous=bytes(32))
     assert codes(world.send(world.readings(lost, keep=False))) == ["sequence-gap"]
     body = {
-        "device": "g-gateway", "kid": world.gateway.public.kid, "stream": "readings/m-main", "next_sequence": 10,
-        "previous": None, "reason": "disk lost",
+        "device": "g-gateway", "kid": world.gateway.public.kid, "stream": "readings/m-main",
+        "next_sequence": 10, "previous": None, "reason": "disk lost",
     }  # fmt: skip
     resume = world.devices.sign("resume", "g-gateway", body, issued_at=world.now)
     (outcome,) = world.accept(resume)

@@ -1,4 +1,5 @@
-"""Start-up compares the two failure domains: it completes what a crash explains and refuses everything else."""
+"""Start-up compares the two failure domains: it completes what a crash explains and refuses everything
+else."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def test_refuses_database_that_lost_a_whole_log(world, make_world):
     with world.engine.begin() as connection:
         connection.execute(
             text(
-                "TRUNCATE ledger_entries, ledger_streams, ledger_logs, ledger_equivocations, ledger_subjects CASCADE"
+                "TRUNCATE ledger_entries, ledger_streams, ledger_logs, ledger_equivocations,"
+                " ledger_subjects CASCADE"
             )
         )
     with pytest.raises(RollbackDetected, match="does not know"):
