@@ -212,7 +212,8 @@ class Spool:
         size = 0
         with self._lock:
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM statements WHERE state IN ('queued', 'sent') "  # noqa: S608 - constants
+                f"SELECT {_COLUMNS} FROM statements INDEXED BY statements_waiting "  # noqa: S608 - constants
+                "WHERE state IN ('queued', 'sent') "
                 f"AND stream NOT IN ({marks}) ORDER BY place LIMIT ?",
                 (*left_out, limit),
             )
