@@ -9,7 +9,7 @@ Instants are milliseconds since 1970 UTC; sizes are tree sizes of the log of log
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -74,7 +74,8 @@ class Anchorer:
         self._engine = engine
         self._chain = chain
         self._clock = clock
-        self._given_contract = contract
+        self._given_contract = self._contract = contract
+        self._log_id: bytes | None = None
         self._journal = Journal(engine, clock, chain_id=chain.chain_id, account=chain.gas_address)
         self._machine = AnchoringMachine(self._journal, chain, clock, limits or AnchoringLimits())
         if contract is not None:
@@ -89,12 +90,14 @@ class Anchorer:
         Raises:
             AnchorNotReady: none was named and none deployed.
         """
-        if self._given_contract is not None:
-            return self._given_contract
-        deployment = self._journal.deployment()
-        if deployment is None or deployment.contract is None:
-            raise AnchorNotReady("contract", "there is none yet", "deploy one, or name one in the settings")
-        return deployment.contract
+        if self._contract is None:
+            deployment = self._journal.deployment()
+            if deployment is None or deployment.contract is None:
+                raise AnchorNotReady(
+                    "contract", "there is none yet", "deploy one, or name one in the settings"
+                )
+            self._contract = deployment.contract
+        return self._contract
 
     @property
     def log_id(self) -> bytes:
@@ -103,10 +106,12 @@ class Anchorer:
         Raises:
             AnchorNotReady: no log has been opened.
         """
-        opening = self._journal.opening(self.contract)
-        if opening is None or opening.log_id is None:
-            raise AnchorNotReady("log", "none has been opened", "open it with its genesis leaf hash")
-        return opening.log_id
+        if self._log_id is None:
+            opening = self._journal.opening(self.contract)
+            if opening is None or opening.log_id is None:
+                raise AnchorNotReady("log", "none has been opened", "open it with its genesis leaf hash")
+            self._log_id = opening.log_id
+        return self._log_id
 
     def state_of(self, tree_size: int) -> AnchorRecord | None:
         """Return the first planned head of at least `tree_size`, None when none is planned."""
@@ -119,15 +124,15 @@ class Anchorer:
 
     def anchored_size(self) -> int:
         """Return the largest size that is mined and found in the contract's state; 0 when there is none."""
-        return max((step.new_size for step in self._steps() if step.state in MINED), default=0)
+        return self._largest(MINED)
 
     def final_size(self) -> int:
         """Return the largest size whose block is final; 0 when there is none."""
-        return max((step.new_size for step in self._steps() if step.state == AnchorState.FINAL), default=0)
+        return self._largest((AnchorState.FINAL,))
 
     def planned_size(self) -> int:
         """Return the largest size planned; the next plan starts from it. 0 before the log is opened."""
-        return max((step.new_size for step in self._steps()), default=0)
+        return self._largest(tuple(AnchorState))
 
     # -- what is to be done
 
@@ -137,8 +142,11 @@ class Anchorer:
         The same again changes nothing. The address is known before anything is sent, so that the genesis of
         the log of logs can name it.
         """
+        if self._given_contract is not None:
+            return self._given_contract
         deployment = self._journal.deployment()
         if deployment is None:
+            self._contract = None  # an earlier one may have failed
             deployment = self._journal.plan(self._journal.new_step(AnchorKind.DEPLOY))
         self._machine.sign(deployment)
         return self.contract
@@ -196,10 +204,12 @@ class Anchorer:
             ChainUnreachable: the node does not answer; nothing is lost, try again.
             AnchorConflict: the contract holds another history than the journal; stop and look.
         """
-        for step in self._journal.unfinished():
+        self._machine.begin_round()
+        unfinished = self._journal.unfinished()
+        for step in unfinished:
             self._machine.run(step)
         self._keep_evidence()
-        return [self._record(step) for step in self._journal.unfinished()]
+        return [self._record(step) for step in self._journal.unfinished()] if unfinished else []
 
     def retry_failed(self) -> None:
         """Plan anew what has failed, after somebody has cured what the records' problems say."""
@@ -224,10 +234,14 @@ class Anchorer:
             raise AnchorNotReady(
                 "evidence", f"no final anchor covers size {covering}", "wait for finality, then ask again"
             )
-        final = self._chain.settled("finalized")
+        self._machine.begin_round()
+        return self._fetch(covering, trusted_block)
+
+    def _fetch(self, covering: int, trusted_block: int | None = None) -> AnchorEvidence:
+        final = self._machine.settled("finalized")
         last = final if trusted_block is None else trusted_block
         evidence = self._keeper().fetch(
-            min(final, last), last, scan_from=self._machine.scan_from(self.contract)
+            min(final, last), last, scan_from=lambda: self._machine.scan_from(self.contract)
         )
         if evidence.heads[-1].tree_size < covering:
             reason = f"size {covering} was anchored after block {last}"
@@ -243,8 +257,9 @@ class Anchorer:
         return self._keeper().profile(evidence, source=source)
 
     def _keeper(self) -> EvidenceKeeper:
-        place = {"contract": self.contract, "log_id": self.log_id}
-        return EvidenceKeeper(self._engine, self._chain, self._clock, **place)
+        return EvidenceKeeper(
+            self._engine, self._chain, self._clock, contract=self.contract, log_id=self.log_id
+        )
 
     def _keep_evidence(self) -> None:
         size = self.final_size()
@@ -254,7 +269,7 @@ class Anchorer:
         if keeper.has(size):
             return
         try:
-            evidence = self.evidence(size)
+            evidence = self._fetch(size)
         except HeaderNotReproducible:
             return  # anchors of such a chain are checked online only, and `check` says so
         anchored = {(head.tree_size, head.root_hash) for head in evidence.heads}
@@ -263,6 +278,12 @@ class Anchorer:
                 reason = f"the contract's history lacks our head of size {step.new_size}"
                 raise AnchorConflict("log of logs", reason, "stop: the head key has signed two histories")
         keeper.keep(evidence)
+
+    def _largest(self, states: Collection[AnchorState]) -> int:
+        try:
+            return self._journal.largest_size(self.contract, self.log_id, states)
+        except AnchorNotReady:
+            return 0
 
     def _steps(self) -> list[AnchoringStep]:
         try:

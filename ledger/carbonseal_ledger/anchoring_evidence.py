@@ -7,7 +7,7 @@ whether anybody else trusts the block (the trust file).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
@@ -42,10 +42,10 @@ class EvidenceKeeper:
         self._log_id = log_id
         self._key = {"chain_id": chain.chain_id, "contract": contract, "log_id": log_id}
 
-    def fetch(self, final_block: int, trusted_block: int, *, scan_from: int) -> AnchorEvidence:
+    def fetch(self, final_block: int, trusted_block: int, *, scan_from: Callable[[], int]) -> AnchorEvidence:
         """Return evidence at `final_block`, with headers up to `trusted_block`, checked as a stranger would.
 
-        Heads are read from blocks since `scan_from`, or since the newest final head that is kept.
+        Heads are read from blocks since the newest final head that is kept; without one, since `scan_from()`.
 
         Raises:
             AnchorInvalid: what the node answers does not hold together.
@@ -120,11 +120,11 @@ class EvidenceKeeper:
         query = select(FinalHead).filter_by(**self._key).where(FinalHead.block_number <= final_block)
         return list(session.scalars(query.order_by(FinalHead.tree_size)))
 
-    def _heads(self, final_block: int, scan_from: int) -> tuple[AnchoredHead, ...]:
+    def _heads(self, final_block: int, scan_from: Callable[[], int]) -> tuple[AnchoredHead, ...]:
         """Return all heads up to a final block: those kept, and newer ones, which are then kept."""
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             kept = self._kept_heads(session, final_block)
-            start = kept[-1].block_number + 1 if kept else scan_from
+            start = kept[-1].block_number + 1 if kept else scan_from()
             found = self._chain.heads_between(self._contract, self._log_id, start, final_block + 1)
             for mined in found:
                 head = mined.head

@@ -7,10 +7,10 @@ which the caller saw it. It leaves out the chain and every decision (`anchoring`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Engine, Select, select
+from sqlalchemy import ColumnElement, Engine, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -40,11 +40,6 @@ class Journal:
 
     # -- reading
 
-    def step(self, step_id: int) -> AnchoringStep:
-        """Return a step as it stands now."""
-        with self._session() as session:
-            return session.get_one(AnchoringStep, step_id)
-
     def unfinished(self) -> list[AnchoringStep]:
         """Return the steps that are neither final nor failed, in the order in which they were planned."""
         return self._steps(AnchoringStep.state.not_in(DONE))
@@ -62,12 +57,28 @@ class Journal:
         steps = self._steps(AnchoringStep.contract == contract, AnchoringStep.log_id == log_id)
         return sorted(steps, key=lambda step: step.new_size)
 
+    def largest_size(self, contract: bytes, log_id: bytes, states: Collection[AnchorState]) -> int:
+        """Return the largest size of a log that stands in one of these states, 0 when none does."""
+        query = select(func.coalesce(func.max(AnchoringStep.new_size), 0)).where(
+            AnchoringStep.chain_id == self._chain_id,
+            AnchoringStep.contract == contract,
+            AnchoringStep.log_id == log_id,
+            AnchoringStep.state.in_(states),
+        )
+        with self._session() as session:
+            return session.scalars(query).one()
+
     def has_failed_before(self, step: AnchoringStep) -> bool:
         """Whether a step of the same log that this one builds on has failed."""
-        if step.contract is None or step.log_id is None:
-            return False
-        earlier = (s for s in self.of_log(step.contract, step.log_id) if s.new_size <= step.old_size)
-        return any(s.state == AnchorState.FAILED for s in earlier)
+        query = select(AnchoringStep.id).where(
+            AnchoringStep.chain_id == self._chain_id,
+            AnchoringStep.contract == step.contract,
+            AnchoringStep.log_id == step.log_id,
+            AnchoringStep.state == AnchorState.FAILED,
+            AnchoringStep.new_size <= step.old_size,
+        )
+        with self._session() as session:
+            return session.scalars(query.limit(1)).first() is not None
 
     def transactions(self, step: AnchoringStep) -> list[AnchoringTransaction]:
         """Return the transactions of the step's present nonce, the one with the highest fee first."""
@@ -98,47 +109,48 @@ class Journal:
         self,
         step: AnchoringStep,
         *,
-        first_nonce: int,
+        first_nonce: Callable[[], int],
         sign: Callable[[int], SignedTransaction],
         address: Callable[[int], bytes],
-    ) -> None:
+    ) -> AnchoringStep:
         """Give a planned step the next nonce, and store what `sign` makes of it before anybody sends it.
 
-        `first_nonce` counts only for an account that this journal has never used; `address` says where a
+        `first_nonce` is asked for an account that this journal has never used; `address` says where a
         deployment with a nonce will stand.
         """
         with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is None:
-                return
-            account = session.get_one(AnchoringAccount, (self._chain_id, self._account))
-            nonce = first_nonce if account.next_nonce == _UNUSED else account.next_nonce
-            account.next_nonce = nonce + 1
-            if mine.kind == AnchorKind.DEPLOY:
-                mine.contract = address(nonce)
-            mine.account, mine.nonce = self._account, nonce
-            mine.state, mine.problem = AnchorState.SIGNED, None
-            mine.changed_at = self._clock()
-            self._add_transaction(session, mine, sign(nonce))
+            mine, is_same = self._stored(session, step)
+            if is_same:
+                account = session.get_one(AnchoringAccount, (self._chain_id, self._account))
+                nonce = first_nonce() if account.next_nonce == _UNUSED else account.next_nonce
+                account.next_nonce = nonce + 1
+                if mine.kind == AnchorKind.DEPLOY:
+                    mine.contract = address(nonce)
+                mine.account, mine.nonce = self._account, nonce
+                mine.state, mine.problem = AnchorState.SIGNED, None
+                mine.changed_at = self._clock()
+                self._add_transaction(session, mine, sign(nonce))
+            return mine
 
-    def replace(self, step: AnchoringStep, transaction: SignedTransaction) -> None:
+    def replace(self, step: AnchoringStep, transaction: SignedTransaction) -> AnchoringStep:
         """Store a transaction with the same nonce and higher fees; the step waits to be sent again."""
         with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is None or mine.nonce != transaction.nonce:
-                return
-            mine.state, mine.changed_at = AnchorState.SIGNED, self._clock()
-            self._add_transaction(session, mine, transaction)
+            mine, is_same = self._stored(session, step)
+            if is_same and mine.nonce == transaction.nonce:
+                mine.state, mine.changed_at = AnchorState.SIGNED, self._clock()
+                self._add_transaction(session, mine, transaction)
+            return mine
 
-    def sent(self, step: AnchoringStep, transaction: AnchoringTransaction) -> None:
+    def sent(self, step: AnchoringStep, transaction: AnchoringTransaction) -> AnchoringStep:
         """Note that the node took a transaction."""
         with self._locked() as session:
-            mine = self._same(session, step)
+            mine, is_same = self._stored(session, step)
             stored = session.get_one(AnchoringTransaction, transaction.transaction_hash)
             if stored.sent_at is None:
                 stored.sent_at = self._clock()
-            if mine is not None:
+            if is_same:
                 mine.state, mine.problem, mine.changed_at = AnchorState.SENT, None, self._clock()
+            return mine
 
     def mined(
         self,
@@ -147,58 +159,47 @@ class Journal:
         *,
         transaction_hash: bytes | None = None,
         gas_used: int | None = None,
-    ) -> None:
+    ) -> AnchoringStep:
         """Note the block that holds the step, and our transaction in it unless others sent it."""
-        with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is None:
-                return
-            mine.state, mine.problem, mine.changed_at = AnchorState.MINED, None, self._clock()
-            mine.block_number, mine.block_hash, mine.block_at = block.number, block.block_hash, block.block_at
-            mine.transaction_hash, mine.gas_used = transaction_hash, gas_used
+        return self._change(
+            step,
+            state=AnchorState.MINED,
+            problem=None,
+            block_number=block.number,
+            block_hash=block.block_hash,
+            block_at=block.block_at,
+            transaction_hash=transaction_hash,
+            gas_used=gas_used,
+        )
 
-    def reorganised(self, step: AnchoringStep) -> None:
+    def reorganised(self, step: AnchoringStep) -> AnchoringStep:
         """Note that the step's block is no longer in the chain."""
-        with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is None:
-                return
-            mine.state, mine.changed_at = AnchorState.REORGANISED, self._clock()
-            mine.block_number = mine.block_hash = mine.block_at = None
-            mine.transaction_hash = mine.gas_used = None
+        gone = ("block_number", "block_hash", "block_at", "transaction_hash", "gas_used")
+        return self._change(step, state=AnchorState.REORGANISED, **dict.fromkeys(gone))
 
-    def settle(self, step: AnchoringStep, state: AnchorState) -> None:
+    def settle(self, step: AnchoringStep, state: AnchorState) -> AnchoringStep:
         """Move a mined step to safe or final."""
-        with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is not None:
-                mine.state, mine.changed_at = state, self._clock()
+        return self._change(step, state=state)
 
-    def retry(self, step: AnchoringStep, problem: str, *, next_nonce: int, most: int) -> None:
+    def retry(self, step: AnchoringStep, problem: str, *, next_nonce: int, most: int) -> AnchoringStep:
         """Plan a step anew whose nonce was used up without success; after `most` times it has failed."""
         with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is None:
-                return
-            account = session.get_one(AnchoringAccount, (self._chain_id, self._account))
-            account.next_nonce = max(account.next_nonce, next_nonce)
-            mine.attempts += 1
-            mine.state = AnchorState.FAILED if mine.attempts >= most else AnchorState.PLANNED
-            mine.nonce, mine.problem, mine.changed_at = None, problem, self._clock()
+            mine, is_same = self._stored(session, step)
+            if is_same:
+                account = session.get_one(AnchoringAccount, (self._chain_id, self._account))
+                account.next_nonce = max(account.next_nonce, next_nonce)
+                mine.attempts += 1
+                mine.state = AnchorState.FAILED if mine.attempts >= most else AnchorState.PLANNED
+                mine.nonce, mine.problem, mine.changed_at = None, problem, self._clock()
+            return mine
 
-    def revive(self, step: AnchoringStep) -> None:
+    def revive(self, step: AnchoringStep) -> AnchoringStep:
         """Plan a failed step anew, with all its attempts."""
-        with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is not None:
-                mine.state, mine.attempts, mine.changed_at = AnchorState.PLANNED, 0, self._clock()
+        return self._change(step, state=AnchorState.PLANNED, attempts=0)
 
-    def complain(self, step: AnchoringStep, problem: str) -> None:
+    def complain(self, step: AnchoringStep, problem: str) -> AnchoringStep:
         """Keep what the chain said against a step that stays where it is."""
-        with self._locked() as session:
-            mine = self._same(session, step)
-            if mine is not None:
-                mine.problem = problem[:1000]
+        return self._change(step, problem=problem[:1000])
 
     # -- inside
 
@@ -222,10 +223,19 @@ class Journal:
         }
         session.execute(insert(AnchoringTransaction).values(values))
 
-    def _same(self, session: Session, step: AnchoringStep) -> AnchoringStep | None:
-        """Return the stored step if it still stands as the caller saw it; others may have moved it."""
+    def _change(self, step: AnchoringStep, **fields: object) -> AnchoringStep:
+        """Set fields of a step and return it as it then stands."""
+        with self._locked() as session:
+            mine, is_same = self._stored(session, step)
+            if is_same:
+                for name, value in (fields | {"changed_at": self._clock()}).items():
+                    setattr(mine, name, value)
+            return mine
+
+    def _stored(self, session: Session, step: AnchoringStep) -> tuple[AnchoringStep, bool]:
+        """Return the stored step, locked, and whether it still stands as the caller saw it."""
         stored = session.get_one(AnchoringStep, step.id, with_for_update=True)
-        return stored if (stored.state, stored.nonce) == (step.state, step.nonce) else None
+        return stored, (stored.state, stored.nonce) == (step.state, step.nonce)
 
     def _select(self, *conditions: ColumnElement[bool]) -> Select[AnchoringStep]:
         # Of whatever gas key: a log outlives the key that pays.
@@ -248,8 +258,10 @@ class Journal:
     @contextmanager
     def _locked(self) -> Iterator[Session]:
         """One transaction that holds the account's row."""
-        row = {"chain_id": self._chain_id, "address": self._account, "next_nonce": _UNUSED}
+        key = (self._chain_id, self._account)
         with self._session() as session, session.begin():
-            session.execute(insert(AnchoringAccount).values(row).on_conflict_do_nothing())
-            session.get_one(AnchoringAccount, (self._chain_id, self._account), with_for_update=True)
+            if session.get(AnchoringAccount, key, with_for_update=True) is None:
+                row = {"chain_id": self._chain_id, "address": self._account, "next_nonce": _UNUSED}
+                session.execute(insert(AnchoringAccount).values(row).on_conflict_do_nothing())
+                session.get_one(AnchoringAccount, key, with_for_update=True)
             yield session

@@ -13,7 +13,7 @@ forgets, and the same bytes are sent again. It leaves out what to anchor (`ancho
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from carbonseal_attest.instants import Clock
@@ -22,6 +22,7 @@ from carbonseal_ledger.anchoring_models import AnchoringStep, AnchoringTransacti
 from carbonseal_ledger.chain_answers import (
     Block,
     ChainRefused,
+    ContractHead,
     ContractWrong,
     Fees,
     SignedTransaction,
@@ -57,6 +58,15 @@ class AnchoringLimits:
     max_fee_wei: int = MAX_FEE_WEI
 
 
+@dataclass(slots=True)
+class _Round:
+    """What the chain said in this round."""
+
+    settled: dict[str, int] = field(default_factory=dict)
+    heads: dict[tuple[bytes, bytes, int | str], ContractHead] = field(default_factory=dict)
+    fees: Fees | None = None
+
+
 class AnchoringMachine:
     """Moves single steps; every decision it takes is in the journal before it acts."""
 
@@ -65,6 +75,11 @@ class AnchoringMachine:
         self._chain = chain
         self._clock = clock
         self._limits = limits
+        self._round = _Round()
+
+    def begin_round(self) -> None:
+        """Forget what the chain said before: heads, fees and finality are asked for once a round."""
+        self._round = _Round()
 
     def run(self, step: AnchoringStep) -> None:
         """Move a step as far as it goes now.
@@ -73,9 +88,17 @@ class AnchoringMachine:
             ChainUnreachable: the node does not answer; nothing is lost, try again.
             AnchorConflict: the contract holds another history than the journal.
         """
-        here: AnchoringStep | None = step
-        while here is not None:
-            here = self._move(here)
+        here, moved = step, self._move(step)
+        while moved is not None and moved.state != here.state:
+            if moved.state == AnchorState.SENT:
+                return  # it needs a block now
+            here, moved = moved, self._move(moved)
+
+    def settled(self, tag: str) -> int:
+        """The newest `safe` or `finalized` block number in this round; -1 for none."""
+        if tag not in self._round.settled:
+            self._round.settled[tag] = self._chain.settled(tag)
+        return self._round.settled[tag]
 
     def sign(self, step: AnchoringStep) -> None:
         """Sign and store a planned step without sending it."""
@@ -88,8 +111,8 @@ class AnchoringMachine:
         return 0 if opening is None or opening.block_number is None else opening.block_number
 
     def _move(self, step: AnchoringStep) -> AnchoringStep | None:
-        """Take one transition; None when the step can't go on now."""
-        moves: dict[str, Callable[[AnchoringStep], bool]] = {
+        """Take one transition and return the step after it; None when it can't go on now."""
+        moves: dict[str, Callable[[AnchoringStep], AnchoringStep | None]] = {
             AnchorState.PLANNED: self._sign,
             AnchorState.SIGNED: self._send,
             AnchorState.SENT: self._look_for,
@@ -98,26 +121,23 @@ class AnchoringMachine:
             AnchorState.SAFE: self._settle,
         }
         move = moves.get(step.state)
-        if move is None or not move(step):
-            return None
-        return self._journal.step(step.id)
+        return None if move is None else move(step)
 
-    def _sign(self, step: AnchoringStep) -> bool:
+    def _sign(self, step: AnchoringStep) -> AnchoringStep | None:
         if self._journal.has_failed_before(step):
-            self._journal.complain(step, "a step before it has failed")
-            return False
-        if self._adopt(step):
-            return True
-        fees = self._affordable(step, self._chain.suggest_fees())
+            return self._journal.complain(step, "a step before it has failed")
+        adopted = self._adopt(step)
+        if adopted is not None:
+            return adopted
+        fees = self._affordable(step, self._suggested_fees())
         if fees is None:
-            return False
-        self._journal.sign(
+            return None
+        return self._journal.sign(
             step,
-            first_nonce=self._chain.next_nonce(),
+            first_nonce=self._chain.next_nonce,
             sign=lambda nonce: self._signed(step, nonce, fees),
             address=self._chain.contract_address_for,
         )
-        return True
 
     def _signed(self, step: AnchoringStep, nonce: int, fees: Fees) -> SignedTransaction:
         if step.kind == AnchorKind.DEPLOY:
@@ -130,57 +150,52 @@ class AnchoringMachine:
         head = (step.old_size, step.new_size, step.root_hash)
         return self._chain.sign_advance(step.contract, step.log_id, head, proof, nonce, fees)
 
-    def _send(self, step: AnchoringStep) -> bool:
+    def _send(self, step: AnchoringStep) -> AnchoringStep | None:
         transaction = self._journal.transactions(step)[0]
         try:
             self._chain.send(transaction.raw)
         except ChainRefused as refusal:
             return self._refused(step, transaction, refusal.reason)
-        self._journal.sent(step, transaction)
-        return True
+        return self._journal.sent(step, transaction)
 
-    def _refused(self, step: AnchoringStep, transaction: AnchoringTransaction, reason: str) -> bool:
+    def _refused(
+        self, step: AnchoringStep, transaction: AnchoringTransaction, reason: str
+    ) -> AnchoringStep | None:
         words = reason.lower()
         if "nonce" in words and "low" in words:
             # Something with this nonce is in the chain: one of ours, or of somebody who has the gas key.
-            if self._find_mined(step):
-                return True
-            self._retry(step, reason)
-            return True
+            return self._find_mined(step) or self._retry(step, reason)
         if any(phrase in words for phrase in _TOO_CHEAP):
             return self._replace(step, transaction)
-        self._journal.complain(step, reason)
-        return False
+        return self._journal.complain(step, reason)
 
-    def _look_for(self, step: AnchoringStep) -> bool:
-        if self._find_mined(step):
-            return True
+    def _look_for(self, step: AnchoringStep) -> AnchoringStep | None:
+        found = self._find_mined(step)
+        if found is not None:
+            return found
         transaction = self._journal.transactions(step)[0]
         if not self._chain.knows(transaction.transaction_hash):
             # A restarted node, or one after a reorganisation, has forgotten it.
-            self._send(step)
-            return self._journal.step(step.id).state != step.state
+            return self._send(step)
         waiting_since = transaction.sent_at if transaction.sent_at is not None else step.changed_at
         if self._clock() - waiting_since < self._limits.replace_after_ms:
-            return False
+            return None
         return self._replace(step, transaction)
 
-    def _replace(self, step: AnchoringStep, transaction: AnchoringTransaction) -> bool:
+    def _replace(self, step: AnchoringStep, transaction: AnchoringTransaction) -> AnchoringStep | None:
         if step.account != self._chain.gas_address:
-            self._journal.complain(step, "it waits unmined, and only the gas key that sent it can replace it")
-            return False
-        suggested = self._chain.suggest_fees()
+            return self._journal.complain(step, "unmined, and only the gas key that sent it can replace it")
+        suggested = self._suggested_fees()
         fees = Fees(
             max(_raised(transaction.max_fee_wei), suggested.max_fee_wei),
             max(_raised(transaction.max_priority_fee_wei), suggested.max_priority_fee_wei),
         )
         affordable = self._affordable(step, fees)
         if affordable is None:
-            return False
-        self._journal.replace(step, self._signed(step, transaction.nonce, affordable))
-        return True
+            return None
+        return self._journal.replace(step, self._signed(step, transaction.nonce, affordable))
 
-    def _find_mined(self, step: AnchoringStep) -> bool:
+    def _find_mined(self, step: AnchoringStep) -> AnchoringStep | None:
         """Look for every transaction of the step's nonce; any of them may have won."""
         for transaction in self._journal.transactions(step):
             tx_receipt = self._chain.tx_receipt(transaction.transaction_hash)
@@ -188,19 +203,18 @@ class AnchoringMachine:
                 continue
             block = self._chain.block(tx_receipt.block_number)
             if block.block_hash != tx_receipt.block_hash:
-                return False  # the chain is being reorganised under us; look again later
-            self._conclude(step, block, transaction.transaction_hash, tx_receipt)
-            return True
-        return False
+                return None  # the chain is being reorganised under us; look again later
+            return self._conclude(step, block, transaction.transaction_hash, tx_receipt)
+        return None
 
     def _conclude(
         self, step: AnchoringStep, block: Block, transaction_hash: bytes, tx_receipt: TxReceipt
-    ) -> None:
+    ) -> AnchoringStep:
         if tx_receipt.is_success and self._is_done(step, block.number):
             gas_used = tx_receipt.gas_used
-            self._journal.mined(step, block, transaction_hash=transaction_hash, gas_used=gas_used)
-        elif not self._adopt(step):
-            self._retry(step, f"the transaction in block {block.number} reverted")
+            return self._journal.mined(step, block, transaction_hash=transaction_hash, gas_used=gas_used)
+        adopted = self._adopt(step)
+        return adopted or self._retry(step, f"the transaction in block {block.number} reverted")
 
     def _is_done(self, step: AnchoringStep, block_number: int | str) -> bool:
         """Whether the contract's state at a block contains what the step wants."""
@@ -211,63 +225,64 @@ class AnchoringMachine:
             return True
         if step.log_id is None:
             return False
-        head = self._chain.contract_head(step.contract, step.log_id, block_number)
+        head = self._head(step.contract, step.log_id, block_number)
         if head.tree_size == step.new_size and head.root_hash != step.root_hash:
             reason = f"the contract holds another root at size {step.new_size}"
             raise AnchorConflict("log of logs", reason, "stop: the head key has signed two histories")
         return head.tree_size >= step.new_size
 
-    def _adopt(self, step: AnchoringStep) -> bool:
+    def _adopt(self, step: AnchoringStep) -> AnchoringStep | None:
         """Take a step as mined that somebody else sent, or that an older copy of this journal did."""
         if step.kind == AnchorKind.DEPLOY or step.contract is None or step.log_id is None:
-            return False
+            return None
         try:
             if not self._is_done(step, "latest"):
-                return False
+                return None
         except ContractWrong:
-            return False  # not deployed yet: the deployment waits in front of this step
-        end = self._chain.block("latest").number + 1
-        for mined in self._chain.heads_between(
-            step.contract, step.log_id, self.scan_from(step.contract), end
-        ):
+            return None  # not deployed yet: the deployment waits in front of this step
+        start, end = self.scan_from(step.contract), self._chain.block("latest").number + 1
+        for mined in self._chain.heads_between(step.contract, step.log_id, start, end):
             if (mined.head.tree_size, mined.head.root_hash) == (step.new_size, step.root_hash):
-                self._journal.mined(step, mined.block)
-                return True
-        return False
+                return self._journal.mined(step, mined.block)
+        return None
 
-    def _settle(self, step: AnchoringStep) -> bool:
-        if step.block_number is None:
-            self._journal.reorganised(step)
-            return True
+    def _settle(self, step: AnchoringStep) -> AnchoringStep | None:
+        if step.block_number is None or not self._is_block(step.block_number, step.block_hash):
+            return self._journal.reorganised(step)
+        if step.block_number <= self.settled("finalized"):
+            return self._journal.settle(step, AnchorState.FINAL)
+        if step.state == AnchorState.MINED and step.block_number <= self.settled("safe"):
+            return self._journal.settle(step, AnchorState.SAFE)
+        return None
+
+    def _is_block(self, number: int, block_hash: bytes | None) -> bool:
         try:
-            is_there = self._chain.block(step.block_number).block_hash == step.block_hash
+            return self._chain.block(number).block_hash == block_hash
         except ChainRefused:
-            is_there = False
-        if not is_there:
-            self._journal.reorganised(step)
-            return True
-        if step.block_number <= self._chain.settled("finalized"):
-            self._journal.settle(step, AnchorState.FINAL)
-            return True
-        if step.state == AnchorState.MINED and step.block_number <= self._chain.settled("safe"):
-            self._journal.settle(step, AnchorState.SAFE)
-            return True
-        return False
+            return False
 
-    def _send_again(self, step: AnchoringStep) -> bool:
-        # A step that was adopted has no transaction of its own: it is planned anew.
+    def _send_again(self, step: AnchoringStep) -> AnchoringStep | None:
         if step.nonce is None:
-            next_nonce = self._chain.next_nonce()
-            self._journal.retry(
-                step, "its block was reorganised away", next_nonce=next_nonce, most=MAX_ATTEMPTS
-            )
-            return True
+            # It was adopted and has no transaction of its own: it is planned anew.
+            return self._retry(step, "its block was reorganised away")
         return self._find_mined(step) or self._send(step)
 
-    def _retry(self, step: AnchoringStep, problem: str) -> None:
+    def _retry(self, step: AnchoringStep, problem: str) -> AnchoringStep:
         # A deployment's address follows from its nonce and may be written down already.
         most = 1 if step.kind == AnchorKind.DEPLOY else MAX_ATTEMPTS
-        self._journal.retry(step, problem, next_nonce=self._chain.next_nonce(), most=most)
+        return self._journal.retry(step, problem, next_nonce=self._chain.next_nonce(), most=most)
+
+    def _head(self, contract: bytes, log_id: bytes, which: int | str) -> ContractHead:
+        """Return a head; the newest one is asked for once a round, since only blocks change it."""
+        key = (contract, log_id, which)
+        if key not in self._round.heads:
+            self._round.heads[key] = self._chain.contract_head(contract, log_id, which)
+        return self._round.heads[key]
+
+    def _suggested_fees(self) -> Fees:
+        if self._round.fees is None:
+            self._round.fees = self._chain.suggest_fees()
+        return self._round.fees
 
     def _affordable(self, step: AnchoringStep, fees: Fees) -> Fees | None:
         if fees.max_fee_wei <= self._limits.max_fee_wei:
