@@ -1,4 +1,4 @@
-"""How logs and parties come into being: genesis statements, admissions and enrolments, as protocol §1 has them.
+"""How logs and parties come into being: genesis statements, admissions and enrolments (protocol §1).
 
 A log is opened on purpose by a genesis that its party signs and that the log host and a registrar endorse.
 The registrar then admits the party, and the party enrols its devices. Pure: keys are passed in as signers,
@@ -73,8 +73,7 @@ def genesis(
 ) -> Submission:
     """Return the genesis of the log `origin`, signed by the party and endorsed by log host and registrar.
 
-    Args:
-        issued_at: whole seconds since 1970.
+    `issued_at` is in whole seconds since 1970.
     """
     body: dict[str, Any] = {
         "origin": origin,
@@ -156,7 +155,12 @@ def admission(party: PartyFacts, key: PublicKey, host: HostFacts) -> dict[str, A
 
 
 def enrolment(
-    device: str, signer: Signer, *, name: Mapping[str, str], subjects: Sequence[str], device_class: str = "gateway"
+    device: str,
+    signer: Signer,
+    *,
+    name: Mapping[str, str],
+    subjects: Sequence[str],
+    device_class: str = "gateway",
 ) -> dict[str, Any]:
     """Return the body of the `device` statement that enrols `signer`'s key, with its proof of possession."""
     body: dict[str, Any] = {
@@ -180,8 +184,7 @@ def revocation(
 ) -> dict[str, Any]:
     """Return the body of the `device` statement that revokes `key`.
 
-    Args:
-        last: the last (stream, sequence, statement digest) that still counts, for each stream of the key.
+    `last` holds the last (stream, sequence, statement digest) that still counts, for each stream of the key.
     """
     return {
         "device": device,

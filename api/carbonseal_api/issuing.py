@@ -31,7 +31,9 @@ class StatementRefused(ApiError):
     def __init__(self, outcome: Outcome) -> None:
         problem = outcome.problem
         if problem is None:
-            super().__init__("statement", "was neither accepted nor refused", "ask the log host what became of it")
+            super().__init__(
+                "statement", "was neither accepted nor refused", "ask the log host what became of it"
+            )
             return
         super().__init__(problem.field, problem.reason, problem.remedy)
         self.refused_code = problem.code
@@ -41,7 +43,14 @@ class Issuer:
     """Signs for `party`; a stream a kind, continued from where the log says it stands."""
 
     def __init__(
-        self, party: str, signer: Signer, clock: Clock, *, register: Register, head: ReadHead, streams: ReadStreams
+        self,
+        party: str,
+        signer: Signer,
+        clock: Clock,
+        *,
+        register: Register,
+        head: ReadHead,
+        streams: ReadStreams,
     ) -> None:
         self.party = party
         self.signer = signer
@@ -62,9 +71,8 @@ class Issuer:
     ) -> SignedStatement:
         """Return the statement of `kind` with `body`, registered in the log `origin`.
 
-        Args:
-            subject: opaque code of what the statement is about; the party itself by default.
-            interval: half-open milliseconds, for kinds that cover time.
+        `subject` is the opaque code of what it is about, the party itself by default; `interval` is half-open
+        in milliseconds, for kinds that cover time.
 
         Raises:
             StatementRefused: the log refused it; field, reason and remedy are the log's.

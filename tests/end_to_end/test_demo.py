@@ -44,7 +44,9 @@ def _bundle(run: Any) -> EvidenceBundle:
 
 
 def _check(command: Callable[..., Any], run: Any, *more: object) -> Any:
-    return command("carbonseal-verifier", "check", run.out / "evidence.bundle", "--trust", run.out / "trust.toml", *more)
+    return command(
+        "carbonseal-verifier", "check", run.out / "evidence.bundle", "--trust", run.out / "trust.toml", *more
+    )
 
 
 def test_demo_exits_0_and_leaves_exactly_its_five_files(plant: Any) -> None:
@@ -71,7 +73,9 @@ def test_clean_plant_is_green_with_every_slot_measured_and_nothing_voided(plant:
     report = plant.json("report.json")
     assert report["data_quality"]["code"] == "green"
     assert all(row["measured"] == row["expected"] > 0 for row in report["data_quality"]["completeness"])
-    kinds = {SignedStatement.parse(raw).header.kind for log in _bundle(plant).logs.values() for raw in log.entries}
+    kinds = {
+        SignedStatement.parse(raw).header.kind for log in _bundle(plant).logs.values() for raw in log.entries
+    }
     assert not kinds & {"void", "equivocation"}
 
 
@@ -88,7 +92,9 @@ def test_check_passes_offline_under_the_demos_trust_file_and_says_whose_it_is(
     assert all(set(step) == {"name", "required", "outcome", "reason"} for step in verdict["steps"])
 
 
-def test_check_fails_with_any_one_bit_changed(plant: Any, command: Callable[..., Any], tmp_path: Path) -> None:
+def test_check_fails_with_any_one_bit_changed(
+    plant: Any, command: Callable[..., Any], tmp_path: Path
+) -> None:
     data = (plant.out / "evidence.bundle").read_bytes()
     draw = random.Random(7)
     for bit in draw.sample(range(len(data) * 8), 3):
@@ -105,7 +111,9 @@ def test_check_of_a_missing_file_or_a_broken_trust_file_exits_2_with_one_line(
     plant: Any, command: Callable[..., Any], tmp_path: Path
 ) -> None:
     (tmp_path / "trust.toml").write_text("format = 'something else'\n")
-    result = command("carbonseal-verifier", "check", plant.out / "evidence.bundle", "--trust", tmp_path / "trust.toml")
+    result = command(
+        "carbonseal-verifier", "check", plant.out / "evidence.bundle", "--trust", tmp_path / "trust.toml"
+    )
     assert result.exit_code == 2
     assert len(result.stderr.strip().splitlines()) == 1
 
@@ -115,11 +123,18 @@ def test_pdf_and_report_json_show_the_same_figures_and_the_pdf_is_registered(pla
     pdf = (plant.out / "report.pdf").read_bytes()
     text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
     squeezed = re.sub(r"\s", "", text)
-    assert report["emissions"]["total"]["value"] in squeezed or report["emissions"]["total"]["rounded"] in squeezed
+    assert (
+        report["emissions"]["total"]["value"] in squeezed
+        or report["emissions"]["total"]["rounded"] in squeezed
+    )
     for quantity in report["activity_data"].values():
         assert quantity["value"] in squeezed
     bundle = _bundle(plant)
-    documents = [parse_content(data).body for data in bundle.contents.values() if parse_content(data).kind == "document"]
+    documents = [
+        parse_content(data).body
+        for data in bundle.contents.values()
+        if parse_content(data).kind == "document"
+    ]
     assert [d["document_digest"] for d in documents] == [hashlib.sha256(pdf).digest()]
 
 
@@ -135,7 +150,9 @@ def test_faulty_plant_is_red_names_each_fault_and_its_bundle_still_passes(
     assert _check(command, faulty).exit_code == 0
 
 
-def test_steel_half_year_reports_the_files_kilowatt_hours_to_the_last_digit(steel: Any, shared_data: Path) -> None:
+def test_steel_half_year_reports_the_files_kilowatt_hours_to_the_last_digit(
+    steel: Any, shared_data: Path
+) -> None:
     assert steel.exit_code == 0, steel.stdout + steel.stderr
     with gzip.open(shared_data / "steel-daewoo" / "steel_2018_h1.csv.gz", "rt", encoding="utf-8") as stream:
         total = sum(Decimal(row["Usage_kWh"]) for row in csv.DictReader(stream))
@@ -192,7 +209,14 @@ def test_data_without_times_is_refused_in_one_line_naming_the_remedy(
 ) -> None:
     example = Path(__file__).parents[2] / "docs" / "examples" / "steel-daewoo" / "gateway.toml"
     result = command(
-        "carbonseal", "demo", "--out", tmp_path, "--data", shared_data / "gas-turbine-turkey", "--gateway", example
+        "carbonseal",
+        "demo",
+        "--out",
+        tmp_path,
+        "--data",
+        shared_data / "gas-turbine-turkey",
+        "--gateway",
+        example,
     )
     assert result.exit_code == 2
     assert len(result.stderr.strip().splitlines()) == 1

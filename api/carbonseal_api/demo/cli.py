@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from carbonseal_api.demo.journey import PLANT_START, DemoOptions, run_demo, stay_up
+from carbonseal_api.demo.journey import run_demo, stay_up
 from carbonseal_api.demo.narrator import LANGUAGES, Narrator
+from carbonseal_api.demo.scene import PLANT_START, DemoOptions
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_collectors.simulators.plant import ClockJump, Fault, Gap, MeterReset, Spike, Stuck
 

@@ -1,4 +1,4 @@
-"""The drill on the database: one reading is changed in a copy, as somebody with the database's password would.
+"""The drill on the database: somebody with its password changes one reading in a copy.
 
 The copy is a real PostgreSQL database made from the demo's own, with its published copy beside it. The audit
 re-hashes what is stored and must name the place.

@@ -98,8 +98,8 @@ def second_history(
 ) -> EvidenceBundle:
     """Return a bundle in which the log `origin` says something else from entry `at` on, all re-signed.
 
-    Every later statement is chained and signed anew, the checkpoint too, and so are every later epoch's map, the
-    log of logs and its checkpoint. Only the chain's evidence stays what it is.
+    Every later statement is chained and signed anew, the checkpoint too, and so are every later epoch's
+    map, the log of logs and its checkpoint. Only the chain's evidence stays what it is.
     """
     made = copy_of(bundle)
     section = made.logs[origin]

@@ -1,4 +1,4 @@
-"""A simulated month at a plant: real Modbus TCP, a real gateway with its spool, a real uplink; one simulated clock.
+"""A simulated month at a plant: real Modbus TCP, a real gateway, spool and uplink; one simulated clock.
 
 The plant is polled every quarter of an hour, windows are sealed when they end, and what was sealed goes up
 every six hours, so that the demo also shows statements waiting in the spool.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.signing import Signer
@@ -46,7 +46,7 @@ class PlantMonth:
         plant = Plant(seed=SEED, start=start, faults=faults)
         self._server = PlantServer(plant, RegisterMap.load(register_map), clock)
 
-    def __enter__(self) -> PlantMonth:
+    def __enter__(self) -> Self:
         self._server.start()
         return self
 
@@ -69,8 +69,7 @@ class PlantMonth:
     ) -> MonthReport:
         """Walk `period` (half-open, ms) quarter-hour by quarter-hour and return what it brought.
 
-        Args:
-            each_day: called after each whole day with (days gone, days in all), when its readings are up.
+        `each_day` is called after each whole day with (days gone, days in all), when its readings are up.
         """
         report, (start, end) = MonthReport(), period
         days = (end - start) // DAY_MS

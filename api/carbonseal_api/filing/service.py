@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carbonseal_verifier.recompute import Recomputed, recompute_period
-
 from carbonseal_accounting.packages import package_digest
 from carbonseal_api.bundles.service import ENTRIES_AT_ONCE
 from carbonseal_api.issuing import Issuer
@@ -24,6 +22,7 @@ from carbonseal_attest.quantities import parse_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Head, LoggedEntry
+from carbonseal_verifier.recompute import Recomputed, recompute_period
 
 
 @dataclass(frozen=True, slots=True)

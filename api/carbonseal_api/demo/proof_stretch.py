@@ -1,0 +1,105 @@
+"""The demo's proof: the untouched bundle is checked, copies are attacked, and what was measured is told."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from typing import Any
+
+from carbonseal_api.demo.database_drill import change_a_reading
+from carbonseal_api.demo.drills import BIT_FLIPS, Bench, Verdict, check, flip_bits, run_drills
+from carbonseal_api.demo.forgery import Keys
+from carbonseal_api.demo.scene import Filed, Scene
+from carbonseal_api.founding import EPOCHS
+from carbonseal_attest.epoch import MapEntry
+
+
+def check_untouched(scene: Scene, filed: Filed) -> bool:
+    """Check the bundle as anybody would, and say whether it passed."""
+    narrator = scene.narrator
+    started = time.monotonic()
+    result = check(filed.bundle_bytes, bench_of(scene, filed))
+    scene.figures["check_seconds"] = f"{time.monotonic() - started:.2f}"
+    for step in result.steps:
+        narrator.tell(
+            "step", "done" if step.outcome == "passed" else "failed", name=step.name, reason=step.reason
+        )
+    return result.has_passed
+
+
+def drill(scene: Scene, filed: Filed) -> list[Verdict]:
+    """Run every drill on copies and tell what caught it."""
+    narrator, bench = scene.narrator, bench_of(scene, filed)
+    verdicts: list[Verdict] = []
+
+    def tell(verdict: Verdict) -> None:
+        verdicts.append(verdict)
+        name = narrator.words(f"drill.{verdict.name}") if verdict.name != "bit_flips" else verdict.name
+        narrator.tell(
+            "caught" if verdict.is_caught else "missed",
+            "caught" if verdict.is_caught else "failed",
+            drill=name,
+            step=verdict.step,
+            reason=verdict.reason,
+        )
+
+    tell(change_a_reading(scene.stage))
+    for verdict in run_drills(bench):
+        tell(verdict)
+    refused, tried = flip_bits(filed.bundle_bytes, BIT_FLIPS, seed=len(filed.bundle_bytes))
+    is_caught = refused == tried > 0
+    verdicts.append(Verdict("bit_flips", is_caught, "container", f"{refused} of {tried} refused"))
+    narrator.tell("drill.bit_flips", "caught" if is_caught else "failed", refused=refused, tried=tried)
+    return verdicts
+
+
+def tell_figures(scene: Scene, filed: Filed, seconds: float) -> None:
+    """Print what was measured in this run."""
+    host, origin = scene.stage.host, scene.cast.enterprise.data_origin
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    scene.figures |= {
+        "seconds": f"{seconds:.1f}",
+        "peak_memory_mib": f"{peak_kib // 1024}",
+        "data_log_entries": str(host.head(origin).tree_size),
+        "epochs": str(len(host.epochs())),
+        "gas_per_anchor": str(scene.stage.chain.last_gas),
+        "bundle_bytes": str(len(filed.bundle_bytes)),
+    }
+    for name, value in scene.figures.items():
+        scene.narrator.tell("figure", name=name, value=value)
+
+
+def write_summary(scene: Scene, filed: Filed, verdicts: list[Verdict], *, is_passed: bool) -> None:
+    """Write summary.json: what was reported, which drill was caught where, and the figures."""
+    report = json.loads(filed.report.report_json)
+    summary: dict[str, Any] = {
+        "passed": is_passed,
+        "period": report["period"],
+        "total": report["emissions"]["total"],
+        "activity_data": report["activity_data"],
+        "data_code": report["data_quality"]["code"],
+        "drills": [
+            {"name": v.name, "caught": v.is_caught, "step": v.step, "reason": v.reason} for v in verdicts
+        ],
+        "steps": [{"name": name, "seconds": f"{seconds:.2f}"} for name, seconds in scene.narrator.steps],
+        "figures": scene.figures,
+    }
+    text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
+    (scene.options.out / "summary.json").write_text(text, encoding="utf-8")
+
+
+def bench_of(scene: Scene, filed: Filed) -> Bench:
+    """Return what the drills work on: the forger holds every key and every epoch's whole map."""
+    cast = scene.cast
+    signers = [cast.log_key, cast.gateway, *(member.signer for member in cast.members)]
+    host = scene.stage.host
+    origins = [log.origin for log in host.logs() if log.log != EPOCHS]
+    maps: dict[int, list[MapEntry]] = {}
+    for head in host.epoch_evidence(origins, [record.epoch for record in host.epochs()]).heads:
+        maps.setdefault(head.epoch, []).append(head.map_proof.entry)
+    keys = Keys(cast.log_key, {signer.public.kid: signer for signer in signers}, maps)
+    enterprise = cast.enterprise
+    return Bench(
+        filed.bundle, keys, filed.trust, enterprise.register_origin, enterprise.data_origin, filed.at
+    )
