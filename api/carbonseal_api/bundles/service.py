@@ -2,8 +2,8 @@
 
 The bundle carries the register log of every party relied upon, whole; the operator's data log from the
 period's first possible index; the heads of all these logs in every epoch from there on; the whole log
-of logs; the chain's evidence; the packages that the report names; and every content of the period that still exists.
-What it leaves out is trust: that comes from the reader's own trust file.
+of logs; the chain's evidence; the packages that the report names; and every content of the period that
+still exists. What it leaves out is trust: that comes from the reader's own trust file.
 """
 
 from __future__ import annotations

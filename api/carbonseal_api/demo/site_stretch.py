@@ -12,7 +12,7 @@ from typing import Final
 
 from carbonseal_accounting.packages import shipped
 from carbonseal_api.demo import cast as founding
-from carbonseal_api.demo.file_import import civil_days, example_folders, import_folder
+from carbonseal_api.demo.file_import import civil_days, example_folders, find_gateway_file, import_folder
 from carbonseal_api.demo.plant_month import DAY_MS, PlantMonth
 from carbonseal_api.demo.scene import PLANT_START, DemoOptions, Scene
 from carbonseal_api.problems import RequestInvalid
