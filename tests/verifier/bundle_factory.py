@@ -389,6 +389,10 @@ def _quantity(value: dict[str, Any]) -> dict[str, str]:
     return {"value": value["value"], "unit": value["unit"]}
 
 
+def _figure(value: dict[str, Any]) -> dict[str, str]:
+    return {key: value[key] for key in ("value", "rounded", "unit")}
+
+
 def report_body(world: World, again: Recomputed, cut_off: list[tuple[str, int, bytes]]) -> dict[str, Any]:
     inventory = again.inventory.to_json()
     return {
@@ -422,15 +426,18 @@ def compose_report(world: World, again: Recomputed, cut_off: list[tuple[str, int
         "cut_off": {k: {"origin": o, "tree_size": n, "root_hash": r.hex()} for k, (o, n, r) in heads.items()},
         "activity_data": {name: _quantity(row["activity"]) for name, row in inventory["by_stream"].items()},
         "emissions": {
-            "total": _quantity(inventory["total"]),
+            "total": _figure(inventory["total"]),
+            "totals": {n: {"title": r["title"], **_figure(r)} for n, r in inventory["totals"].items()},
             "by_stream": [
-                {"stream": n, **_quantity(r["emissions"])} for n, r in inventory["by_stream"].items()
+                {"stream": n, "scope": r["scope"], "is_counted": r["is_counted"], **_figure(r["emissions"])}
+                for n, r in inventory["by_stream"].items()
             ],
             "by_month": [
-                {"month": r["month"], "value": r["total"]["value"],
-                 "by_stream": {k: v["value"] for k, v in r["by_stream"].items()}}
+                {"month": r["month"], **_figure(r["total"]),
+                 "by_stream": {k: _figure(v) for k, v in r["by_stream"].items()}}
                 for r in inventory["by_month"]
             ],
+            "shares": inventory["shares"],
         },
         "method": {"method": inventory["method"], "packages": [
             {"id": n.split("@")[0], "version": n.split("@")[1], "digest": package_digest(f).hex()}

@@ -840,6 +840,13 @@ def test_catches_a_report_figure_edited_in_the_bundle(world):
     ("path", "value"),
     [
         ("emissions.total.value", "1"),
+        ("emissions.total.rounded", "1"),
+        ("emissions.total.unit", "kgCO2e"),
+        ("emissions.totals.electricity.rounded", "1"),
+        ("emissions.by_stream.0.rounded", "1"),
+        ("emissions.by_stream.0.is_counted", False),
+        ("emissions.by_month.0.by_stream.electricity.rounded", "1"),
+        ("emissions.shares.late", "0.5"),
         ("activity_data.electricity.value", "1"),
         ("emissions.by_stream.0.value", "1"),
         ("emissions.by_month.0.value", "1"),

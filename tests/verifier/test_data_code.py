@@ -113,6 +113,14 @@ def test_any_values_give_a_code_never_a_traceback(values, form):
     build_content("quality_code", subject=METER, stream="q", interval=(0, 1), body=body, salt=b"s" * 16)
 
 
+def test_contradictions_stand_before_what_is_late():
+    builder = ScopeBuilder().point("a").point("b", device="m-b")
+    builder.readings(WAVE, "a", is_late=True).readings([v + 1 for v in WAVE], "b", is_late=True)
+    builder.check(check="ratio", a="a", b="b", ratio="1", ratio_unit="1", resolution="1")
+    found = [f.rule for f in judge(builder.scope()).findings if f.severity == "major"]
+    assert found == ["two-sources-disagree@1", "late-share@1"]
+
+
 def test_every_rule_of_the_catalogue_has_its_code_and_no_code_lacks_a_rule():
     assert set(load_catalogue()) == set(RULE_FUNCTIONS)
 

@@ -98,3 +98,23 @@ def test_unlike_plan_finds_readings_in_another_unit():
 
 def test_rules_for_registers_do_not_apply_to_intervals():
     assert day().outcome("negative-step") == "not_applicable"
+
+
+def test_stuck_finds_a_register_that_stands_still_at_a_plant_that_never_does():
+    values = [*range(1000, 1200, 5), *[1200] * 32, *range(1205, 1330, 5)]
+    builder = day(values, form="register")
+    (found,) = builder.findings("stuck")
+    assert (found.severity, found.runs[0].start) == ("major", START + 40 * STEP)
+    assert builder.outcome("spike") == "passed"
+
+
+def test_stuck_leaves_a_register_alone_that_stands_still_most_of_the_time():
+    assert day([1000] * 60 + list(range(1000, 1036)), form="register").outcome("stuck") == "passed"
+
+
+def test_stuck_leaves_a_line_alone_that_is_switched_off_again_and_again():
+    values, state = [], 0
+    for i in range(96):
+        state += 0 if i % 32 < 17 else 9
+        values.append(state)
+    assert day(values, form="register").outcome("stuck") == "passed"

@@ -104,6 +104,46 @@ def test_commit_delay_passes_in_time_and_shows_late_readings_with_the_delay():
     assert "72.0 hours" in found.observed["en"]
 
 
+def test_late_readings_of_several_meters_are_one_finding_that_names_the_worst():
+    builder = ScopeBuilder()
+    for name, delay in (("a", 2 * DAY), ("b", 5 * DAY)):
+        builder.point(name, device=f"m-{name}")
+        builder.readings(WAVE, name, is_late=True, registered_by=START + DAY + delay)
+    for rule in ("commit-delay", "late-share"):
+        (found,) = builder.findings(rule)
+        assert found.target == "2 measurements"
+    assert "m-b" in builder.findings("commit-delay")[0].observed["en"]
+
+
+def test_completeness_counts_late_readings_as_there():
+    assert day(is_late=True).outcome("completeness") == "passed"
+
+
+def test_completeness_names_the_slot_in_which_a_register_fell():
+    values = [*range(1000, 1050), *range(20, 67)]
+    builder = ScopeBuilder().point(form="register").readings(values)
+    builder.more["counted"] = {"main": SlotCounts(96, 95, 0, 0, 1)}
+    (found,) = builder.findings("completeness")
+    assert (found.count, found.runs[0].start) == (1, START + 49 * STEP)
+
+
+def clock(offset_s=0, since=0):
+    times = [START + i * STEP for i in range(96)]
+    values = [t // 1000 + (offset_s if i >= since else 0) for i, t in enumerate(times)]
+    return ScopeBuilder().point("clock", quantity="clock", form="instant", unit="s").readings(values, "clock")
+
+
+def test_clock_offset_passes_a_meter_whose_own_clock_is_right():
+    assert clock().outcome("clock-offset") == "passed"
+    assert clock(60).outcome("clock-offset") == "passed"
+
+
+def test_clock_offset_finds_a_meter_whose_own_clock_jumped_and_since_when():
+    (found,) = clock(600, since=40).findings("clock-offset")
+    assert (found.severity, found.count, found.runs[0].start) == ("major", 56, START + 40 * STEP)
+    assert "600 s" in found.observed["en"]
+
+
 def test_late_share_beyond_the_profile_is_major():
     builder = day(WAVE[:80]).readings(WAVE[80:], start=START + 80 * STEP, is_late=True)
     (found,) = builder.findings("late-share")

@@ -63,7 +63,9 @@ def _expected(case: Case, signed: Mapping[str, Any]) -> dict[str, Any]:
         "plan.statement_digest": signed["plan_digest"].hex(),
         "cut_off": {"data": _head(data), "register": _head(register)},
         "activity_data": {name: _quantity(row["activity"]) for name, row in inventory["by_stream"].items()},
-        "emissions.total": _quantity(inventory["total"]),
+        "emissions.total": _figure(inventory["total"]),
+        "emissions.totals": {name: _figure(row) for name, row in inventory["totals"].items()},
+        "emissions.shares": inventory["shares"],
         "method.method": signed["method"],
         "method.packages": sorted(_package(row) for row in signed["packages"]),
         "data_quality.code": quality["code"],
@@ -78,11 +80,11 @@ def _expected(case: Case, signed: Mapping[str, Any]) -> dict[str, Any]:
         "trace.sha256": hashlib.sha256(_canonical(inventory["trace"])).hexdigest(),
     }
     expected["emissions.by_stream"] = [
-        (name, row["emissions"]["value"], row["emissions"]["unit"])
+        (name, row["scope"], row["is_counted"], _figure(row["emissions"]))
         for name, row in sorted(inventory["by_stream"].items())
     ]
     expected["emissions.by_month"] = [
-        (row["month"], row["total"]["value"], {k: v["value"] for k, v in row["by_stream"].items()})
+        (row["month"], _figure(row["total"]), {k: _figure(v) for k, v in row["by_stream"].items()})
         for row in inventory["by_month"]
     ]
     expected["factors"] = [
@@ -105,15 +107,24 @@ def _at(report: dict[str, Any], path: str) -> Any:
     if reduce is None or value is None:
         return value
     try:
-        return [reduce(row) for row in value] if path not in _SORTED else sorted(reduce(row) for row in value)
+        if isinstance(value, dict):
+            return {name: reduce(row) for name, row in value.items()}
+        rows = [reduce(row) for row in value]
+        return sorted(rows) if path in _SORTED else rows
     except (KeyError, TypeError, AttributeError):
         return None
 
 
+def _figure(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return value, rounded value and unit of a figure: all three are reported, so all three are compared."""
+    return {"value": row["value"], "rounded": row["rounded"], "unit": row["unit"]}
+
+
 _REDUCERS: Final[Mapping[str, Any]] = {
     "method.packages": lambda r: (r["id"], r["version"], r["digest"]),
-    "emissions.by_stream": lambda r: (r["stream"], r["value"], r["unit"]),
-    "emissions.by_month": lambda r: (r["month"], r["value"], r["by_stream"]),
+    "emissions.totals": _figure,
+    "emissions.by_stream": lambda r: (r["stream"], r["scope"], r["is_counted"], _figure(r)),
+    "emissions.by_month": lambda r: (r["month"], _figure(r), r["by_stream"]),
     "factors": lambda r: tuple(
         r[key] for key in ("stream", "parameter", "value", "unit", "kind", "region", "year", "source")
     ),

@@ -18,9 +18,8 @@ from typing import Any, Final
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.errors import CatalogueInvalid, UnknownRule
-from carbonseal_verifier.quality.findings import LANGUAGES, SEVERITIES, Text
+from carbonseal_verifier.quality.findings import FAMILIES, LANGUAGES, SEVERITIES, Text
 
-FAMILIES: Final = ("time_and_sequence", "meter_behaviour", "instruments", "cross_source", "physics")
 SUBJECTS: Final = ("measurement", "cross_check", "period")
 _KEYS: Final = {"id", "version", "severity", "applies_to", "title", "purpose", "inputs", "message", "forms",
                 "quantities", "except_quantities", "check", "parameters"}  # fmt: skip

@@ -80,8 +80,10 @@ def _figures(scope: Scope, results: RuleResults) -> dict[str, str]:
     names = ("expected", "measured", "late", "gap", "missing", "substituted")
     totals = {name: sum(getattr(count, name) for count in counts.values()) for name in names}
     figures = {name: str(value) for name, value in totals.items()}
-    for name, part in (("completeness", "measured"), ("late", "late"), ("substituted", "substituted")):
-        share = percent(totals[part], totals["expected"]) if totals["expected"] else Decimal("0.0000")
+    present = totals["measured"] + totals["late"]
+    shares = (("completeness", present), ("late", totals["late"]), ("substituted", totals["substituted"]))
+    for name, part in shares:
+        share = percent(part, totals["expected"]) if totals["expected"] else Decimal("0.0000")
         figures[f"{name}_percent"] = str(share)
     origins = [origin for m in measurements for origin in scope.provenances(m)]
     delays = [commit_delay(o.interval, o.registered_by) for o in origins]
@@ -95,7 +97,7 @@ def _figures(scope: Scope, results: RuleResults) -> dict[str, str]:
         figures[f"findings_{severity}"] = str(sum(f.severity == severity for f in results.findings))
     for measurement in measurements[:MAX_MEASUREMENTS_SHOWN]:
         count = counts[measurement["id"]]
-        share = percent(count.measured, count.expected)
+        share = percent(count.measured + count.late, count.expected)
         figures[f"completeness_percent/{measurement['id']}"] = str(share)
     return figures
 

@@ -93,7 +93,7 @@ def _finding(rule: Rule, severity: str, target: str, seen: Observation) -> Findi
         rule=rule.reference,
         family=rule.family,
         severity=seen.severity or severity,
-        target=target,
+        target=seen.subject or target,
         runs=seen.runs,
         expected=rule.text("expected", seen.facts),
         observed=rule.text("observed", seen.facts),

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+# Within a severity, what contradicts something stands before what is late or absent.
+FAMILIES: Final = ("cross_source", "physics", "meter_behaviour", "instruments", "time_and_sequence")
 SEVERITIES: Final = ("critical", "major", "minor", "informational")
 LANGUAGES: Final = ("en", "zh")
 
@@ -27,13 +29,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a rule's code saw: where, facts for its message, a severity if not the rule's own."""
+    """What a rule's code saw: where, facts for its message, a severity or subject if not the rule's own."""
 
     runs: tuple[Run, ...]
     facts: Mapping[str, str]
     severity: str | None = None
     digests: tuple[bytes, ...] = ()
     is_absence: bool = False
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,10 @@ class Finding:
         """Whether an open finding of this severity keeps a data code from being green."""
         return self.severity in {"critical", "major"}
 
-    def sort_key(self) -> tuple[int, str, str, int]:
-        """Order: worst first, then rule, target and beginning."""
-        return (
-            SEVERITIES.index(self.severity),
-            self.rule,
-            self.target,
-            self.runs[0].start if self.runs else 0,
-        )
+    def sort_key(self) -> tuple[int, int, str, str, int]:
+        """Order: worst first, contradictions before what is late or absent, then rule, target, beginning."""
+        rank = SEVERITIES.index(self.severity), FAMILIES.index(self.family)
+        return (*rank, self.rule, self.target, self.runs[0].start if self.runs else 0)
 
 
 def runs_of(instants: Iterable[int], width: int) -> tuple[Run, ...]:

@@ -8,7 +8,7 @@ very millisecond.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -57,6 +57,13 @@ class GridCount:
         """Return the slots by state."""
         count = self.states.count
         return SlotCounts(len(self.states), count(MEASURED), count(LATE), count(GAP), count(MISSING))
+
+    def unmark_falls(self, times: Sequence[int], values: Sequence[int]) -> None:
+        """Set the slots in which a register fell to missing: the amount of such an interval is unknown."""
+        for at, before, after in zip(times[1:], values, values[1:], strict=False):
+            slot = (at - self.start - self.step_ms // 2) // self.step_ms
+            if after < before and 0 <= slot < len(self.states):
+                self.states[slot] = MISSING
 
     def runs(self, *states: int) -> tuple[Run, ...]:
         """Return the runs of slots in any of these states."""

@@ -34,7 +34,7 @@ class Profile:
         commit_delay_ms: a value registered later than this after its interval counts as late (protocol §5).
         clock_offset_ms: how far a signer's clock may stand beside the log's ticks.
         filing_days: days after the period during which missing evidence leaves the code pending.
-        completeness_min_percent: least share of the plan's grid that was measured and registered in time.
+        completeness_min_percent: least share of the plan's grid that is there, late or not.
         late_max_percent: greatest share that came late.
         substituted_max_percent: greatest share that the calculation had to substitute.
     """

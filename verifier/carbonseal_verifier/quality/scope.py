@@ -139,6 +139,8 @@ class Scope:
             by_end = measurement["form"] == "register"
             series = self.series(measurement)
             found = self._grids[measurement["id"]] = count_grid(bounds, series, gaps, by_end=by_end)
+            if by_end and series is not None and measurement.get("register_modulus") is None:
+                found.unmark_falls(*series.ordered(self.start, self.end + 1).present())
         return found
 
     def counts(self, measurement: Mapping[str, Any]) -> SlotCounts:

@@ -19,21 +19,32 @@ from carbonseal_verifier.quality.rules.signature import RuleFunction
 from carbonseal_verifier.quality.scope import InputMissing, Target
 
 _HOUR: Final = 3_600_000
+_DAY: Final = 86_400_000
 
 
 def stuck(target: Target) -> Iterator[Observation]:
-    """Find one non-zero value many times in a row, unless it is only a few resolution steps high."""
+    """Find one non-zero value, or one state of a register, many times in a row.
+
+    Values of a few resolution steps repeat by rounding. A register may stand still: it counts only where it
+    moves in most intervals and stands still seldom.
+    """
     series = target.scope.ordered(target.subject)
     times, values = series.present()
-    least, coarse = target.integer("min_run"), target.integer("min_resolution_steps")
-    step = target.subject["step_ms"]
+    least, step = target.integer("min_run"), target.subject["step_ms"]
+    is_register = target.subject["form"] == "register"
+    coarse = 0 if is_register else target.integer("min_resolution_steps")
     found: list[tuple[int, int, int]] = []
     position = 0
     for value, group in groupby(values):
         length = len(list(group))
-        if length >= least and abs(value) >= coarse:
+        if length >= least + is_register and abs(value) >= coarse:
             found.append((position, length, value))
         position += length
+    if is_register and found:
+        days = max(1, (target.scope.end - target.scope.start) // _DAY)
+        moves = sum(a != b for a, b in pairwise(values))
+        if moves * 2 <= len(values) or len(found) * 30 > target.integer("register_max_runs") * max(days, 30):
+            return
     if found:
         yield Observation(
             tuple(Run(times[p], times[p + n - 1] + step, n) for p, n, _ in found),
@@ -59,7 +70,8 @@ def spike(target: Target) -> Iterator[Observation]:
         return
     severe_low, severe_high = _bounds(p1, p50, p99, factors[1])
     severe = usual[0] < severe_low or usual[-1] > severe_high
-    outside = [(t, v) for t, v in zip(times, values, strict=True) if not low <= v <= high]
+    # A zero is no spike: standing still, and falling to zero, have rules of their own.
+    outside = [(t, v) for t, v in zip(times, values, strict=True) if v and not low <= v <= high]
     if not outside:
         return
     worst = max((v for _, v in outside), key=lambda v: (abs(v - p50), v))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
+from carbonseal_verifier.commit_delay import commit_delay as commit_delay_of
 from carbonseal_verifier.quality.findings import Observation, Run, runs_of
 from carbonseal_verifier.quality.grid import GAP, LATE, MISSING, percent
 from carbonseal_verifier.quality.rules.signature import RuleFunction
@@ -14,24 +15,32 @@ from carbonseal_verifier.quality.scope import InputMissing, Target
 from carbonseal_verifier.quality.series_index import PointSeries, goes_back
 
 _HOUR: Final = 3_600_000
+CLOCK: Final = "clock"  # quantity of a meter's own clock: seconds since 1970
 
 
 def completeness(target: Target) -> Iterator[Observation]:
-    """Count the plan's grid; less than whole is minor, below the profile's share the rule's severity."""
-    counts, minimum = target.scope.counts(target.subject), target.scope.profile.completeness_min_percent
-    if counts.measured == counts.expected:
+    """Count the plan's grid; less than whole is minor, below the profile's share the rule's severity.
+
+    What came late is there all the same: lateness has rules and limits of its own.
+    """
+    scope = target.scope
+    counts, minimum = scope.counts(target.subject), scope.profile.completeness_min_percent
+    absent = counts.expected - counts.measured - counts.late
+    if not absent:
         return
-    share = percent(counts.measured, counts.expected)
+    share = percent(counts.measured + counts.late, counts.expected)
+    runs = scope.grid(target.subject).runs(MISSING, GAP)
     yield Observation(
-        target.scope.grid(target.subject).runs(MISSING, GAP, LATE),
+        # What the calculation excludes for another reason than absence has no slot of its own here.
+        runs or (Run(scope.start, scope.end, absent),),
         {
             "expected": str(counts.expected), "minimum": str(minimum), "share": str(share),
             "measured": str(counts.measured), "late": str(counts.late),
             "gap": str(counts.gap), "missing": str(counts.missing),
         },
         severity=None if share < minimum else "minor",
-        # What is only missing may still be filed; what came late or was declared lost will not become whole.
-        is_absence=percent(counts.measured + counts.missing, counts.expected) >= minimum,
+        # What is only missing may still be filed; what was declared lost will not become whole.
+        is_absence=percent(counts.expected - counts.gap, counts.expected) >= minimum,
     )  # fmt: skip
 
 
@@ -103,28 +112,40 @@ def sequence_break(target: Target) -> Iterator[Observation]:
 
 
 def commit_delay(target: Target) -> Iterator[Observation]:
-    """List late readings with the greatest delay."""
-    late = target.scope.counts(target.subject).late
-    if not late:
+    """List late readings of all measurements with the greatest delay: one uplink, one finding."""
+    scope = target.scope
+    concerned = [m for m in scope.measurements if scope.counts(m).late]
+    if not concerned:
         return
-    origins = [o for o in target.scope.provenances(target.subject) if o.is_late]
-    delays = [o.registered_by - o.interval[1] for o in origins if o.registered_by is not None]
-    hours = format((Decimal(max(delays, default=0)) / _HOUR).quantize(Decimal("0.1")), "f")
+    origins = {o.digest: o for m in concerned for o in scope.provenances(m) if o.is_late}
+    bounded = [o for o in origins.values() if o.registered_by is not None]
+    delay, worst = max(
+        ((commit_delay_of(o.interval, o.registered_by) or 0, o.device) for o in bounded), default=(0, "")
+    )
+    hours = format((Decimal(delay) / _HOUR).quantize(Decimal("0.1")), "f")
+    count = sum(scope.counts(m).late for m in concerned)
     yield Observation(
-        target.scope.grid(target.subject).runs(LATE),
-        {"limit_h": _hours(target.scope.profile.commit_delay_ms), "count": str(late),
-         "greatest_h": hours if len(delays) == len(origins) else "∞"},
-        digests=tuple(o.digest for o in origins),
+        _joined(run for m in concerned for run in scope.grid(m).runs(LATE)),
+        {"limit_h": _hours(scope.profile.commit_delay_ms), "count": str(count),
+         "greatest_h": hours if len(bounded) == len(origins) else "∞", "worst": worst},
+        digests=tuple(origins),
+        subject=_named(concerned),
     )  # fmt: skip
 
 
 def late_share(target: Target) -> Iterator[Observation]:
-    """Compare the late share with the profile's limit."""
-    counts, maximum = target.scope.counts(target.subject), target.scope.profile.late_max_percent
-    share = percent(counts.late, counts.expected)
-    if counts.expected and share > maximum:
-        runs = target.scope.grid(target.subject).runs(LATE)
-        yield Observation(runs, {"maximum": str(maximum), "share": str(share)})
+    """Compare the late share of each measurement with the profile's limit: one finding for all."""
+    scope, maximum = target.scope, target.scope.profile.late_max_percent
+    shares = {m["id"]: percent(scope.counts(m).late, scope.counts(m).expected)
+              for m in scope.measurements if scope.counts(m).expected}  # fmt: skip
+    concerned = [m for m in scope.measurements if shares.get(m["id"], Decimal(0)) > maximum]
+    if concerned:
+        worst = max(concerned, key=lambda m: (shares[m["id"]], m["id"]))["id"]
+        yield Observation(
+            _joined(run for m in concerned for run in scope.grid(m).runs(LATE)),
+            {"maximum": str(maximum), "share": str(shares[worst]), "worst": worst},
+            subject=_named(concerned),
+        )
 
 
 def substituted_share(target: Target) -> Iterator[Observation]:
@@ -140,6 +161,8 @@ def clock_offset(target: Target) -> Iterator[Observation]:
     """Find readings or signing times after their registration, or before what the signer knew."""
     if target.scope.series(target.subject) is None:
         raise InputMissing(f"readings of {target.subject['id']}")
+    if target.subject["quantity"] == CLOCK:
+        yield from _meter_clock(target)
     limit = target.scope.profile.clock_offset_ms
     found: list[tuple[int, int, int, bytes]] = []
     for origin in target.scope.provenances(target.subject):
@@ -160,6 +183,21 @@ def clock_offset(target: Target) -> Iterator[Observation]:
         )  # fmt: skip
 
 
+def _meter_clock(target: Target) -> Iterator[Observation]:
+    """Compare a meter's own clock, in seconds since 1970, with the times of its readings."""
+    series, step = target.scope.ordered(target.subject), target.subject["step_ms"]
+    times, values = series.present()
+    unit, limit = 10**series.scale, target.scope.profile.clock_offset_ms
+    offsets = [(t, abs(v * 1000 - t * unit)) for t, v in zip(times, values, strict=True)]
+    found = [(t, offset // unit) for t, offset in offsets if offset > limit * unit]
+    if found:
+        yield Observation(
+            runs_of((t for t, _ in found), step),
+            {"limit_s": str(limit // 1000), "count": str(len(found)),
+             "greatest_s": str(max(offset for _, offset in found) // 1000)},
+        )  # fmt: skip
+
+
 def _logged(target: Target) -> tuple[PointSeries, int, int]:
     series = target.scope.series(target.subject)
     if series is None:
@@ -176,6 +214,18 @@ def _digests(series: PointSeries, instants: list[int]) -> tuple[bytes, ...]:
         if not wanted.isdisjoint(series.times[block.first : block.first + block.count])
     )
     return tuple(dict.fromkeys(found))
+
+
+def _joined(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """Return runs of several measurements by time; of one time, their counts are added."""
+    counts: dict[tuple[int, int], int] = {}
+    for run in runs:
+        counts[run.start, run.end] = counts.get((run.start, run.end), 0) + run.count
+    return tuple(Run(start, end, count) for (start, end), count in sorted(counts.items()))
+
+
+def _named(measurements: list[Mapping[str, Any]]) -> str:
+    return measurements[0]["id"] if len(measurements) == 1 else f"{len(measurements)} measurements"
 
 
 def _hours(ms: int) -> str:
