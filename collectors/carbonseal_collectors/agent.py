@@ -10,6 +10,7 @@ out.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from carbonseal_collectors.spool import Spool
 from carbonseal_collectors.uplink import DrainReport, Uplink
 from carbonseal_collectors.windows import slot_of
 
+_logger = logging.getLogger(__name__)
+_LONGEST_SLEEP_MS: Final = 60_000  # so that a corrected clock is noticed
 _IDLE_MS: Final = 1_000  # between two looks at an empty spool in real time
 
 
@@ -219,13 +222,16 @@ class Agent:
         while not stop.is_set():
             now = self.clock()
             asked = [source.id for source in self.config.sources if now >= due[source.id]]
-            if asked:
-                self.poll_once(now, sources=asked)
-                self.seal_due(now)
+            try:
+                if asked:
+                    self.poll_once(now, sources=asked)
+                    self.seal_due(now)
+            except CollectorError as exc:  # a full disk may be cured while we wait
+                _logger.warning("%s", exc)
             for source in self.config.sources:
                 if source.id in asked:
                     due[source.id] = now - now % source.poll_every_ms + source.poll_every_ms
-            stop.wait(max(min(due.values()) - self.clock(), 1) / 1000)
+            stop.wait(min(max(min(due.values()) - self.clock(), 1), _LONGEST_SLEEP_MS) / 1000)
         drainer.join()
 
     def _drain_until(self, stop: threading.Event) -> None:

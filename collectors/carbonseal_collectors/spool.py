@@ -125,21 +125,42 @@ class Spool:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what happens inside, on disk when it ends. May be nested."""
+        """All or nothing of what happens inside, on disk when it ends. May be nested.
+
+        Raises:
+            SpoolFull: the disk is full; nothing of it stays, everything before does.
+            SpoolRefused: the database fails in another way.
+        """
         with self._lock:
-            if self._depth == 0:
-                self._db.execute("BEGIN IMMEDIATE")
-            self._depth += 1
             try:
-                yield
-            except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._db.execute("ROLLBACK")
-                raise
+                yield from self._transaction()
+            except sqlite3.Error as exc:
+                remedy = "make room on the disk; what was taken before is kept"
+                kind = SpoolFull if "full" in str(exc) else SpoolRefused
+                raise kind(str(self.folder), f"cannot be written ({exc})", remedy) from exc
+
+    def _transaction(self) -> Iterator[None]:
+        if self._depth == 0:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
             self._depth -= 1
-            if self._depth == 0:
+            self._roll_back()
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            try:
                 self._db.execute("COMMIT")
+            except sqlite3.Error:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        # A full disk makes SQLite roll back by itself.
+        if self._depth == 0 and self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def check_room(self) -> None:
         """Raises SpoolFull when nothing new may be taken in."""

@@ -9,7 +9,7 @@ from log_server import ORIGIN
 
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_collectors.adapter import Sample
-from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
+from carbonseal_collectors.gateway_config import GatewayConfig, MeterConfig, PointConfig, load_gateway_config
 
 METER = "m-one"
 SIGNER = Ed25519Signer.from_seed(b"\x05" * 32)
@@ -94,3 +94,11 @@ def sample(
     number = None if value is None else Decimal(value)
     form = "interval" if width else "register"
     return Sample(METER, point, at, width, number, "kW.h", form)._replace(**more)
+
+
+def point(name: str, form: str = "interval") -> PointConfig:
+    return PointConfig(name, "active_energy", form, "kW.h", Decimal(1), 3_600_000, name)
+
+
+def meter(*names: str) -> MeterConfig:
+    return MeterConfig(METER, "One", tuple(point(name) for name in names or ("energy",)), {}, "")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from gateways import QUARTER, SIGNER, START, csv_gateway, plant_gateway
 from log_server import LogServer
-from test_spool import assert_chained
+from spool_parts import assert_chained
 
 from carbonseal_attest.contents import check_content, parse_content
 from carbonseal_attest.contents.readings import read_series

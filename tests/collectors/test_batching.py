@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from gateways import METER, sample
+from gateways import METER, meter, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,21 +13,12 @@ from carbonseal_attest.contents.readings import read_series
 from carbonseal_attest.instants import parse_instant
 from carbonseal_collectors.adapter import SetAside
 from carbonseal_collectors.batching import CONTRADICTS, Cut, cut_meter
-from carbonseal_collectors.gateway_config import MeterConfig, PointConfig
 from carbonseal_collectors.windows import Window, civil_day, grid, slot_of
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 T0 = parse_instant("2025-12-31T16:00:00Z")  # midnight in Shanghai
 WINDOW = Window(0, "Asia/Shanghai")
-
-
-def point(name: str, form: str = "interval") -> PointConfig:
-    return PointConfig(name, "active_energy", form, "kW.h", Decimal(1), HOUR, name)
-
-
-def meter(*names: str) -> MeterConfig:
-    return MeterConfig(METER, "One", tuple(point(name) for name in names or ("energy",)), {}, "")
 
 
 def cut(samples, **more) -> Cut:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from gateways import SIGNER, START, csv_gateway, sample
-from test_spool import assert_chained, batch, chain, open_spool, sealer
+from spool_parts import assert_chained, batch, chain, open_spool, sealer
 
 from carbonseal_attest.contents import check_content
 from carbonseal_attest.errors import ContentInvalid

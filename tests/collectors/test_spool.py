@@ -10,51 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from gateways import SIGNER, START, sample
+from gateways import START, sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from log_server import ORIGIN
-from test_batching import meter
+from spool_parts import assert_chained, batch, chain, open_spool, sealer
 
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.adapter import SourceFile
-from carbonseal_collectors.batching import Batch, cut_meter
 from carbonseal_collectors.errors import SpoolFull, SpoolRefused
-from carbonseal_collectors.sealing import Sealer
-from carbonseal_collectors.spool import Spool
-from carbonseal_collectors.windows import Window
 
 HOUR = 3_600_000
-
-
-def open_spool(folder: Path, **more) -> Spool:
-    return Spool(folder / "spool", **({"gateway": "d-gateway", "origin": ORIGIN} | more))
-
-
-def sealer(spool: Spool) -> Sealer:
-    return Sealer(SIGNER, issuer="e-party", origin=ORIGIN, spool=spool, clock=lambda: START + HOUR)
-
-
-def batch(hour: int, code: str = "m-one") -> Batch:
-    at = START + hour * HOUR
-    (only,) = cut_meter(
-        meter(), [sample(at, "1")], window=Window(HOUR, "UTC"), resume_from=None, until=at + HOUR,
-        is_silence_open=True,
-    ).batches  # fmt: skip
-    return Batch(only.kind, code, only.interval, only.body, only.samples)
-
-
-def chain(spool: Spool) -> list[SignedStatement]:
-    return [SignedStatement.parse(e.statement) for e in spool.waiting(limit=10**6, max_bytes=1 << 40)]
-
-
-def assert_chained(statements: list[SignedStatement]) -> None:
-    heads: dict[str, tuple[int, bytes | None]] = {}
-    for statement in statements:
-        sequence, digest = heads.get(statement.header.stream, (-1, None))
-        assert statement.header.sequence == sequence + 1
-        assert statement.header.previous == digest
-        heads[statement.header.stream] = (statement.header.sequence, statement.digest)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +85,29 @@ def test_nothing_of_a_failed_transaction_stays(tmp_path):
     assert len(chain(spool)) == 1
     assert spool.resume_from("m-one") is None
     made.seal(batch(1))
+    assert_chained(chain(spool))
+    spool.close()
+
+
+def test_a_full_disk_is_said_and_loses_nothing_that_was_taken(tmp_path):
+    spool = open_spool(tmp_path)
+    made = sealer(spool)
+    made.seal(batch(0))
+    spool._db.execute("PRAGMA max_page_count = 40")
+
+    def fill() -> None:
+        for hour in range(1, 1_000):
+            with spool.transaction():
+                made.seal(batch(hour))
+                made.seal(batch(hour, code="m-two"))
+
+    with pytest.raises(SpoolFull, match="make room on the disk"):
+        fill()
+    kept = len(chain(spool))
+    assert kept % 2 == 1  # each pair whole or not at all
+    spool._db.execute("PRAGMA max_page_count = 100000")
+    made.seal(batch(2_000))
+    assert len(chain(spool)) == kept + 1
     assert_chained(chain(spool))
     spool.close()
 
@@ -254,7 +242,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_spool import open_spool, sealer, batch
+from spool_parts import open_spool, sealer, batch
 spool = open_spool(Path({folder!r}))
 made = sealer(spool)
 print("ready", flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from gateways import SIGNER
 from log_server import ORIGIN, LogServer
-from test_spool import batch, open_spool, sealer
+from spool_parts import batch, open_spool, sealer
 
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.signing import Ed25519Signer
