@@ -19,7 +19,7 @@ from carbonseal_attest.evm_proof import keccak256
 from carbonseal_attest.merkle import consistency_path, leaf_hash, node_hash, read_frontier, verify_consistency
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.chain_answers import ChainRefused, Fees
-from carbonseal_ledger.chain_client import LOGS_SLOT, ChainClient
+from carbonseal_ledger.chain_client import CODE_HASH, LOGS_SLOT, ChainClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 FEES = Fees(10**11, 10**9)
@@ -172,3 +172,15 @@ def test_advance_stays_within_the_gas_budget(
     contract.set_head(old, _tree(old))
     gas_used = contract.run(contract.advance_raw((old, new, _tree(new)), proof))
     assert gas_used <= budget
+
+
+def test_readme_names_the_code_hash_and_the_measured_gas(repository_root: Path) -> None:
+    text = (repository_root / "contracts" / "README.md").read_text(encoding="utf-8")
+    snapshot = json.loads((repository_root / "contracts" / "snapshots" / "LogAnchor.json").read_text())
+    assert CODE_HASH.hex() in text
+    for name in (
+        "advance 1,000,000 to 1,000,257, ten proof nodes",
+        "advance to 2**48, 48 proof nodes",
+        "open",
+    ):
+        assert f"{int(snapshot[name]):,}" in text
