@@ -35,7 +35,7 @@ class AdmissionBook:
     """The registers of one log host's parties. Safe to use from many threads."""
 
     def __init__(self, engine: Engine, name: str, registrar: str, registrar_kids: Collection[bytes]) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._name = name
         self._registrar = registrar
         self._registrar_kids = frozenset(registrar_kids)

@@ -26,7 +26,8 @@ class EntryReader:
     """Read access to the stored logs. Safe to use from many threads."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        # Single statements need no transaction around them: autocommit saves two round trips each.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._terms: dict[str, LogTerms] = {}
 
     def terms(self, origin: str) -> LogTerms:

@@ -31,6 +31,10 @@ _RECORDS = text(
     "SELECT epoch, entry_index, map_root, origins, built_at, checkpoint FROM ledger_epochs"
     " WHERE epoch >= :start AND epoch < :end ORDER BY epoch"
 )
+_SIZE_IN_EPOCH = text(
+    "SELECT h.tree_size FROM ledger_epoch_heads h WHERE h.log_id = :log_id AND h.epoch ="
+    " (SELECT max(epoch) FROM ledger_epochs WHERE entry_index < :size)"
+)
 _COVERING = text(
     "SELECT e.epoch, e.entry_index, e.map_root, e.origins, e.built_at, e.checkpoint"
     " FROM ledger_epoch_heads h JOIN ledger_epochs e ON e.epoch = h.epoch"
@@ -137,6 +141,12 @@ class EpochLedger:
         with self._engine.connect() as connection:
             found = connection.execute(_RECORDS, {"start": start, "end": end if end is not None else 1 << 30})
             return [_record(row) for row in found]
+
+    def size_in_epoch(self, log_id: int, anchored_size: int) -> int:
+        """The tree size of a log in the newest epoch that `anchored_size` covers; 0 when there is none."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_SIZE_IN_EPOCH, {"log_id": log_id, "size": anchored_size}).first()
+            return 0 if row is None else int(row.tree_size)
 
     def covering(self, log_id: int, tree_size: int) -> EpochRecord | None:
         """The first epoch whose map holds a head of a log with at least `tree_size` leaves."""

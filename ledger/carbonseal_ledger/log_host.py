@@ -24,16 +24,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Final
 
 from sqlalchemy import Engine
 
-from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
-from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.merkle import consistency_path, inclusion_path, leaf_hash, verify_inclusion
-from carbonseal_attest.receipt import make_receipt
+from carbonseal_attest.merkle import consistency_path, inclusion_path
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
@@ -42,7 +39,6 @@ from carbonseal_ledger.epochs import EpochLedger
 from carbonseal_ledger.errors import (
     EntryUnknown,
     GenesisRefused,
-    LogDamaged,
     LogReserved,
     LogUnknown,
     RangeInvalid,
@@ -66,25 +62,13 @@ from carbonseal_ledger.outcomes import (
 from carbonseal_ledger.policy import Policy
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy, read_head
+from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.sequencing import Sequencer
 from carbonseal_ledger.start_up import compare
 from carbonseal_ledger.tree_reader import TreeReader
 
-_REMEMBERED_ROOTS: Final = 10_000  # heads whose signature this process has checked
-
-
-class AnchoredHeads(Protocol):
-    """What the ledger needs to know of the chain: how far the log of logs has been anchored.
-
-    `anchoring.Anchorer` satisfies it. Sizes are tree sizes of the log of logs, 0 when there is none.
-    """
-
-    def anchored_size(self) -> int:
-        """The largest size whose anchor transaction is mined and confirmed in the contract's state."""
-
-    def final_size(self) -> int:
-        """The largest size whose anchor block is final."""
+_REMEMBERED_HEADS: Final = 10_000  # parsed heads of the published copy
 
 
 class LogHost:
@@ -118,11 +102,10 @@ class LogHost:
         the keys that may endorse a genesis. `anchors` gives receipt states beyond *logged*.
         """
         self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys))
-        self._engine = engine
+        self._heads: dict[str, Head] = {}
         self._published = published
         self._signer = log_signer
         self._clock = clock
-        self._anchors = anchors
         self._contents = ContentsStore(engine, clock)
         self._entries = EntryReader(engine)
         self._reader = TreeReader(published)
@@ -130,11 +113,12 @@ class LogHost:
         self._sequencer = Sequencer(engine, log_signer, clock, party)
         self._book = AdmissionBook(engine, name, registrar, [key.kid for key in registrar_keys])
         self._epochs = EpochLedger(engine, self._sequencer, self._reader, clock, self.log_of_logs)
+        self._desk = ReceiptDesk(
+            log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors
+        )
         self._executor = ThreadPoolExecutor(verify_threads, "verify") if verify_threads > 1 else None
         self._intakes: dict[str, Intake] = {}
         self._lock = threading.Lock()
-        self._roots: dict[tuple[str, int], bytes] = {}
-        self._heads: dict[str, Head] = {}
         compare(
             self._entries.stored_heads(),
             published,
@@ -145,8 +129,7 @@ class LogHost:
         )
         self._sequencer.remember_kinds()
 
-    # -- logs
-    # ----------------------------------------------------------------------------------------------------
+    # -- logs --
 
     @property
     def contents(self) -> ContentsStore:
@@ -204,7 +187,7 @@ class LogHost:
         if held is None or held.checkpoint != note:
             head = read_head(note, origin)
             held = Head(origin, head.tree_size, head.root_hash, note)
-            if len(self._heads) > _REMEMBERED_ROOTS:
+            if len(self._heads) > _REMEMBERED_HEADS:
                 self._heads.clear()
             self._heads[origin] = held
         return held
@@ -213,8 +196,7 @@ class LogHost:
         """The newest published checkpoint, as signed note text."""
         return self.head(origin).checkpoint
 
-    # -- registration
-    # --------------------------------------------------------------------------------------------
+    # -- registration --
 
     def register(self, origin: str, items: Sequence[Submission]) -> list[Outcome]:
         """Register a batch; one outcome per item, in order.
@@ -243,8 +225,7 @@ class LogHost:
         """
         self._intake(origin).tick()
 
-    # -- reading
-    # -------------------------------------------------------------------------------------------------
+    # -- reading --
 
     def entries(self, origin: str, start: int, end: int) -> list[LoggedEntry]:
         """The entries [start, end) in index order.
@@ -292,8 +273,7 @@ class LogHost:
             terms, start=start, end=last, kinds=kinds, subject=subject, overlapping=overlapping
         )
 
-    # -- proofs
-    # --------------------------------------------------------------------------------------------------
+    # -- proofs --
 
     def inclusion_path(self, origin: str, index: int, tree_size: int) -> list[bytes]:
         """RFC 9162 inclusion path of a leaf in the tree of `tree_size` leaves, from the published tiles."""
@@ -324,39 +304,21 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        receipts = self.receipts(origin, [digest])
-        if digest not in receipts:
-            raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
-        return receipts[digest]
+        (answer,) = self._desk.answers(origin, [digest], with_receipts=True)
+        if answer.receipt is None:
+            reason = f"{origin} holds no {digest.hex()}" if answer.index is None else "the log has one entry"
+            raise EntryUnknown("digest", reason, "register the statement first")
+        return answer.receipt
 
-    def receipts(self, origin: str, digests: Collection[bytes]) -> dict[bytes, bytes]:
-        """Receipts for many statement digests at once, all at the newest published size, by digest.
+    def receipts(self, origin: str, digests: Sequence[bytes]) -> list[ReceiptAnswer]:
+        """Receipt, state and index for many statement digests at once, in order, all at one published head.
 
-        Statements that the log does not hold, or has not published yet, are left out.
+        All three are None for what the log does not hold or has not published yet.
+
+        Raises:
+            LogUnknown: no such log.
         """
-        found = self._entries.leaves(self._entries.terms(origin), digests)
-        head = self.head(origin)
-        self._check_signable(origin, head)
-        nodes, made = self._reader.nodes(origin, head.tree_size), {}
-        for digest, (index, raw) in found.items():
-            if index >= head.tree_size:
-                continue
-            path = inclusion_path(index, head.tree_size, nodes)
-            try:
-                verify_inclusion(index, head.tree_size, leaf_hash(raw), path, head.root_hash)
-            except CarbonsealError as error:
-                reason = f"entry {index} of {origin} does not lead to its root"
-                raise LogDamaged("log", reason, "run fsck") from error
-            made[digest] = make_receipt(
-                self._signer,
-                log_host=self._terms.party,
-                origin=origin,
-                tree_size=head.tree_size,
-                index=index,
-                path=path,
-                root=head.root_hash,
-            )
-        return made
+        return self._desk.answers(origin, digests, with_receipts=True)
 
     def receipt_state(self, origin: str, digest: bytes) -> ReceiptState:
         """How far a statement has come: logged, witnessed, anchored or final.
@@ -364,19 +326,16 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        terms = self._entries.terms(origin)
-        entry = self._entries.find(terms, digest)
-        epoch = self._epochs.covering(terms.id, entry.index + 1)
-        if epoch is None or self._anchors is None:
-            return ReceiptState.LOGGED
-        if self._anchors.final_size() >= epoch.tree_size:
-            return ReceiptState.FINAL
-        if self._anchors.anchored_size() >= epoch.tree_size:
-            return ReceiptState.ANCHORED
-        return ReceiptState.LOGGED
+        (answer,) = self._desk.answers(origin, [digest], with_receipts=False)
+        if answer.state is None:
+            raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
+        return answer.state
 
-    # -- epochs
-    # --------------------------------------------------------------------------------------------------
+    def receipt_states(self, origin: str, digests: Sequence[bytes]) -> list[ReceiptAnswer]:
+        """As `receipts`, without making receipts."""
+        return self._desk.answers(origin, digests, with_receipts=False)
+
+    # -- epochs --
 
     @property
     def log_of_logs(self) -> str:
@@ -422,8 +381,7 @@ class LogHost:
         """
         return self._epochs.plans(anchored_size)
 
-    # -- within
-    # --------------------------------------------------------------------------------------------------
+    # -- within --
 
     def _intake(self, origin: str) -> Intake:
         with self._lock:
@@ -454,12 +412,3 @@ class LogHost:
             raise RangeInvalid(
                 "range", f"[{start}, {end}) does not lie within {size} entries", "ask within the log"
             )
-
-    def _check_signable(self, origin: str, head: Head) -> None:
-        """A receipt signs a root: only one that the log key has already signed as a checkpoint."""
-        if self._roots.get((origin, head.tree_size)) == head.root_hash:
-            return
-        signed: Checkpoint = open_checkpoint(head.checkpoint, origin=origin, key=self._signer.public)
-        if len(self._roots) > _REMEMBERED_ROOTS:
-            self._roots.clear()
-        self._roots[origin, signed.tree_size] = signed.root_hash

@@ -171,6 +171,7 @@ class EpochHead(Base):
     """One entry of an epoch's map: the head that a log had when the epoch was built."""
 
     __tablename__ = "ledger_epoch_heads"
+    __table_args__ = (Index("ledger_epoch_heads_log", "log_id", "epoch"),)
 
     epoch: Mapped[int] = mapped_column(Integer, ForeignKey("ledger_epochs.epoch"), primary_key=True)
     log_id: Mapped[int] = mapped_column(Integer, ForeignKey("ledger_logs.id"), primary_key=True)

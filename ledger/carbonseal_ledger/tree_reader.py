@@ -9,7 +9,6 @@ trusted: whoever signs something over a proof checks it against the root first.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -27,7 +26,7 @@ class TreeReader:
 
     def __init__(self, published: PublishedCopy) -> None:
         self._published = published
-        self._held: OrderedDict[tuple[str, int, int], tuple[int, list[list[bytes]]]] = OrderedDict()
+        self._held: dict[tuple[str, int, int], tuple[int, list[list[bytes]]]] = {}
         self._lock = threading.Lock()
 
     def nodes(self, origin: str, size: int) -> GetNode:
@@ -64,20 +63,19 @@ class TreeReader:
     def _pyramid(self, origin: str, level: int, index: int, width: int) -> list[list[bytes]]:
         """All inner nodes of a tile, lowest level first; a wider one that is held serves a smaller width."""
         key = (origin, level, index)
-        with self._lock:
-            held = self._held.get(key)
-            if held is not None and held[0] >= width:
-                self._held.move_to_end(key)
-                return held[1]
+        held = self._held.get(key)
+        if held is not None and held[0] >= width:
+            return held[1]
         rows = [split_hashes(self._published.read_tile(origin, level, index, width))]
         while len(rows[-1]) > 1:
             below = rows[-1]
             rows.append([node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)])
         with self._lock:
+            # Oldest first out: what is asked for again is read again, at the price of one file.
+            self._held.pop(key, None)
             self._held[key] = (width, rows)
-            self._held.move_to_end(key)
             while len(self._held) > _CACHED_TILES:
-                self._held.popitem(last=False)
+                del self._held[next(iter(self._held))]
         return rows
 
     def forget(self, origin: str) -> None:

@@ -85,7 +85,7 @@ def test_receipt_state_follows_the_anchor(make_world):
     def state():
         return world.host.receipt_state(world.data, outcome.digest)
 
-    world.host._anchors = chain
+    world.host._desk.anchors = chain
     assert state() is ReceiptState.LOGGED
     world.host.build_epoch()
     assert state() is ReceiptState.LOGGED

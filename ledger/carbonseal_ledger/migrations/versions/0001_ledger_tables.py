@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("tree_size", sa.BigInteger, nullable=False),
         sa.Column("root_hash", sa.LargeBinary, nullable=False),
     )
+    op.create_index("ledger_epoch_heads_log", "ledger_epoch_heads", ["log_id", "epoch"])
 
 
 def downgrade() -> None:

@@ -1,0 +1,138 @@
+"""Receipts on demand: inclusion proofs at the newest published head, and how far each statement has come.
+
+Nothing is stored: a receipt is made out of cached tile nodes whenever somebody asks (trust protocol, section
+3). Many are made together, because a gateway that drained its spool asks for hundreds at once: one head, one
+query, shared nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.merkle import inclusion_path, leaf_hash, verify_inclusion
+from carbonseal_attest.receipt import make_receipt
+from carbonseal_attest.signing import Signer
+from carbonseal_ledger.entry_reader import EntryReader
+from carbonseal_ledger.epochs import EpochLedger
+from carbonseal_ledger.errors import LogDamaged
+from carbonseal_ledger.outcomes import Head, ReceiptState
+from carbonseal_ledger.registration import LogTerms
+from carbonseal_ledger.tree_reader import TreeReader
+
+_REMEMBERED_HEADS: Final = 10_000  # heads whose signature this process has checked
+
+
+class AnchoredHeads(Protocol):
+    """What the ledger needs to know of the chain: how far the log of logs has been anchored.
+
+    `anchoring.Anchorer` satisfies it. Sizes are tree sizes of the log of logs, 0 when there is none.
+    """
+
+    def anchored_size(self) -> int:
+        """The largest size whose anchor transaction is mined and confirmed in the contract's state."""
+
+    def final_size(self) -> int:
+        """The largest size whose anchor block is final."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptAnswer:
+    """The answer for one digest. All None when the log does not hold it or has not published it yet.
+
+    `receipt` is None as well in a log of one entry, for which RFC 9942 has no receipt.
+    """
+
+    receipt: bytes | None = None
+    state: ReceiptState | None = None
+    index: int | None = None
+
+
+class ReceiptDesk:
+    """Makes receipts for all logs of one host. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        party: str,
+        entries: EntryReader,
+        reader: TreeReader,
+        epochs: EpochLedger,
+        head_of: Callable[[str], Head],
+        anchors: AnchoredHeads | None,
+    ) -> None:
+        self._signer = signer
+        self._party = party
+        self._entries = entries
+        self._reader = reader
+        self._epochs = epochs
+        self._head_of = head_of
+        self.anchors = anchors
+        self._signed: dict[str, Head] = {}
+
+    def answers(self, origin: str, digests: Sequence[bytes], *, with_receipts: bool) -> list[ReceiptAnswer]:
+        """One answer per digest, in order, all at one head.
+
+        Raises:
+            LogUnknown: no such log.
+            LogDamaged: the published tiles do not lead from an entry to the signed root.
+        """
+        terms, head = self._entries.terms(origin), self._head_of(origin)
+        found = self._entries.leaves(terms, digests)
+        has_receipts = with_receipts and head.tree_size > 1
+        if has_receipts:
+            self._check_signed(head)
+        anchored, final = self._state_sizes(terms) if found else (0, 0)
+        nodes = self._reader.nodes(origin, head.tree_size)
+        answers = []
+        for digest in digests:
+            index, raw = found.get(digest, (head.tree_size, b""))
+            if index >= head.tree_size:
+                answers.append(ReceiptAnswer())
+                continue
+            state = ReceiptState.LOGGED
+            if index < anchored:
+                state = ReceiptState.FINAL if index < final else ReceiptState.ANCHORED
+            receipt = self._make(head, index, raw, nodes) if has_receipts else None
+            answers.append(ReceiptAnswer(receipt, state, index))
+        return answers
+
+    def _make(self, head: Head, index: int, raw: bytes, nodes: Callable[[int, int], bytes]) -> bytes:
+        path = inclusion_path(index, head.tree_size, nodes)
+        try:
+            verify_inclusion(index, head.tree_size, leaf_hash(raw), path, head.root_hash)
+        except CarbonsealError as error:
+            reason = f"entry {index} of {head.origin} does not lead to its root"
+            raise LogDamaged("log", reason, "run fsck") from error
+        return make_receipt(
+            self._signer,
+            log_host=self._party,
+            origin=head.origin,
+            tree_size=head.tree_size,
+            index=index,
+            path=path,
+            root=head.root_hash,
+        )
+
+    def _state_sizes(self, terms: LogTerms) -> tuple[int, int]:
+        """The log's tree sizes in the newest anchored and the newest final epoch; 0 where there is none."""
+        if self.anchors is None:
+            return 0, 0
+        anchored, final = self.anchors.anchored_size(), self.anchors.final_size()
+        anchored = max(anchored, final)
+        size = self._epochs.size_in_epoch(terms.id, anchored) if anchored > 1 else 0
+        if final == anchored:
+            return size, size
+        return size, self._epochs.size_in_epoch(terms.id, final) if final > 1 else 0
+
+    def _check_signed(self, head: Head) -> None:
+        """A receipt signs a root: only one that the log key has already signed as a checkpoint."""
+        if self._signed.get(head.origin) == head:
+            return
+        open_checkpoint(head.checkpoint, origin=head.origin, key=self._signer.public)
+        if len(self._signed) > _REMEMBERED_HEADS:
+            self._signed.clear()
+        self._signed[head.origin] = head
