@@ -232,9 +232,9 @@ class ChainClient:
         """
         fields = self._block_fields(which)
         return Block(
-            number=_number(fields["number"]),
-            block_hash=_bytes(fields["hash"]),
-            block_at=_number(fields["timestamp"]) * 1000,
+            number=_number(_member(fields, "number")),
+            block_hash=_bytes(_member(fields, "hash")),
+            block_at=_number(_member(fields, "timestamp")) * 1000,
             base_fee_wei=_number(fields.get("baseFeePerGas") or "0x0"),
         )
 
@@ -261,10 +261,10 @@ class ChainClient:
         if answer is None:
             return None
         return TxReceipt(
-            block_number=_number(answer["blockNumber"]),
-            block_hash=_bytes(answer["blockHash"]),
-            is_success=_number(answer["status"]) == 1,
-            gas_used=_number(answer["gasUsed"]),
+            block_number=_number(_member(answer, "blockNumber")),
+            block_hash=_bytes(_member(answer, "blockHash")),
+            is_success=_number(_member(answer, "status")) == 1,
+            gas_used=_number(_member(answer, "gasUsed")),
         )
 
     def knows(self, transaction_hash: bytes) -> bool:
@@ -313,7 +313,7 @@ class ChainClient:
             if value is None:
                 break
             encoded.append(rlp_encode_uint(_number(value)) if name in _HEX_NUMBERS else _bytes(value))
-        raw, block_hash = rlp_encode(list(encoded)), _bytes(fields["hash"])
+        raw, block_hash = rlp_encode(list(encoded)), _bytes(_member(fields, "hash"))
         if len(encoded) != len(present) or len(encoded) < _FIELDS_AT_LEAST or keccak256(raw) != block_hash:
             raise HeaderNotReproducible(
                 f"block {number}",
@@ -328,13 +328,14 @@ class ChainClient:
         """Return account and storage proofs at a block; nodes forget those of old blocks."""
         # Slots are sent as 32 bytes each: nodes differ in which shorter forms they take.
         answer = self._call("eth_getProof", _hex(contract), [_hex(slot) for slot in slots], hex(number))
-        found = {_bytes(item["key"]).rjust(32, b"\0"): item["proof"] for item in answer["storageProof"]}
-        return StateProof(
-            account_proof=tuple(referenced_nodes([_bytes(node) for node in answer["accountProof"]])),
-            storage_proofs=tuple(
-                tuple(referenced_nodes([_bytes(node) for node in found[slot]])) for slot in slots
-            ),
-        )
+        found = {
+            _bytes(_member(item, "key")).rjust(32, b"\0"): _nodes(_member(item, "proof"))
+            for item in _items(_member(answer, "storageProof"))
+        }
+        if any(slot not in found for slot in slots):
+            raise _nonsense(answer)
+        account_proof = _nodes(_member(answer, "accountProof"))
+        return StateProof(account_proof, tuple(found[slot] for slot in slots))
 
     def heads_between(self, contract: bytes, log_id: bytes, start: int, end: int) -> list[MinedHead]:
         """Return the heads that blocks [start, end) gave a log, in order, read from the contract's events."""
@@ -349,11 +350,11 @@ class ChainClient:
                 "fromBlock": hex(first),
                 "toBlock": hex(last),
             }
-            for event in self._call("eth_getLogs", query):
-                data, number = _bytes(event["data"]), _number(event["blockNumber"])
+            for event in _items(self._call("eth_getLogs", query)):
+                data, number = _bytes(_member(event, "data")), _number(_member(event, "blockNumber"))
                 if number not in blocks:
                     blocks[number] = self.block(number)
-                is_opening = _bytes(event["topics"][0]) == _LOG_OPENED
+                is_opening = _items(_member(event, "topics"))[:1] == [_hex(_LOG_OPENED)]
                 size = 1 if is_opening else int.from_bytes(data[:32], "big")
                 heads.append(
                     MinedHead(AnchoredHead(size, data[-32:], blocks[number].block_at), blocks[number])
@@ -385,9 +386,36 @@ def _hex(data: bytes) -> str:
     return "0x" + data.hex()
 
 
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
+def _bytes(text: object) -> bytes:
+    try:
+        return bytes.fromhex(str(text)[2:])
+    except ValueError as error:
+        raise _nonsense(text) from error
 
 
-def _number(text: str) -> int:
-    return int(text, 16)
+def _number(text: object) -> int:
+    try:
+        return int(str(text), 16)
+    except ValueError as error:
+        raise _nonsense(text) from error
+
+
+def _member(answer: Any, name: str) -> Any:
+    if not isinstance(answer, dict) or name not in answer:
+        raise _nonsense(answer)
+    return answer[name]
+
+
+def _items(answer: Any) -> list[Any]:
+    if not isinstance(answer, list):
+        raise _nonsense(answer)
+    return answer
+
+
+def _nodes(answer: Any) -> tuple[bytes, ...]:
+    return tuple(referenced_nodes([_bytes(node) for node in _items(answer)]))
+
+
+def _nonsense(answer: object) -> ChainRefused:
+    reason = f"the node's answer is not what was asked for: {str(answer)[:80]!r}"
+    return ChainRefused("chain", reason, "ask another node")

@@ -29,6 +29,7 @@ from carbonseal_ledger.chain_answers import (
     SignedTransaction,
 )
 from carbonseal_ledger.chain_client import CODE_HASH, ChainClient
+from carbonseal_ledger.errors import LedgerError
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 GAS_KEY, HEAD_KEY = b"\x11" * 32, b"\x22" * 32
@@ -199,6 +200,40 @@ def test_rejects_node_of_another_chain(deployed: Deployed) -> None:
     chain = ChainClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, chain_id=1)
     with pytest.raises(ChainRefused, match="chain 31337, not 1"):
         _ = chain.chain_id
+
+
+class BabblingNode(ChainClient):
+    """A client whose node answers everything with the same nonsense."""
+
+    answer: Any
+
+    def _call(self, method: str, *params: object) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "0xzz", "nonsense", 7, True, [], {}, [None], {"number": "x"}, {"number": "0x1", "hash": []}],
+    ids=str,
+)
+def test_nonsense_from_a_node_is_our_error(answer: object) -> None:
+    chain = BabblingNode("http://127.0.0.1:9", gas_key=GAS_KEY, head_key=HEAD_KEY)
+    chain.answer = answer
+    word = b"\x01" * 32
+    for ask in (
+        lambda: chain.block("latest"),
+        lambda: chain.header(1),
+        lambda: chain.tx_receipt(word),
+        lambda: chain.contract_head(word[:20], word),
+        lambda: chain.check_contract(word[:20]),
+        lambda: chain.state_proof(word[:20], [word], 1),
+        chain.suggest_fees,
+    ):
+        with pytest.raises(LedgerError):
+            ask()
+    if not isinstance(answer, list) or answer:
+        with pytest.raises(LedgerError):
+            chain.heads_between(word[:20], word, 0, 1)
 
 
 def test_unreachable_node_is_our_error() -> None:
