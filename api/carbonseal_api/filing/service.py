@@ -85,12 +85,19 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest) -> FiledRep
         cut_off=cut_off,
         packages=request.packages,
     )
-    about = {"subject": request.installation, "interval": request.period}
-    quality = desk.issue(request.data_origin, "quality_code", recomputed.quality_body, **about)
+    quality = desk.issue(
+        request.data_origin,
+        "quality_code",
+        recomputed.quality_body,
+        subject=request.installation,
+        interval=request.period,
+    )
     inventory = recomputed.inventory.to_json()
     report_json = build_report(_inputs(request, recomputed, inventory, quality.digest, heads))
     body = _report_body(request, recomputed, inventory, quality.digest, cut_off, report_json)
-    report = desk.issue(request.data_origin, "emissions_report", body, **about)
+    report = desk.issue(
+        request.data_origin, "emissions_report", body, subject=request.installation, interval=request.period
+    )
     return FiledReport(report_json, report, quality, recomputed, heads)
 
 
