@@ -10,7 +10,6 @@ from typing import Protocol
 
 from carbonseal_api.evidence.schemas import AnchorView
 
-
 class AnchorBook(Protocol):
     """The anchors of one log of logs."""
 
@@ -18,7 +17,7 @@ class AnchorBook(Protocol):
         """Return the first anchor covering a size of the log of logs, or None before it is mined."""
 
     def step(self) -> int:
-        """Take the next steps of anchoring; returns how many anchors moved to another state."""
+        """Take the next steps of anchoring; returns how many anchors are unfinished."""
 
     def evidence(self) -> bytes | None:
         """Return the newest final anchor's evidence for a bundle, or None before the first is final."""

@@ -61,6 +61,7 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     up.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     up.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default 8440)")
     up.add_argument("--epoch-seconds", type=int, help="time between epochs (default 3600)")
+    up.add_argument("--no-chain", action="store_true", help="start no local chain: nothing is anchored")
     up.add_argument("--json", action="store_true", help="print addresses and process ids as one JSON line")
     up.set_defaults(run=_up)
 
@@ -93,7 +94,7 @@ def _up(options: argparse.Namespace) -> int:
     settings = load_settings(
         data_folder=options.data, host=options.host, port=options.port, epoch_seconds=options.epoch_seconds
     )
-    return run(settings, is_json=options.json)
+    return run(settings, is_json=options.json, with_chain=not options.no_chain)
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from carbonseal_api.assembly import Parts, assemble, system_clock
+from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.founding import (
     DATA,
     DEFAULT_POLICY,
@@ -54,6 +55,17 @@ class Identity:
     registrar: str
     registrar_key: str
     log_key: str
+    chain: Mapping[str, Any] | None = None
+
+    def chain_facts(self) -> Chain | None:
+        """Return what each genesis says about the chain, None for a deployment without one."""
+        if self.chain is None:
+            return None
+        return Chain(
+            self.chain["chain_id"],
+            bytes.fromhex(self.chain["contract"]),
+            bytes.fromhex(self.chain["head_key"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +95,33 @@ def is_founded(settings: Settings) -> bool:
     return (settings.data_folder / IDENTITY).exists()
 
 
-def found_deployment(settings: Settings, chain: Chain | None = None, clock: Clock = system_clock) -> Parts:
+def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     """Found a deployment in an empty data folder and return its parts; a half-founded one is completed.
+
+    With a chain, the contract is deployed first, because each genesis names it.
 
     Raises:
         LedgerError: The database or a genesis was refused.
     """
     keys = key_folder(settings)
     registrar, host_key, log_key = (keys.make(name) for name in ("registrar", "log-host", "log"))
+    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
+    anchors = _anchors(settings, engine, clock)
+    chain = None if anchors is None else anchors.facts()
     identity = Identity(
         log_host_name=settings.log_host_name,
         host_party=opaque_code("h", host_key.public.raw),
         registrar=opaque_code("r", registrar.public.raw),
         registrar_key=registrar.public.raw.hex(),
         log_key=log_key.public.raw.hex(),
+        chain=None
+        if chain is None
+        else {
+            "chain_id": chain.chain_id,
+            "contract": chain.contract.hex(),
+            "head_key": chain.head_key.hex(),
+        },
     )
-    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
     parts = _open(settings, identity, engine, clock)
     facts = _host_facts(settings, identity, log_key, chain)
     host = PartyFacts(identity.host_party, _HOST_NAME, ("log_host",))
@@ -106,6 +129,8 @@ def found_deployment(settings: Settings, chain: Chain | None = None, clock: Cloc
     _open_log(parts.host, facts.log_of_logs, host, host_key, facts, registrar, clock)
     _admit(parts, registry, registrar, facts, registrar, clock)
     _admit(parts, host, host_key, facts, registrar, clock)
+    if isinstance(parts.anchors, ChainAnchors):
+        parts.anchors.open_log(parts.host)
     if not (settings.data_folder / OPERATOR_KEY).exists():
         key = parts.keys.issue(identity.host_party, ["operator"], "made on first start")
         write_private(settings.data_folder / OPERATOR_KEY, key.encode())
@@ -121,7 +146,6 @@ def admit_enterprise(
     *,
     roles: Sequence[str] = ("enterprise",),
     org: str | None = None,
-    chain: Chain | None = None,
 ) -> AdmittedParty:
     """Admit a party with a key of its own in the key folder, open its two logs, and make its API key.
 
@@ -136,7 +160,7 @@ def admit_enterprise(
     identity = read_identity(settings)
     fresh = keys.make_new(roles[0])
     party = PartyFacts(fresh.code, name, roles, org)
-    facts = _host_facts(settings, identity, log_key, chain)
+    facts = _host_facts(settings, identity, log_key, identity.chain_facts())
     _admit(parts, party, fresh.signer, facts, registrar, parts.clock)
     parts.projections.refresh()
     return AdmittedParty(
@@ -189,6 +213,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         )
     log_signer = key_folder(settings).signer("log")
     published = PublishedCopy(settings.published)
+    anchors = None if identity.chain is None else _anchors(settings, engine, clock)
     host = LogHost(
         engine,
         published,
@@ -198,6 +223,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         party=identity.host_party,
         registrar=identity.registrar,
         registrar_keys=[PublicKey(ED25519, bytes.fromhex(identity.registrar_key))],
+        anchors=anchors,
     )
     return assemble(
         settings,
@@ -208,7 +234,17 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         host_party=identity.host_party,
         registrar=identity.registrar,
         clock=clock,
+        anchors=anchors,
     )
+
+
+def _anchors(settings: Settings, engine: Engine, clock: Clock) -> ChainAnchors | None:
+    if settings.chain_rpc_url is None:
+        return None
+    anchors = ChainAnchors(settings, engine, key_folder(settings), clock)
+    if settings.is_anvil:
+        anchors.fund_on_anvil(settings.chain_rpc_url)
+    return anchors
 
 
 def _host_facts(settings: Settings, identity: Identity, log_key: Signer, chain: Chain | None) -> HostFacts:

@@ -24,9 +24,9 @@ CUSTOMARY: Final = {
     "CHAIN_RPC_URL": "chain_rpc_url",
     "REDIS_URL": "redis_url",
 }
-# Read by other modules or by the tests, never by this object.
+# Read by other modules, programs or the tests, never by this object.
 OTHERS: Final = frozenset(
-    {"CARBONSEAL_FONT", "CARBONSEAL_LONG", "CARBONSEAL_SHARED_DATA", "CARBONSEAL_NODE_MODULES"}
+    PREFIX + name for name in ("FONT", "LONG", "SHARED_DATA", "NODE_MODULES", "GATEWAY_PASSPHRASE", "API_KEY")
 )
 
 
@@ -55,6 +55,9 @@ class Settings(BaseModel):
     chain_rpc_url: str | None = Field(
         default=None,
         description="JSON-RPC of the chain. A lying node delays anchors; it cannot forge evidence.",
+    )
+    is_anvil: bool = Field(
+        default=False, description="The chain is a local Anvil: the gas account is funded by itself."
     )
     anchor_contract: str | None = Field(
         default=None,

@@ -107,8 +107,12 @@ class Supervisor:
                 return lines[-1][:200]
         return "it said nothing"
 
-    def watch(self, until: threading.Event) -> None:
+    def watch(self, until: threading.Event, *, on_restart: Callable[[], object] = lambda: None) -> None:
         """Bring programs back that died, until the event is set.
+
+        Args:
+            until: Ends the watch.
+            on_restart: Called after each round that brought something back.
 
         Raises:
             PartMissing: A program died again and again just after its start.
@@ -118,6 +122,8 @@ class Supervisor:
                 dead = [running for running in self._running.values() if running.process.poll() is not None]
                 for running in dead:
                     self._revive(running)
+            if dead:
+                on_restart()
 
     def stop(self) -> None:
         """End every program, the last started first: terminate, wait, kill."""

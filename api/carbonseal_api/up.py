@@ -19,18 +19,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from carbonseal_api.deployment import found_deployment, is_founded, key_folder, open_deployment
+from carbonseal_api.deployment import (
+    OPERATOR_KEY,
+    found_deployment,
+    is_founded,
+    key_folder,
+    open_deployment,
+)
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
 from carbonseal_api.supervision import Program, Supervisor
+from carbonseal_ledger.anvil_node import CHAIN_ID, SLOTS_IN_AN_EPOCH, find_anvil
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
 
 RUNNING: Final = "running.json"  # addresses and process ids of a running deployment
+BLOCK_SECONDS: Final = 2  # of the local chain: an anchor is final after some ten seconds
 _POSTGRES_LOOK_SECONDS: Final = 0.5
 
 
-def run(settings: Settings, *, is_json: bool = False) -> int:
+def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -> int:
     """Run a deployment until SIGINT or SIGTERM; returns 0.
+
+    Args:
+        settings: The deployment's settings.
+        is_json: Print addresses and process ids as one JSON line.
+        with_chain: Start Anvil where no chain is named; without, nothing is anchored.
 
     Raises:
         CarbonsealError: A part is missing, did not start, or kept dying.
@@ -45,10 +58,12 @@ def run(settings: Settings, *, is_json: bool = False) -> int:
         is_new = not is_founded(settings)
         if settings.database_url is None:
             stack.callback(stop_embedded, folder / "pg")
-        parts = found_deployment(settings) if is_new else open_deployment(settings)
-        parts.close()  # the children open their own; this process only supervises
         supervisor = Supervisor(folder / "logs")
         stack.callback(supervisor.stop)
+        if settings.chain_rpc_url is None and with_chain:
+            settings = _start_anvil(supervisor, settings)
+        parts = found_deployment(settings) if is_new else open_deployment(settings)
+        parts.close()  # the children open their own; this process only supervises
         listener = stack.enter_context(_listen(settings))
         port = listener.getsockname()[1]
         address = f"http://{settings.host}:{port}"
@@ -65,12 +80,16 @@ def run(settings: Settings, *, is_json: bool = False) -> int:
             )
         )
         supervisor.start(Program("worker", _worker(folder), environment=environment))
-        _announce(settings, address, redis, supervisor, is_new=is_new, is_json=is_json)
+
+        def write_running() -> dict[str, object]:
+            return _write_running(settings, address, redis, supervisor)
+
+        _announce(settings, address, write_running(), is_new=is_new, is_json=is_json)
         stack.callback((folder / RUNNING).unlink, missing_ok=True)
         if settings.database_url is None:
             keeper = threading.Thread(target=_keep_postgres, args=(folder / "pg", ended), daemon=True)
             keeper.start()
-        supervisor.watch(ended)
+        supervisor.watch(ended, on_restart=write_running)
     return 0
 
 
@@ -91,6 +110,11 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
     }
     if settings.passphrase.get_secret_value():
         made["CARBONSEAL_PASSPHRASE"] = settings.passphrase.get_secret_value()
+    if settings.chain_rpc_url:
+        made["CHAIN_RPC_URL"] = settings.chain_rpc_url
+        made["CARBONSEAL_IS_ANVIL"] = str(settings.is_anvil).lower()
+    if settings.chain_id is not None:
+        made["CARBONSEAL_CHAIN_ID"] = str(settings.chain_id)
     if settings.database_url:
         made["DATABASE_URL"] = settings.database_url
     return made
@@ -109,6 +133,20 @@ def _start_redis(supervisor: Supervisor, folder: Path) -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
+def _start_anvil(supervisor: Supervisor, settings: Settings) -> Settings:
+    """Start a local chain that keeps its state in the data folder; a first look, not a chain to rely on."""
+    port = _free_port()
+    state = settings.data_folder / "chain.json"
+    arguments = [
+        *(str(find_anvil()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID)),
+        *("--block-time", str(BLOCK_SECONDS), "--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH), "--silent"),
+        *("--state", str(state), "--state-interval", "10"),
+    ]
+    supervisor.start(Program("anvil", arguments, lambda: _listens(port)))
+    changes = {"chain_rpc_url": f"http://127.0.0.1:{port}", "chain_id": CHAIN_ID, "is_anvil": True}
+    return settings.model_copy(update=changes)
+
+
 def _keep_postgres(folder: Path, ended: threading.Event) -> None:
     """Bring the embedded PostgreSQL back when it was killed: it is shared, and no child of ours."""
     while not ended.wait(_POSTGRES_LOOK_SECONDS):
@@ -117,13 +155,12 @@ def _keep_postgres(folder: Path, ended: threading.Event) -> None:
                 open_database(None, folder).dispose()
 
 
-def _announce(
-    settings: Settings, address: str, redis: str, supervisor: Supervisor, *, is_new: bool, is_json: bool
-) -> None:
+def _write_running(settings: Settings, address: str, redis: str, supervisor: Supervisor) -> dict[str, object]:
     folder = settings.data_folder
-    running = {
+    running: dict[str, object] = {
         "address": address,
         "redis_url": redis,
+        "chain_rpc_url": settings.chain_rpc_url,
         "pids": {
             "supervisor": os.getpid(),
             "service": supervisor.pid("service"),
@@ -132,18 +169,33 @@ def _announce(
             "postgres": embedded_pid(folder / "pg"),
         },
     }
-    (folder / RUNNING).write_text(json.dumps(running, indent=2), encoding="utf-8")
+    temporary = folder / f"{RUNNING}.new"
+    temporary.write_text(json.dumps(running, indent=2), encoding="utf-8")
+    temporary.replace(folder / RUNNING)
+    return running
+
+
+def _announce(
+    settings: Settings, address: str, running: dict[str, object], *, is_new: bool, is_json: bool
+) -> None:
+    folder = settings.data_folder
     if is_json:
-        print(json.dumps(running), flush=True)
+        _say(json.dumps(running))
         return
-    print(f"Carbonseal is up at {address}")
-    print(f"  API description    {address}/openapi.json")
-    print(f"  operator's API key {folder / 'operator.key'}")
+    _say(f"Carbonseal is up at {address}")
+    _say(f"  API description    {address}/openapi.json")
+    _say(f"  chain              {settings.chain_rpc_url or 'none: nothing is anchored'}")
+    _say(f"  operator's API key {folder / OPERATOR_KEY}")
     if is_new:
-        print(f"  new keys           {folder / 'keys'}: registrar, log host, log; encrypted")
+        _say(f"  new keys           {folder / 'keys'}: registrar, log host, log; encrypted")
     if key_folder(settings).is_passphrase_kept_here:
-        print("  their pass phrase lies beside them; set CARBONSEAL_PASSPHRASE before real use")
-    print("Stop with Ctrl-C.", flush=True)
+        _say("  their pass phrase lies beside them; set CARBONSEAL_PASSPHRASE before real use")
+    _say("Stop with Ctrl-C.")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager

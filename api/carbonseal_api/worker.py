@@ -12,6 +12,7 @@ from typing import Any, Final
 from celery import Celery
 
 from carbonseal_api.assembly import Parts
+from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.settings import Settings, load_settings
 
 ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
@@ -58,9 +59,13 @@ def build_epoch() -> dict[str, Any]:
 
 
 def step_anchoring() -> int:
-    """Take the next steps of anchoring; returns how many anchors moved."""
-    anchors = _parts().anchors
-    return 0 if anchors is None else anchors.step()
+    """Plan an anchor for each new epoch and take the next steps; returns how many anchors are unfinished."""
+    parts = _parts()
+    if parts.anchors is None:
+        return 0
+    if isinstance(parts.anchors, ChainAnchors):
+        parts.anchors.plan_epochs(parts.host)
+    return parts.anchors.step()
 
 
 def refresh_projections() -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carbonseal_ledger.outcomes import Submission
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, make_url, text
 
@@ -38,6 +37,7 @@ from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.database import open_database, stop_embedded
 from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.outcomes import Submission
 from carbonseal_ledger.publishing import PublishedCopy
 
 START_MS = 1_767_196_800_000  # 2025-12-31T16:00:00Z, midnight of 2026-01-01 in Shanghai
@@ -473,9 +473,7 @@ def file_january(site: Site) -> Filed:
     cast = site.cast
     packages = package_files(["GBT32150-2015@1.0.0", "CN-GRID@1.0.0", "GWP100@1.0.0", "default@1"])
     types = {"GBT32150-2015@1.0.0": "method", "default@1": "quality_profile"}
-    publish_packages(
-        cast, {name: (types.get(name, "factor_set"), files) for name, files in packages.items()}
-    )
+    publish_packages(cast, {name: (types.get(name, "factor_set"), files) for name, files in packages.items()})
     request = FilingRequest(
         operator=site.party,
         installation="i-works1",

@@ -44,7 +44,11 @@ def test_visitor_walks_from_the_total_down_to_a_signed_statement(
     principal = parts.keys.authenticate(f"Bearer {filed.site.keys['reader']}")
     link = f"/sign-in/once/{open_session(parts, principal, is_link=True)}"
     ended = subprocess.run(
-        [node, str(TOUR), address, link, lang, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
+        [node, str(TOUR), address, link, lang, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout)

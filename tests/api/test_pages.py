@@ -115,7 +115,11 @@ def test_every_page_is_escaped_self_contained_and_strict(filed: Any, visitor: An
         "/sign-in",
     ]
     for path in paths:
-        answer = visitor.get(path, params={"lang": lang}) if "?" not in path else visitor.get(f"{path}&lang={lang}")
+        answer = (
+            visitor.get(path, params={"lang": lang})
+            if "?" not in path
+            else visitor.get(f"{path}&lang={lang}")
+        )
         assert answer.status_code in {200, 404}, (path, answer.text[:2000])
         assert answer.headers["content-security-policy"].startswith(CSP)
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -125,7 +129,9 @@ def test_every_page_is_escaped_self_contained_and_strict(filed: Any, visitor: An
         assert f'lang="{"zh-CN" if lang == "zh" else "en"}"' in answer.text
 
 
-def test_organisation_page_shows_meters_code_curve_emissions_reports_and_states(filed: Any, visitor: Any) -> None:
+def test_organisation_page_shows_meters_code_curve_emissions_reports_and_states(
+    filed: Any, visitor: Any
+) -> None:
     text = visitor.get(f"/pages/{filed.site.party}?lang=en").text
     inventory = filed.report.recomputed.inventory.to_json()
     for shown in (
@@ -138,7 +144,7 @@ def test_organisation_page_shows_meters_code_curve_emissions_reports_and_states(
         "GBT32150-2015@1.0.0",
     ):
         assert shown in text, shown
-    assert text.count("<svg class=\"chart\"") == 2
+    assert text.count('<svg class="chart"') == 2
 
 
 def test_click_through_leads_from_a_figure_to_statement_epoch_and_proof(filed: Any, visitor: Any) -> None:

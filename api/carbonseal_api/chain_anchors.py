@@ -1,0 +1,107 @@
+"""The chain side of a deployment: plans an anchor for each epoch, moves anchors on, shows them to pages and proofs.
+
+What has been anchored is read from the ledger's journal, so pages and receipt states need no node; only steps and fresh
+evidence do. Keys: `head` signs heads, `gas` pays (both in the key folder).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from carbonseal_api.evidence.schemas import AnchorView
+from carbonseal_api.founding import Chain
+from carbonseal_api.key_files import KeyFolder
+from carbonseal_api.settings import Settings
+from carbonseal_attest.instants import Clock, format_instant
+from carbonseal_attest.merkle import leaf_hash
+from carbonseal_ledger.anchoring import Anchorer
+from carbonseal_ledger.anvil_node import AnvilNode
+from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.log_host import LogHost
+
+ANVIL_WEI = 10**20  # 100 ether of a chain that is nobody's
+
+
+class ChainAnchors:
+    """The anchors of one log of logs in one contract; what ledger, pages, proofs and worker ask of the chain."""
+
+    def __init__(self, settings: Settings, engine: Engine, keys: KeyFolder, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
+        self._chain = ChainClient(
+            settings.chain_rpc_url or "",
+            gas_key=keys.secret("gas"),
+            head_key=keys.secret("head"),
+            chain_id=settings.chain_id,
+        )
+        contract = settings.anchor_contract
+        self._anchorer = Anchorer(
+            engine,
+            self._chain,
+            clock,
+            contract=None if contract is None else bytes.fromhex(contract.removeprefix("0x")),
+        )
+
+    def facts(self) -> Chain:
+        """Return what each genesis says about the chain; signs the contract's deployment if there is none yet."""
+        contract = self._settings.anchor_contract
+        address = self._anchorer.deploy() if contract is None else bytes.fromhex(contract.removeprefix("0x"))
+        return Chain(self._chain.chain_id, address, self._chain.head_address)
+
+    @property
+    def gas_address(self) -> str:
+        """The address that must hold money for gas."""
+        return "0x" + self._chain.gas_address.hex()
+
+    def fund_on_anvil(self, url: str) -> None:
+        """Give the gas address money on a local Anvil, as a faucet would."""
+        node = AnvilNode(started_at=self._clock())
+        node.url = url  # it runs under the supervisor
+        node.fund(self._chain.gas_address, ANVIL_WEI)
+
+    def open_log(self, host: LogHost) -> None:
+        """Plan the opening of the log of logs in the contract; the same again changes nothing."""
+        self._anchorer.open_log(leaf_hash(host.entry(host.log_of_logs, 0).raw))
+
+    def plan_epochs(self, host: LogHost) -> int:
+        """Plan an anchor for each epoch that has none; returns how many were planned."""
+        plans = host.plan_anchors(self._anchorer.planned_size()) if self._anchorer.planned_size() else []
+        for plan in plans:
+            self._anchorer.plan(plan.old_size, plan.new_size, plan.new_root, plan.path)
+        return len(plans)
+
+    def anchored_size(self) -> int:
+        """The largest size of the log of logs found in the contract's state."""
+        return self._anchorer.anchored_size()
+
+    def final_size(self) -> int:
+        """The largest size in a final block."""
+        return self._anchorer.final_size()
+
+    def anchor_of(self, tree_size: int) -> AnchorView | None:
+        """Return the first anchor covering a size of the log of logs, None before it is planned."""
+        record = self._anchorer.state_of(tree_size)
+        if record is None:
+            return None
+        facts = self.facts()
+        return AnchorView(
+            chain_id=facts.chain_id,
+            contract="0x" + facts.contract.hex(),
+            state=str(record.state.value),
+            transaction=_hex(record.transaction_hash),
+            block_number=record.block_number,
+            block_hash=_hex(record.block_hash),
+            anchored_at=None if record.anchored_at is None else format_instant(record.anchored_at),
+        )
+
+    def step(self) -> int:
+        """Take the next steps of anchoring; returns how many anchors are unfinished."""
+        return len(self._anchorer.step())
+
+    def evidence(self) -> bytes | None:
+        """Return fresh evidence at the newest final block for a bundle, or None before anything is final."""
+        size = self._anchorer.final_size()
+        return self._anchorer.evidence(size).to_cbor() if size else None
+
+
+def _hex(data: bytes | None) -> str | None:
+    return None if data is None else "0x" + data.hex()
