@@ -73,6 +73,10 @@ def test_negative_step_is_critical_when_a_register_goes_back():
     assert "from 1295 to 1000" in found.observed["en"]
 
 
+def test_a_register_that_goes_back_is_said_once_and_not_again_as_a_spike():
+    assert day([*REGISTER[:60], *REGISTER[:37]], form="register").outcome("spike") == "passed"
+
+
 def test_a_roll_over_counts_only_by_the_plans_modulus():
     values = [99_990 + 5 * i if i < 2 else 5 * (i - 2) for i in range(97)]
     assert day(values, form="register", register_modulus="100000").outcome("negative-step") == "passed"

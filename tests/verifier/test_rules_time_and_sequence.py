@@ -127,6 +127,13 @@ def test_completeness_names_the_slot_in_which_a_register_fell():
     assert (found.count, found.runs[0].start) == (1, START + 49 * STEP)
 
 
+def test_completeness_names_the_slot_of_a_step_beyond_capacity():
+    values = [*range(1000, 1050), *range(900_000, 900_047)]
+    builder = ScopeBuilder().point(form="register", capacity_per_hour="400").readings(values)
+    builder.more["counted"] = {"main": SlotCounts(96, 95, 0, 0, 1)}
+    assert builder.findings("completeness")[0].runs[0].start == START + 49 * STEP
+
+
 def clock(offset_s=0, since=0):
     times = [START + i * STEP for i in range(96)]
     values = [t // 1000 + (offset_s if i >= since else 0) for i, t in enumerate(times)]

@@ -8,16 +8,20 @@ very millisecond.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any, Final
 
+from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.errors import PlanUnusable
 from carbonseal_verifier.quality.findings import Run, runs_of
-from carbonseal_verifier.quality.series_index import BAD, PointSeries
+from carbonseal_verifier.quality.series_index import BAD, OrderedSeries, PointSeries
 
 MISSING, GAP, LATE, MEASURED = 0, 1, 2, 3
+_HOUR: Final = 3_600_000
 MAX_SLOTS: Final = 40_000_000
 
 
@@ -58,11 +62,11 @@ class GridCount:
         count = self.states.count
         return SlotCounts(len(self.states), count(MEASURED), count(LATE), count(GAP), count(MISSING))
 
-    def unmark_falls(self, times: Sequence[int], values: Sequence[int]) -> None:
-        """Set the slots in which a register fell to missing: the amount of such an interval is unknown."""
-        for at, before, after in zip(times[1:], values, values[1:], strict=False):
+    def unmark(self, ends: Iterable[int]) -> None:
+        """Set the slots that end at these instants to missing: the amounts of such intervals are unknown."""
+        for at in ends:
             slot = (at - self.start - self.step_ms // 2) // self.step_ms
-            if after < before and 0 <= slot < len(self.states):
+            if 0 <= slot < len(self.states):
                 self.states[slot] = MISSING
 
     def runs(self, *states: int) -> tuple[Run, ...]:
@@ -111,6 +115,24 @@ def count_grid(
         for state in (LATE, MEASURED):
             _mark(states, start + step if by_end else start, step, series, state)
     return GridCount(start, step, states)
+
+
+def excluded_steps(series: OrderedSeries, measurement: Mapping[str, Any]) -> list[int]:
+    """Return when a register was read after a step that no calculation can use.
+
+    That is a fall without the plan's modulus, or more than the plan's capacity gives in the time.
+    """
+    times, values = series.present()
+    capacity = measurement.get("capacity_per_hour")
+    per_ms = None if capacity is None else Fraction(parse_decimal(capacity)) * 10**series.scale / _HOUR
+    may_roll_over = measurement.get("register_modulus") is not None
+    ends = []
+    for (t0, t1), (v0, v1) in zip(pairwise(times), pairwise(values), strict=True):
+        step = v1 - v0
+        is_beyond = per_ms is not None and step * per_ms.denominator > per_ms.numerator * (t1 - t0)
+        if is_beyond or (step < 0 and not may_roll_over):
+            ends.append(t1)
+    return ends
 
 
 def _mark(states: bytearray, start: int, step: int, series: PointSeries, state: int) -> None:

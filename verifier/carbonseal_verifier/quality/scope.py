@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carbonseal_verifier.quality.catalogue import Parameter
-from carbonseal_verifier.quality.grid import Gap, GridCount, SlotCounts, count_grid, grid_bounds
+from carbonseal_verifier.quality.grid import (
+    Gap,
+    GridCount,
+    SlotCounts,
+    count_grid,
+    excluded_steps,
+    grid_bounds,
+)
 from carbonseal_verifier.quality.profile import Profile
 from carbonseal_verifier.quality.series_index import (
     OrderedSeries,
@@ -139,8 +146,8 @@ class Scope:
             by_end = measurement["form"] == "register"
             series = self.series(measurement)
             found = self._grids[measurement["id"]] = count_grid(bounds, series, gaps, by_end=by_end)
-            if by_end and series is not None and measurement.get("register_modulus") is None:
-                found.unmark_falls(*series.ordered(self.start, self.end + 1).present())
+            if by_end and series is not None:
+                found.unmark(excluded_steps(series.ordered(self.start, self.end + 1), measurement))
         return found
 
     def counts(self, measurement: Mapping[str, Any]) -> SlotCounts:

@@ -177,8 +177,11 @@ def _steps(times: array[int], values: Sequence[int], step: int) -> tuple[array[i
     """Return the differences of readings one step apart, at the time of the earlier one."""
     gaps = list(map(sub, times[1:], times))
     differences = list(map(sub, values[1:], values))
+    # A fall is the matter of negative-step, not a spike.
     kept = [
-        (t, d) for t, d, gap in zip(times, differences, gaps, strict=False) if abs(gap - step) * 2 <= step
+        (t, d)
+        for t, d, gap in zip(times, differences, gaps, strict=False)
+        if d >= 0 and abs(gap - step) * 2 <= step
     ]
     return array("q", (t for t, _ in kept)), [d for _, d in kept]
 
