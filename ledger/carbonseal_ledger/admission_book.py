@@ -19,6 +19,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
 from carbonseal_ledger.errors import LogUnknown, Refused
+from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.registration import Candidate, LogTerms
 
 _PAGE: Final = 5_000  # register entries read at a time
@@ -34,35 +35,52 @@ _CONTENTS: Final = text("SELECT digest, data FROM ledger_contents WHERE digest =
 class AdmissionBook:
     """The registers of one log host's parties. Safe to use from many threads."""
 
-    def __init__(self, engine: Engine, name: str, registrar: str, registrar_kids: Collection[bytes]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        published: PublishedCopy,
+        name: str,
+        registrar: str,
+        registrar_kids: Collection[bytes],
+    ) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._published = published
         self._name = name
         self._registrar = registrar
         self._registrar_kids = frozenset(registrar_kids)
         self._held: dict[str, Register] = {}
+        self._seen: dict[str, str | None] = {}
         self._lock = threading.Lock()
 
     def register_origin(self, party: str) -> str:
         """The origin of a party's register log."""
         return f"{self._name}/{party}/register"
 
-    def registers(self, party: str) -> tuple[Register, Register]:
+    def registers(self, party: str, *, is_exact: bool = False) -> tuple[Register, Register]:
         """The present registers of a party and of the registrar.
+
+        Args:
+            party: whose register.
+            is_exact: with what is committed and not published yet; the sequencer of a register needs it.
 
         Raises:
             LogUnknown: one of the two register logs is not open.
         """
-        own, registrar = self.register_origin(party), self.register_origin(self._registrar)
+        origins = (self.register_origin(party), self.register_origin(self._registrar))
+        # A register counts from its publication on, which is when its sender is answered. The published heads
+        # are read before the database is asked, so that what is published meanwhile is asked for next time.
+        heads = {origin: self._published.checkpoint(origin) for origin in origins}
+        if not is_exact and all(head and self._seen.get(origin) == head for origin, head in heads.items()):
+            return self._held[origins[0]], self._held[origins[1]]
         with self._lock, self._engine.connect() as connection:
-            sizes = {
-                row.origin: (row.id, row.size)
-                for row in connection.execute(_HEADS, {"own": own, "registrar": registrar})
-            }
-            for origin in (own, registrar):
+            query = {"own": origins[0], "registrar": origins[1]}
+            sizes = {row.origin: (row.id, row.size) for row in connection.execute(_HEADS, query)}
+            for origin in origins:
                 if origin not in sizes:
                     raise LogUnknown("origin", f"the register log {origin} is not open here", "open it first")
                 self._follow(connection, origin, *sizes[origin])
-            return self._held[own], self._held[registrar]
+            self._seen |= heads
+            return self._held[origins[0]], self._held[origins[1]]
 
     def _follow(self, connection: Connection, origin: str, log_id: int, size: int) -> None:
         register = self._held.get(origin)
@@ -96,7 +114,7 @@ class AdmissionBook:
         Raises:
             LogUnknown: a register log is missing.
         """
-        register, registrar = self.registers(terms.party)
+        register, registrar = self.registers(terms.party, is_exact=terms.log == "register")
         for candidate in candidates:
             statement = candidate.statement
             if statement is None:

@@ -8,8 +8,8 @@ the store only remembers through which log it came. It leaves out grants, media 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -136,13 +136,6 @@ def read_contents(connection: Connection, digests: Collection[bytes]) -> dict[by
                 )
             found[bytes(row.digest)] = data
     return found
-
-
-def insert_contents(connection: Connection, contents: Mapping[bytes, bytes], log_id: int) -> None:
-    """Store contents with checked digests inside the caller's transaction; known ones are left alone."""
-    rows: list[dict[str, Any]] = [{"digest": d, "log_id": log_id, "data": v} for d, v in contents.items()]
-    for at in range(0, len(rows), _CHUNK):
-        connection.execute(insert(Content).on_conflict_do_nothing(), rows[at : at + _CHUNK])
 
 
 def _chunks(digests: Collection[bytes]) -> list[list[bytes]]:

@@ -13,7 +13,6 @@ from carbonseal_ledger.policy import Policy
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.start_up import StoredHead
 
-MAX_PAGE: Final = 50_000  # entries of one answer; 20 MB of statements
 _ENTRY: Final = (
     "SELECT e.index, e.digest, e.raw, k.name AS kind, s.name AS subject, t.stream, e.sequence,"
     " e.interval_start,"

@@ -111,7 +111,7 @@ class LogHost:
         self._reader = TreeReader(published)
         self._publisher = Publisher(published, self._reader, self._entries.raws)
         self._sequencer = Sequencer(engine, log_signer, clock, party)
-        self._book = AdmissionBook(engine, name, registrar, [key.kid for key in registrar_keys])
+        self._book = AdmissionBook(engine, published, name, registrar, [key.kid for key in registrar_keys])
         self._epochs = EpochLedger(engine, self._sequencer, self._reader, clock, self.log_of_logs)
         self._desk = ReceiptDesk(
             log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors
