@@ -229,3 +229,27 @@ def test_output_folder_with_other_files_is_refused(command: Callable[..., Any], 
     assert result.exit_code == 2
     assert "mine.txt" in result.stderr
     assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+def test_another_half_year_of_the_same_columns_runs_unchanged_and_its_period_comes_from_the_data(
+    demo: Callable[..., Any], tmp_path: Path
+) -> None:
+    header = (
+        "date,Usage_kWh,Lagging_Current_Reactive_Power_kVarh,Leading_Current_Reactive_Power_kVarh,CO2(tCO2),"
+        "Lagging_Current_Power_Factor,Leading_Current_Power_Factor,NSM,WeekStatus,Day_of_week,Load_Type"
+    )
+    rows = [header]
+    for day in ("30/12/2018", "31/12/2018"):
+        for quarter in range(1, 97):
+            stamp = f"{quarter // 4 % 24:02d}:{quarter % 4 * 15:02d}"
+            rows.append(
+                f"{day} {stamp},3.00,4.00,0,0,60,100,{quarter * 900 % 86400},Weekday,Monday,Light_Load"
+            )
+    (tmp_path / "steel_2018_h2.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    example = Path(__file__).parents[2] / "docs" / "examples" / "steel-daewoo" / "gateway.toml"
+    run = demo("--data", tmp_path, "--gateway", example)
+    assert run.exit_code == 0, run.stdout + run.stderr
+    report = run.json("report.json")
+    assert list(report["activity_data"].values()) == [{"value": "576", "unit": "kWh"}]
+    assert report["period"]["start"] == "2018-12-29T15:00:00Z"
+    assert report["period"]["end"] == "2018-12-31T15:00:00Z"
