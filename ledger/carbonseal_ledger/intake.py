@@ -24,6 +24,7 @@ from carbonseal_ledger.outcomes import Outcome, Status, Submission
 from carbonseal_ledger.policy import MAX_BATCH
 from carbonseal_ledger.publication import Backlog, Publisher
 from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.receipting import RecentLeaves
 from carbonseal_ledger.registration import (
     Candidate,
     LogTerms,
@@ -65,6 +66,7 @@ class Intake:
         published: PublishedCopy,
         entries: EntryReader,
         executor: Executor | None,
+        recent: RecentLeaves,
     ) -> None:
         self._terms = terms
         self._clock = clock
@@ -76,6 +78,7 @@ class Intake:
         self._published = published
         self._entries = entries
         self._executor = executor
+        self._recent = recent
         self._memory = LogMemory()
         self._roots: dict[int, bytes] = {}
         self._group: GroupCommit[_Item, Outcome | None] = GroupCommit(self._run, _GROUP)
@@ -134,6 +137,15 @@ class Intake:
     ) -> None:
         if head is not None:
             self._memory.published_size = self._backlog.publish_through(head.size)
+            leaves = head.leaf_hashes
+            self._recent.add(
+                self._terms.origin,
+                [
+                    (o.digest, o.index, leaves[o.index - head.old_size])
+                    for o in outcomes
+                    if o.status is Status.ACCEPTED and o.digest is not None and o.index is not None
+                ],
+            )
         self._erase(candidates, outcomes)
 
     def _prepare(self, candidates: Sequence[Candidate]) -> Register:

@@ -304,7 +304,7 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        (answer,) = self._desk.answers(origin, [digest], with_receipts=True)
+        (answer,) = self._desk.answers(origin, [digest], with_receipts=True, with_states=False)
         if answer.receipt is None:
             reason = f"{origin} holds no {digest.hex()}" if answer.index is None else "the log has one entry"
             raise EntryUnknown("digest", reason, "register the statement first")
@@ -318,7 +318,7 @@ class LogHost:
         Raises:
             LogUnknown: no such log.
         """
-        return self._desk.answers(origin, digests, with_receipts=True)
+        return self._desk.answers(origin, digests, with_receipts=True, with_states=True)
 
     def receipt_state(self, origin: str, digest: bytes) -> ReceiptState:
         """How far a statement has come: logged, witnessed, anchored or final.
@@ -326,14 +326,14 @@ class LogHost:
         Raises:
             EntryUnknown: the log holds no such statement.
         """
-        (answer,) = self._desk.answers(origin, [digest], with_receipts=False)
+        (answer,) = self._desk.answers(origin, [digest], with_receipts=False, with_states=True)
         if answer.state is None:
             raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
         return answer.state
 
     def receipt_states(self, origin: str, digests: Sequence[bytes]) -> list[ReceiptAnswer]:
         """As `receipts`, without making receipts."""
-        return self._desk.answers(origin, digests, with_receipts=False)
+        return self._desk.answers(origin, digests, with_receipts=False, with_states=True)
 
     # -- epochs --
 
@@ -403,6 +403,7 @@ class LogHost:
                     published=self._published,
                     entries=self._entries,
                     executor=self._executor,
+                    recent=self._desk.recent,
                 )
             return intake
 

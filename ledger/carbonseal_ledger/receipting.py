@@ -7,7 +7,8 @@ query, shared nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -23,6 +24,7 @@ from carbonseal_ledger.outcomes import Head, ReceiptState
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.tree_reader import TreeReader
 
+_REMEMBERED_LEAVES: Final = 65_536  # statements registered last by this process, about 250 bytes each
 _REMEMBERED_HEADS: Final = 10_000  # heads whose signature this process has checked
 
 
@@ -37,6 +39,30 @@ class AnchoredHeads(Protocol):
 
     def final_size(self) -> int:
         """The largest size whose anchor block is final."""
+
+
+class RecentLeaves:
+    """Index and leaf hash of the statements that this process registered last.
+
+    Most receipts are asked for at once; these need no database. What is logged never changes, so nothing here
+    can go stale.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, bytes], tuple[int, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, origin: str, leaves: Iterable[tuple[bytes, int, bytes]]) -> None:
+        """Remember (statement digest, index, leaf hash) of published entries."""
+        with self._lock:
+            for digest, index, leaf in leaves:
+                self._held[origin, digest] = (index, leaf)
+            while len(self._held) > _REMEMBERED_LEAVES:
+                del self._held[next(iter(self._held))]
+
+    def get(self, origin: str, digest: bytes) -> tuple[int, bytes] | None:
+        """Index and leaf hash of a statement; None when it is not remembered."""
+        return self._held.get((origin, digest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +97,12 @@ class ReceiptDesk:
         self._epochs = epochs
         self._head_of = head_of
         self.anchors = anchors
+        self.recent = RecentLeaves()
         self._signed: dict[str, Head] = {}
 
-    def answers(self, origin: str, digests: Sequence[bytes], *, with_receipts: bool) -> list[ReceiptAnswer]:
+    def answers(
+        self, origin: str, digests: Sequence[bytes], *, with_receipts: bool, with_states: bool
+    ) -> list[ReceiptAnswer]:
         """One answer per digest, in order, all at one head.
 
         Raises:
@@ -81,29 +110,43 @@ class ReceiptDesk:
             LogDamaged: the published tiles do not lead from an entry to the signed root.
         """
         terms, head = self._entries.terms(origin), self._head_of(origin)
-        found = self._entries.leaves(terms, digests)
+        found = self._leaves(terms, digests)
         has_receipts = with_receipts and head.tree_size > 1
         if has_receipts:
             self._check_signed(head)
-        anchored, final = self._state_sizes(terms) if found else (0, 0)
+        anchored, final = self._state_sizes(terms) if with_states and found else (0, 0)
         nodes = self._reader.nodes(origin, head.tree_size)
         answers = []
         for digest in digests:
-            index, raw = found.get(digest, (head.tree_size, b""))
+            index, leaf = found.get(digest, (head.tree_size, b""))
             if index >= head.tree_size:
                 answers.append(ReceiptAnswer())
                 continue
             state = ReceiptState.LOGGED
             if index < anchored:
                 state = ReceiptState.FINAL if index < final else ReceiptState.ANCHORED
-            receipt = self._make(head, index, raw, nodes) if has_receipts else None
-            answers.append(ReceiptAnswer(receipt, state, index))
+            receipt = self._make(head, index, leaf, nodes) if has_receipts else None
+            answers.append(ReceiptAnswer(receipt, state if with_states else None, index))
         return answers
 
-    def _make(self, head: Head, index: int, raw: bytes, nodes: Callable[[int, int], bytes]) -> bytes:
+    def _leaves(self, terms: LogTerms, digests: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        found: dict[bytes, tuple[int, bytes]] = {}
+        missing = []
+        for digest in digests:
+            held = self.recent.get(terms.origin, digest)
+            if held is None:
+                missing.append(digest)
+            else:
+                found[digest] = held
+        if missing:
+            stored = self._entries.leaves(terms, missing)
+            found |= {digest: (index, leaf_hash(raw)) for digest, (index, raw) in stored.items()}
+        return found
+
+    def _make(self, head: Head, index: int, leaf: bytes, nodes: Callable[[int, int], bytes]) -> bytes:
         path = inclusion_path(index, head.tree_size, nodes)
         try:
-            verify_inclusion(index, head.tree_size, leaf_hash(raw), path, head.root_hash)
+            verify_inclusion(index, head.tree_size, leaf, path, head.root_hash)
         except CarbonsealError as error:
             reason = f"entry {index} of {head.origin} does not lead to its root"
             raise LogDamaged("log", reason, "run fsck") from error
