@@ -29,7 +29,7 @@ from carbonseal_api.demo.cast import (
 from carbonseal_api.evidence.service import put_document
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
 from carbonseal_api.founding import seal
-from carbonseal_api.reports.bundle_files import package_files
+from carbonseal_api.catalogue.service import package_files
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
 from carbonseal_api.reports.service import report_pdf
 from carbonseal_api.settings import load_settings

@@ -104,11 +104,8 @@ class ChainDesk:
 
     def evidence(self) -> bytes | None:
         """Return the newest final anchor's evidence for a bundle."""
-        return self.fresh_evidence().to_cbor() if self.anchorer.final_size() else None
-
-    def fresh_evidence(self) -> AnchorEvidence:
-        """Return evidence at the newest final block."""
-        return self.anchorer.evidence(self.anchorer.final_size())
+        size = self.anchorer.final_size()
+        return self.anchorer.evidence(size).to_cbor() if size else None
 
     def profile(self, evidence: AnchorEvidence) -> ChainProfile:
         """Return what the demo's trust file says about this chain."""

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from carbonseal_accounting.method import Method
-from carbonseal_accounting.packages import package_digest
 from carbonseal_api.founding import (
     DATA,
     DEFAULT_POLICY,
@@ -26,14 +24,13 @@ from carbonseal_api.founding import (
 )
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_attest.identifiers import opaque_code
-from carbonseal_attest.instants import Clock, parse_instant
+from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Outcome, Status
 
 HOST_NAME: Final = "log.carbonseal.example"
-EARLIEST: Final = "2000-01-01"
 CALIBRATION_VALID_MS: Final = 2 * 365 * 86_400_000
 
 _ROLES: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
@@ -130,23 +127,6 @@ def open_logs(cast: Cast, host: LogHost, chain: Chain | None, clock: Clock) -> b
         cast.registrar.issue(cast.registrar.register_origin, "party", admitted, subject=member.facts.code)
         open_one(member.data_origin, member)
     return first
-
-
-def publish_packages(cast: Cast, packages: Mapping[str, tuple[str, Mapping[str, bytes]]]) -> None:
-    """Have the registrar publish packages: ID@VERSION to (type, files).
-
-    A method is effective from the day that it states itself; sets and profiles from before any of our data.
-    """
-    for name, (kind, files) in packages.items():
-        since = Method.from_files(files).effective[0] if kind == "method" else EARLIEST
-        body = {
-            "id": name,
-            "type": kind,
-            "package_digest": package_digest(files),
-            "status": "active",
-            "effective": {"start": parse_instant(f"{since}T00:00:00Z"), "end": None},
-        }
-        cast.registrar.issue(cast.registrar.register_origin, "method", body)
 
 
 def enrol_gateway(cast: Cast, meters: Sequence[str]) -> str:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from carbonseal_accounting.packages import shipped
-from carbonseal_api.bundles import service as bundles
+from carbonseal_api.catalogue.service import DEFAULT_PROFILE, files_for_plan
 from carbonseal_api.demo import cast as founding
 from carbonseal_api.demo.narrator import Narrator
-from carbonseal_api.demo.plant_month import DAY_MS
 from carbonseal_api.demo.scene import Filed, Scene
-from carbonseal_api.filing.service import FilingRequest, file_document, file_report
+from carbonseal_api.filing.service import FilingRequest, file_report, render_and_register
 from carbonseal_api.problems import RequestInvalid
-from carbonseal_api.reports.report_pdf import render_pdf
-from carbonseal_api.reports.service import proofs_of
-from carbonseal_attest.chain_profile import ChainProfile
-from carbonseal_attest.instants import Clock, Interval, format_instant, parse_instant
-from carbonseal_attest.keys import ED25519
+from carbonseal_api.reports.bundle_files import bundle_bytes
+from carbonseal_api.trust_files import own_trust_file
+from carbonseal_attest.anchor import AnchorEvidence
+from carbonseal_attest.bundle import read_members
+from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.instants import Clock, Interval, format_instant
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_attest.trust import (
-    LogKey,
-    TrustedLogHost,
-    TrustedRegistrar,
-    TrustFile,
-    format_trust_file,
-    sign_trust_file,
-)
+from carbonseal_attest.trust import TrustedRegistrar
 from carbonseal_collectors.clock import SimulatedClock
 from carbonseal_collectors.plan_file import PlanFile
 
@@ -46,7 +37,7 @@ def file_period(scene: Scene, plan: PlanFile, plan_statement: SignedStatement, p
         data_origin=enterprise.data_origin,
         plan_digest=plan_statement.digest,
         period=period,
-        packages=_needed(scene.packages, plan.body),
+        packages=files_for_plan(plan.body),
         parties={
             "operator": {"party": enterprise.facts.code, "name": dict(enterprise.facts.name)},
             "registrar": {"party": cast.registrar.facts.code, "name": dict(cast.registrar.facts.name)},
@@ -75,55 +66,24 @@ def file_period(scene: Scene, plan: PlanFile, plan_statement: SignedStatement, p
             "gas": record.gas_used,
         }
     with narrator.step("bundle") as told:
-        stage.keep_document("report.json", report.report_json, "application/json")
-        content = json.loads(report.report_json)
-        proofs = proofs_of(stage.parts, enterprise.facts.code, report.report.digest, content)
-        pdf = render_pdf(report.report_json, proofs, lang=options.language)
-        stage.keep_document("report.pdf", pdf, "application/pdf")
-        title = f"report.pdf {format_instant(period[0])}/{format_instant(period[1])}"
-        file_document(
-            enterprise.desk, enterprise.data_origin, title, "application/pdf", pdf, report.report.digest
-        )
+        pdf = render_and_register(stage.parts, enterprise.desk, report, language=options.language)
         _advance(scene.clock, 60_000)
         host.build_epoch()
         stage.chain.anchor_epoch(host)
-        evidence = stage.chain.fresh_evidence()
-        bundle = bundles.build_bundle(
-            host,
-            bundles.BundleRequest(
-                report_digest=report.report.digest,
-                operator=enterprise.facts.code,
-                registrar=cast.registrar.facts.code,
-                log_host=cast.log_host.facts.code,
-                register_origin=enterprise.register_origin,
-                data_origin=enterprise.data_origin,
-                registers=cast.registers,
-                period=period,
-                time_zone=plan.body["time_zone"],
-                packages=request.packages,
-                report_json=report.report_json,
-                report_pdf=pdf,
-                anchor=evidence.to_cbor(),
-            ),
-        )
-        out = io.BytesIO()
-        bundles.write(bundle, out)
+        data = bundle_bytes(stage.parts, enterprise.facts.code, report.report.digest)
+        bundle = from_members(dict(read_members(io.BytesIO(data))))
         at = scene.clock()
-        trust = _trust_file(scene, stage.chain.profile(evidence), at)
-        made = {"report.json": report.report_json, "report.pdf": pdf}
-        made |= {"evidence.bundle": out.getvalue(), "trust.toml": trust}
-        for name, data in made.items():
-            (options.out / name).write_bytes(data)
-        told["megabytes"] = f"{len(out.getvalue()) / 1e6:.1f}"
-    return Filed(report, pdf, bundle, out.getvalue(), trust, at)
-
-
-def _needed(
-    packages: Mapping[str, Mapping[str, bytes]], plan: Mapping[str, Any]
-) -> dict[str, Mapping[str, bytes]]:
-    """Return the method, the profile, and every factor set: a set may refer to another one."""
-    others = set(shipped("methods")) - {plan["method"]}
-    return {name: files for name, files in packages.items() if name not in others}
+        trust = _trust_file(scene, AnchorEvidence.from_cbor(bundle.anchor or b""), at)
+        made = {
+            "report.json": report.report_json,
+            "report.pdf": pdf,
+            "evidence.bundle": data,
+            "trust.toml": trust,
+        }
+        for name, written in made.items():
+            (options.out / name).write_bytes(written)
+        told["megabytes"] = f"{len(data) / 1e6:.1f}"
+    return Filed(report, pdf, bundle, data, trust, at)
 
 
 def _tell_report(
@@ -158,35 +118,21 @@ def _tell_report(
             )
 
 
-def _trust_file(scene: Scene, chain: ChainProfile, at: int) -> bytes:
+def _trust_file(scene: Scene, evidence: AnchorEvidence, at: int) -> bytes:
     cast = scene.cast
-    trust = TrustFile(
+    registrar = cast.registrar
+    return own_trust_file(
         publisher="Carbonseal demo",
         label="made by the demo",
-        published_at=at,
-        digest=b"",
-        signed_by=None,
-        registrars=(
-            TrustedRegistrar(
-                cast.registrar.facts.code, cast.registrar.register_origin, cast.registrar.signer.public
-            ),
-        ),
-        log_hosts=(
-            TrustedLogHost(
-                cast.log_host.facts.code,
-                f"{founding.HOST_NAME}/",
-                f"{founding.HOST_NAME}/epochs",
-                (LogKey(cast.log_key.public, 0, None),),
-            ),
-        ),
-        chains=(chain,),
-        is_anchor_required=True,
-        max_age_ms=None,
-        not_before=at - DAY_MS,
-        last_dates={ED25519: parse_instant("2035-12-31T00:00:00Z")},
-        quality_profile="default@1",
+        registrar=TrustedRegistrar(registrar.facts.code, registrar.register_origin, registrar.signer.public),
+        log_host=cast.log_host.facts.code,
+        log_host_name=founding.HOST_NAME,
+        log_key=cast.log_key.public,
+        chain=scene.stage.chain.profile(evidence),
+        at=at,
+        profile=DEFAULT_PROFILE,
+        signer=cast.publisher,
     )
-    return sign_trust_file(format_trust_file(trust), cast.publisher)
 
 
 def _advance(clock: Clock, by_ms: int) -> None:

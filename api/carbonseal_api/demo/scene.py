@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -55,5 +54,4 @@ class Scene:
     clock: Clock
     stage: Stage
     gateway_file: Path
-    packages: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     figures: dict[str, str] = field(default_factory=dict)

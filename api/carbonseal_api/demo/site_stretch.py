@@ -6,11 +6,10 @@ Readings come from the simulated plant or from a folder of meter files; both go 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from carbonseal_accounting.packages import shipped
+from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.demo import cast as founding
 from carbonseal_api.demo.file_import import civil_days, example_folders, find_gateway_file, import_folder
 from carbonseal_api.demo.plant_month import DAY_MS, PlantMonth
@@ -21,7 +20,6 @@ from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.clock import SimulatedClock
 from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
 from carbonseal_collectors.plan_file import PlanFile, check_against_gateway, load_plan
-from carbonseal_verifier.recompute import profile_package
 
 FILING_DELAY_MS: Final = 3_600_000
 
@@ -38,13 +36,15 @@ def found(scene: Scene) -> tuple[PlanFile, SignedStatement, GatewayConfig]:
     check_against_gateway(plan, config)
     meters = sorted({m["device"] for m in plan.body["measurements"]})
     with narrator.step("found") as told:
-        published = _published(plan.body["quality_profile"])
-        founding.publish_packages(cast, published)
-        scene.packages = {name: files for name, (_, files) in published.items()}
+        packages = shipped_packages(plan.body["quality_profile"])
+        registrar = cast.registrar
+        if registrar.desk is None:
+            raise RequestInvalid("desk", "is not open", "open the logs first")
+        publish_packages(scene.stage.host, registrar.desk, registrar.register_origin, packages)
         told |= {
             "parties": len(cast.members),
             "logs": len(scene.stage.host.logs()),
-            "packages": len(published),
+            "packages": len(packages),
         }
     with narrator.step("plan") as told:
         gateway = founding.enrol_gateway(cast, meters)
@@ -137,14 +137,6 @@ def gateway_file(options: DemoOptions) -> Path:
     if not found_here:
         raise RequestInvalid("--gateway", "no gateway file of the plant", "run it in the project's folder")
     return found_here[0]
-
-
-def _published(profile: str) -> dict[str, tuple[str, Mapping[str, bytes]]]:
-    made: dict[str, tuple[str, Mapping[str, bytes]]] = {}
-    for folder, kind in (("methods", "method"), ("factor_sets", "factor_set")):
-        made |= {name: (kind, files) for name, files in shipped(folder).items()}
-    made[profile] = ("quality_profile", profile_package(profile))
-    return made
 
 
 def _same(config: GatewayConfig) -> dict[str, object]:

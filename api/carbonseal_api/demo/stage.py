@@ -6,7 +6,6 @@ log host and chain; where a plant is simulated, the gateway and the plant run on
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import socket
 import tempfile
@@ -17,7 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import httpx
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import Engine
@@ -115,18 +113,6 @@ class Stage:
         self._exit.callback(self.parts.close)
         self.api_key = self.parts.keys.issue(cast.enterprise.facts.code, ["gateway", "enterprise"], "demo")
         self._serve()
-
-    def keep_document(self, name: str, data: bytes, media_type: str) -> None:
-        """Have the service keep a file of the enterprise, as its own programs would ask it to."""
-        path = (
-            f"/organisations/{self.cast.enterprise.facts.code}/documents/{hashlib.sha256(data).hexdigest()}"
-        )
-        headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": media_type}
-        answer = httpx.put(
-            self.url + path, params={"name": name}, content=data, headers=headers, timeout=30, trust_env=False
-        )
-        if answer.is_error:
-            raise ServiceUnavailable("document", answer.text[:300], "read the service's messages")
 
     def page_link(self) -> str:
         """Return a link that signs one browser in, once."""

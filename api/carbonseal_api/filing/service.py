@@ -1,8 +1,8 @@
 """Files one period of one enterprise: cut-off, data code, emissions report, report.json.
 
 The figures and the code come from `carbonseal_verifier.recompute`, the same function that checks a bundle
-(decision 0009). The enterprise's desk signs; this module only asks it to. Anchoring, the PDF and the bundle
-come after: `proofs` gathers what the PDF shows, `carbonseal_api.bundles` closes the bundle.
+(decision 0009). The enterprise's desk signs; this module only asks it to. Once the report is anchored,
+`render_and_register` makes the PDF; `carbonseal_api.bundles` closes the bundle.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from carbonseal_accounting.packages import package_digest
+from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import ENTRIES_AT_ONCE
+from carbonseal_api.evidence.service import put_document
 from carbonseal_api.issuing import Issuer
-from carbonseal_api.reports.report_json import ReportInputs, build_report
+from carbonseal_api.reports.report_json import ReportInputs, build_report, parse_report
+from carbonseal_api.reports.report_pdf import render_pdf
+from carbonseal_api.reports.service import proofs_of
 from carbonseal_attest.identifiers import opaque_code
-from carbonseal_attest.instants import Interval
+from carbonseal_attest.instants import Interval, format_instant
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
@@ -99,6 +103,31 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest) -> FiledRep
         request.data_origin, "emissions_report", body, subject=request.installation, interval=request.period
     )
     return FiledReport(report_json, report, quality, recomputed, heads)
+
+
+def render_and_register(parts: Parts, desk: Issuer, filed: FiledReport, *, language: str) -> bytes:
+    """Return the PDF of a filed report with its proofs as they stand now, kept here and registered.
+
+    report.json is kept too, since pages and bundles are made from what its owner keeps here.
+    """
+    report = filed.report
+    _keep(parts, report.header.issuer, "report.json", "application/json", filed.report_json)
+    parts.projections.refresh()
+    proofs = proofs_of(parts, report.header.issuer, report.digest, parse_report(filed.report_json))
+    pdf = render_pdf(filed.report_json, proofs, lang=language)
+    _keep(parts, report.header.issuer, "report.pdf", "application/pdf", pdf)
+    start, end = (
+        filed.recomputed.quality_body["period"]["start"],
+        filed.recomputed.quality_body["period"]["end"],
+    )
+    title = f"report.pdf {format_instant(start)}/{format_instant(end)}"
+    file_document(desk, report.header.origin, title, "application/pdf", pdf, report.digest)
+    parts.projections.refresh()
+    return pdf
+
+
+def _keep(parts: Parts, party: str, name: str, media_type: str, data: bytes) -> None:
+    put_document(parts, party, hashlib.sha256(data).digest(), data, name, media_type)
 
 
 def file_document(

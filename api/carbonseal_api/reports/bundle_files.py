@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
 
-from carbonseal_accounting.packages import shipped
 from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import BundleRequest, build_bundle, write
+from carbonseal_api.catalogue.service import package_files
 from carbonseal_api.evidence.queries import document
-from carbonseal_api.problems import NotFound
 from carbonseal_api.quality.queries import results
 from carbonseal_api.reports.report_json import parse_report
 from carbonseal_api.reports.service import report_json
-from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
-from carbonseal_verifier.recompute import profile_package
 
 
 def bundle_bytes(parts: Parts, party: str, digest: bytes) -> bytes:
@@ -59,21 +55,3 @@ def filed_pdf(parts: Parts, party: str, digest: bytes) -> bytes | None:
             if stored is not None:
                 return bytes(stored["data"])
     return None
-
-
-def package_files(names: Iterable[str]) -> dict[str, Mapping[str, bytes]]:
-    """Return the files of the named packages: methods, factor sets and quality profiles of this distribution.
-
-    Raises:
-        NotFound: A package is not in this distribution.
-    """
-    known = {**shipped("methods"), **shipped("factor_sets")}
-    found: dict[str, Mapping[str, bytes]] = {}
-    for name in names:
-        try:
-            found[name] = known[name] if name in known else profile_package(name)
-        except CarbonsealError as problem:
-            raise NotFound(
-                "packages", f"{name} is not known here", "ask the registrar for the package"
-            ) from problem
-    return found

@@ -1,0 +1,1 @@
+"""What the registrar publishes: method packages, factor sets and quality profiles."""

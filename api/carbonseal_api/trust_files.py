@@ -1,0 +1,63 @@
+"""The trust file that a deployment can write about itself, for a first look.
+
+It names this deployment's registrar, log host and chain, and says so in its label: whoever relies on a bundle
+gets a trust file from somebody else than the party that is checked.
+"""
+
+from __future__ import annotations
+
+from carbonseal_attest.chain_profile import ChainProfile
+from carbonseal_attest.instants import parse_instant
+from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.signing import Signer
+from carbonseal_attest.trust import (
+    LogKey,
+    TrustedLogHost,
+    TrustedRegistrar,
+    TrustFile,
+    format_trust_file,
+    sign_trust_file,
+)
+
+_ED25519_LAST = parse_instant("2035-12-31T00:00:00Z")
+_DAY_MS = 86_400_000
+
+
+def own_trust_file(
+    *,
+    publisher: str,
+    label: str,
+    registrar: TrustedRegistrar,
+    log_host: str,
+    log_host_name: str,
+    log_key: PublicKey,
+    chain: ChainProfile | None,
+    at: int,
+    profile: str,
+    signer: Signer,
+) -> bytes:
+    """Return a signed trust file about one deployment.
+
+    `at` is the instant of publication in ms; anchored heads must be no older than the day before it.
+    Without a chain no anchor is required.
+    """
+    trust = TrustFile(
+        publisher=publisher,
+        label=label,
+        published_at=at,
+        digest=b"",
+        signed_by=None,
+        registrars=(registrar,),
+        log_hosts=(
+            TrustedLogHost(
+                log_host, f"{log_host_name}/", f"{log_host_name}/epochs", (LogKey(log_key, 0, None),)
+            ),
+        ),
+        chains=() if chain is None else (chain,),
+        is_anchor_required=chain is not None,
+        max_age_ms=None,
+        not_before=at - _DAY_MS,
+        last_dates={ED25519: _ED25519_LAST},
+        quality_profile=profile,
+    )
+    return sign_trust_file(format_trust_file(trust), signer)
