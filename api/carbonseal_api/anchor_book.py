@@ -10,6 +10,7 @@ from typing import Protocol
 
 from carbonseal_api.evidence.schemas import AnchorView
 
+
 class AnchorBook(Protocol):
     """The anchors of one log of logs."""
 

@@ -1,7 +1,7 @@
-"""The chain side of a deployment: plans an anchor for each epoch, moves anchors on, shows them to pages and proofs.
+"""The chain side of a deployment: an anchor for each epoch, moved on until final, shown to pages and proofs.
 
-What has been anchored is read from the ledger's journal, so pages and receipt states need no node; only steps and fresh
-evidence do. Keys: `head` signs heads, `gas` pays (both in the key folder).
+What has been anchored is read from the ledger's journal, so pages and receipt states need no node; only steps
+and fresh evidence do. Keys: `head` signs heads, `gas` pays (both in the key folder).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ANVIL_WEI = 10**20  # 100 ether of a chain that is nobody's
 
 
 class ChainAnchors:
-    """The anchors of one log of logs in one contract; what ledger, pages, proofs and worker ask of the chain."""
+    """The anchors of one log of logs in one contract, for ledger, pages, proofs and worker."""
 
     def __init__(self, settings: Settings, engine: Engine, keys: KeyFolder, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
@@ -42,7 +42,7 @@ class ChainAnchors:
         )
 
     def facts(self) -> Chain:
-        """Return what each genesis says about the chain; signs the contract's deployment if there is none yet."""
+        """Return what each genesis says about the chain; signs the deployment if there is none yet."""
         contract = self._settings.anchor_contract
         address = self._anchorer.deploy() if contract is None else bytes.fromhex(contract.removeprefix("0x"))
         return Chain(self._chain.chain_id, address, self._chain.head_address)

@@ -1,5 +1,4 @@
-"""Key files of a deployment: encrypted under one pass phrase, made on first start, readable by the owner
-alone.
+"""Key files of a deployment: encrypted, made on first start, readable by the owner alone.
 
 The pass phrase comes from `CARBONSEAL_PASSPHRASE`. Without one, a random one is kept beside the keys: that
 protects backups that leave it out, and nothing else, and `carbonseal up` says so. PKCS#11 signers come
@@ -20,7 +19,7 @@ from carbonseal_api.problems import PartMissing
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
 
-PASSPHRASE_FILE: Final = "passphrase"
+PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105 - the name of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class KeyFolder:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, durably: a key that was used must not vanish in a power cut."""
+    """Write a file that only its owner may read, durably: a used key must survive a power cut."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

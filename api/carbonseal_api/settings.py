@@ -37,11 +37,11 @@ class Settings(BaseModel):
 
     data_folder: Path = Field(
         default=Path(".carbonseal"),
-        description="Keys, embedded database and published copy. Whoever writes here can replace the log key.",
+        description="Keys, embedded database, published copy. Whoever writes here can replace the log key.",
     )
     published_folder: Path | None = Field(
         default=None,
-        description="The published copy; on another disk in production. Whoever writes here and to the database "
+        description="The published copy; on another disk in production. Who writes here and to the database "
         "can roll the logs back unnoticed until the next anchor is compared.",
     )
     database_url: str | None = Field(

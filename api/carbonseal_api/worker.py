@@ -20,9 +20,9 @@ PROJECTION_SECONDS: Final = 5.0
 _TASK_SECONDS: Final = 600  # hard limit of one task
 
 
-def make_queue(redis_url: str) -> Celery:
-    """Return the queue's client."""
-    queue = Celery("carbonseal", broker=redis_url, backend=redis_url)
+def make_queue(redis_url: str, *, with_results: bool = False) -> Celery:
+    """Return the queue; who only sends jobs needs no results."""
+    queue = Celery("carbonseal", broker=redis_url, backend=redis_url if with_results else None)
     queue.conf.update(
         task_serializer="json",
         accept_content=["json"],
@@ -39,7 +39,7 @@ def make_queue(redis_url: str) -> Celery:
 
 def make_worker(settings: Settings) -> Celery:
     """Return the Celery application with tasks and their schedule."""
-    queue = make_queue(settings.redis_url)
+    queue = make_queue(settings.redis_url, with_results=True)
     queue.task(name="carbonseal.build_epoch")(build_epoch)
     queue.task(name="carbonseal.step_anchoring")(step_anchoring)
     queue.task(name="carbonseal.refresh_projections")(refresh_projections)

@@ -1,4 +1,4 @@
-"""Celery's entry point: `celery --app carbonseal_api.worker_app worker --beat`. Settings come from the environment."""
+"""Celery's entry point: `celery --app carbonseal_api.worker_app worker --beat`; settings by environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages in a real headless Chromium: the journey from sign-in to the signed statement, in both languages."""
+"""The pages in a real headless Chromium: from sign-in to the signed statement, in both languages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""kill -9 of the service, its PostgreSQL and the collector at random moments: nothing accepted is lost or doubled.
+"""kill -9 of service, PostgreSQL and collector at random moments: nothing accepted is lost or doubled.
 
-A deployment as `carbonseal up` runs it, a collector as `carbonseal-collector run` runs it, files dropping in. After
-the kills the collector must drain by itself, the log must pass its audit, and every reading of every file must stand
-in the log exactly once. The moments are drawn with a printed seed.
+A deployment as `carbonseal up` runs it, a collector as `carbonseal-collector run` runs it, files dropping in.
+After the kills the collector must drain by itself, the log must pass its audit, and every reading of every
+file must stand in the log exactly once. The moments are drawn with a printed seed.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carbonseal_attest.contents import parse_content
-from carbonseal_attest.contents.readings import read_series
-from carbonseal_attest.statement import SignedStatement
-from carbonseal_ledger.database import embedded_pid
-from carbonseal_ledger.log_audit import LogAudit
 
 from carbonseal_api.deployment import admit_enterprise, desk_of, key_folder, open_deployment
 from carbonseal_api.founding import enrolment
 from carbonseal_api.settings import load_settings
+from carbonseal_attest.contents import parse_content
+from carbonseal_attest.contents.readings import read_series
+from carbonseal_attest.signing import decrypt_key_file
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.database import embedded_pid
+from carbonseal_ledger.log_audit import LogAudit
 
 BIN = Path(sys.executable).parent
 METERS = ("m-kill-a", "m-kill-b")
 GATEWAY = "g-kill"
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 PASSPHRASE = "a pass phrase of the test"
+PASSPHRASE_FROM = ("--passphrase-env", "KILL_PASSPHRASE")
 PATIENCE_S = 120  # for one part to come back on a busy machine
 
 GATEWAY_FILE = """
@@ -209,14 +211,18 @@ def found_site(data: Path, site: Path, address: str) -> Running:
     (site / "drop").mkdir()
     environment = os.environ | {"KILL_PASSPHRASE": PASSPHRASE}
     subprocess.run(
-        [str(BIN / "carbonseal-collector"), "key", "new", str(site / "gateway.key")]
-        + ["--passphrase-env", "KILL_PASSPHRASE"],
+        [
+            BIN / "carbonseal-collector",
+            "key",
+            "new",
+            site / "gateway.key",
+            "--passphrase-env",
+            "KILL_PASSPHRASE",
+        ],
         env=environment,
         check=True,
         capture_output=True,
     )
-    from carbonseal_attest.signing import decrypt_key_file
-
     gateway = decrypt_key_file((site / "gateway.key").read_bytes(), PASSPHRASE)
     parts = open_deployment(settings)
     try:
@@ -237,7 +243,7 @@ def found_site(data: Path, site: Path, address: str) -> Running:
 
 
 @pytest.mark.timeout(7000)
-def test_kills_lose_nothing_double_nothing_and_leave_a_sound_log(running: Running, is_long_run: bool) -> None:
+def test_kills_lose_nothing_double_nothing_and_leave_a_sound_log(running: Running, is_long_run: Any) -> None:
     kills = 100 if is_long_run else 5
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -266,7 +272,8 @@ def check_log(running: Running, days: int, expected: int) -> None:
         entries = parts.host.entries(running.origin, 0, size)
         report = LogAudit(parts.engine, parts.published, parts.log_key).run()
         assert report.is_sound, report.first
-        statements = [SignedStatement.parse(entry.raw) for entry in entries if entry.kind in {"readings", "gap"}]
+        kinds = {"readings", "gap"}
+        statements = [SignedStatement.parse(entry.raw) for entry in entries if entry.kind in kinds]
         assert Counter(one.header.kind for one in statements) == {"readings": expected}
         places = Counter((one.header.stream, one.header.sequence) for one in statements)
         assert max(places.values()) == 1, "a place of a stream is taken twice"

@@ -1,5 +1,4 @@
-"""Mean load from readings: differences of registers, amounts of intervals, or momentary values. For showing
-only.
+"""Mean load from readings, for showing only: differences of registers, amounts of intervals, or values.
 
 Exact decimals throughout, rounded half to even at three places when written. A falling register, a gap
 and a missing value leave a hole in the curve: nothing is filled or repaired.
@@ -38,7 +37,10 @@ def rate_unit(form: str, unit: str) -> str:
 
 
 def loads(parts: Iterable[Series], *, start_ms: int, end_ms: int) -> list[Load]:
-    """Return the loads of one point within [start_ms, end_ms), in time order; the last statement of a time wins."""
+    """Return the loads of one point within [start_ms, end_ms), in time order.
+
+    Of several values for one time the last statement's is taken.
+    """
     found: dict[int, Load] = {}
     previous: tuple[int, Decimal] | None = None
     samples = sorted(

@@ -47,7 +47,7 @@ _T = TypeVar("_T")
     response_class=Response,
 )
 async def register_batch(origin: str, request: Request) -> Response:
-    """Register a CBOR sequence of [statement, content or null]; one refused item does not keep the others out."""
+    """Register a CBOR sequence of [statement, content or null]; a refusal keeps no other item out."""
     parts = parts_of(request)
     service.allow_origin(await caller(request, service.WRITERS), origin)
     media_type(request, (CBOR_SEQUENCE,), default=CBOR_SEQUENCE)
@@ -70,7 +70,7 @@ async def register_batch(origin: str, request: Request) -> Response:
     response_class=Response,
 )
 async def register_one(origin: str, request: Request) -> Response:
-    """Register one statement: COSE alone, or CBOR [statement, content]. `Prefer: return=minimal` spares the receipt."""
+    """Register one statement: COSE alone, or CBOR [statement, content]; `Prefer: return=minimal` is heard."""
     parts = parts_of(request)
     service.allow_origin(await caller(request, service.WRITERS), origin)
     stated = media_type(request, (COSE, CBOR), default=COSE)
@@ -135,7 +135,7 @@ async def hash_tile(origin: str, tile_path: str, request: Request) -> Response:
     response_class=Response,
 )
 async def receipts_batch(origin: str, request: Request) -> Response:
-    """Return receipts for an array of statement digests; null where one is unknown or the log has one entry."""
+    """Return receipts for an array of statement digests; null where there is none."""
     service.allow_origin(await caller(request, service.READERS), origin)
     media_type(request, (CBOR,), default=CBOR)
     body = await read_body(request, service.MAX_RECEIPTS * 40, what="digests")

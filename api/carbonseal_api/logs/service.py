@@ -14,7 +14,6 @@ from carbonseal_api.authentication import Principal
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.tiles import TILE_WIDTH
-from carbonseal_ledger.errors import EntryUnknown
 from carbonseal_ledger.outcomes import Outcome, Problem, Status, Submission
 
 WRITERS = ("gateway", "enterprise", "operator")
@@ -79,18 +78,14 @@ def receipt_or_none(parts: Parts, origin: str, digest: bytes) -> bytes | None:
 
 def receipts(parts: Parts, origin: str, digests: Sequence[bytes]) -> list[dict[str, Any]]:
     """Return receipt, state and index of each digest, in order; nulls where there is none."""
-    has_receipts = parts.host.head(origin).tree_size >= 2
-    answers: list[dict[str, Any]] = []
-    for digest in digests:
-        try:
-            entry = parts.host.find(origin, digest)
-        except EntryUnknown:
-            answers.append({"receipt": None, "state": None, "index": None})
-            continue
-        receipt = parts.host.receipt(origin, digest) if has_receipts else None
-        state = str(parts.host.receipt_state(origin, digest))
-        answers.append({"receipt": receipt, "state": state, "index": entry.index})
-    return answers
+    return [
+        {
+            "receipt": answer.receipt,
+            "state": None if answer.state is None else str(answer.state),
+            "index": answer.index,
+        }
+        for answer in parts.host.receipts(origin, digests)
+    ]
 
 
 def receipt_with_state(parts: Parts, origin: str, digest: bytes) -> tuple[bytes, str]:

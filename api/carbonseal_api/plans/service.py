@@ -18,8 +18,7 @@ def plans(parts: Parts, party: str) -> list[Plan]:
 
 
 def plan_in_force(parts: Parts, party: str, at_ms: int) -> Mapping[str, Any]:
-    """Return the row of the plan version in force at an instant: the latest to begin, then the highest
-    version.
+    """Return the row of the plan version in force at an instant: the latest to begin.
 
     Raises:
         NotFound: None is in force.

@@ -1,5 +1,4 @@
-"""Runs the replay: reads each log from where it was left, writes the rows, remembers the place; drops and
-starts anew.
+"""Runs the replay: reads each log from where it was left, writes the rows, remembers the place; starts anew.
 
 One refresh at a time over all processes (an advisory lock); rows and progress are one transaction, so a
 kill leaves no half of a batch. Instants are milliseconds since 1970 UTC.

@@ -56,7 +56,7 @@ def report_pdf(parts: Parts, party: str, digest: bytes, lang: str) -> bytes:
 
 
 def proofs_of(parts: Parts, party: str, digest: bytes, content: Mapping[str, Any]) -> ReportProofs:
-    """Return what the proof page shows about a filed report: plan, code and report statements down to the anchor."""
+    """Return what the proof page shows about a filed report: statements, heads, epoch, anchor."""
     wanted = [
         bytes.fromhex(content["plan"]["statement_digest"]),
         bytes.fromhex(content["data_quality"]["statement_digest"]),

@@ -1,1 +1,1 @@
-"""Pages for people: one page per organisation, server-rendered, Chinese and English, nothing loaded from elsewhere."""
+"""Pages for people: one per organisation, server-rendered, in Chinese and English, self-contained."""

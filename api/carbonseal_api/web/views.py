@@ -13,6 +13,7 @@ from carbonseal_api.devices import service as devices
 from carbonseal_api.devices.load_curve import extremes
 from carbonseal_api.inventories import service as inventories
 from carbonseal_api.inventories.schemas import Inventory
+from carbonseal_api.logs.states import count_states
 from carbonseal_api.organisations import service as organisations
 from carbonseal_api.plans import service as plans
 from carbonseal_api.problems import NotFound
@@ -20,7 +21,6 @@ from carbonseal_api.quality import service as quality
 from carbonseal_api.reports import service as reports
 from carbonseal_api.web import svg
 from carbonseal_api.web.rendering import PageWording, civil
-from carbonseal_api.web.states import count_states
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant, parse_instant
 
@@ -66,7 +66,7 @@ def organisation_page(
 
 
 def report_page(parts: Parts, party: str, digest: bytes) -> dict[str, Any]:
-    """Return what the page of a filed report shows: its figures, and whether they follow from the logs now."""
+    """Return what the page of a filed report shows: its figures, and whether they follow from the logs."""
     report = reports.report(parts, party, digest)
     plan = plans.plan_by_digest(parts, party, bytes.fromhex(report.plan_digest))
     recomputed: Inventory | None = None

@@ -1,0 +1,110 @@
+"""Browser sessions: opened with an API key for now, kept as the hash of a random token, ended by signing out.
+
+The cookie is HttpOnly, SameSite=Strict and, over TLS, Secure. A session ends with its key. A one-time link
+opens a session once; commands print it for the person at the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Final
+
+from fastapi import Request, Response
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.authentication import Principal
+from carbonseal_api.database import WebSession
+from carbonseal_api.incoming import parts_of
+from carbonseal_api.problems import KeyMissing
+
+COOKIE: Final = "carbonseal_session"
+SESSION_MS: Final = 12 * 3_600_000  # a working day
+LINK_MS: Final = 3_600_000
+READERS: Final = ("enterprise", "reader", "operator")
+
+
+def open_session(parts: Parts, principal: Principal, *, is_link: bool = False) -> str:
+    """Return the token of a new session (or one-time link) for a caller who may read pages.
+
+    Raises:
+        RoleMissing: The key's role reads no pages.
+    """
+    principal.require(READERS)
+    token = secrets.token_urlsafe(32)
+    now = parts.clock()
+    with Session(parts.engine) as session, session.begin():
+        session.execute(delete(WebSession).where(WebSession.expires_at < now))
+        session.add(
+            WebSession(
+                token_hash=_hash(token),
+                key_id=principal.key_id,
+                is_link=is_link,
+                expires_at=now + (LINK_MS if is_link else SESSION_MS),
+            )
+        )
+    return token
+
+
+def follow_link(parts: Parts, token: str) -> str | None:
+    """Return the token of the session that a one-time link opens; None when it is spent or unknown."""
+    wanted = delete(WebSession).where(WebSession.token_hash == _hash(token), WebSession.is_link.is_(True))
+    wanted = wanted.where(WebSession.expires_at >= parts.clock())
+    with Session(parts.engine) as session, session.begin():
+        key_id = session.execute(wanted.returning(WebSession.key_id)).scalar()
+    principal = None if key_id is None else parts.keys.principal_of(key_id)
+    return None if principal is None else open_session(parts, principal)
+
+
+def close_session(parts: Parts, token: str | None) -> None:
+    """End a session."""
+    if token:
+        with Session(parts.engine) as session, session.begin():
+            session.execute(delete(WebSession).where(WebSession.token_hash == _hash(token)))
+
+
+def principal_of(parts: Parts, token: str | None) -> Principal | None:
+    """Return who a session's token stands for, or None."""
+    if not token or len(token) > 100:
+        return None
+    query = select(WebSession.key_id).where(
+        WebSession.token_hash == _hash(token),
+        WebSession.is_link.is_(False),
+        WebSession.expires_at >= parts.clock(),
+    )
+    with Session(parts.engine) as session:
+        key_id = session.execute(query).scalar()
+    return None if key_id is None else parts.keys.principal_of(key_id)
+
+
+async def visitor(request: Request) -> Principal:
+    """Return who looks at a page.
+
+    Raises:
+        KeyMissing: Not signed in, or the session ended.
+    """
+    parts = parts_of(request)
+    principal = await run_in_threadpool(principal_of, parts, request.cookies.get(COOKIE))
+    if principal is None:
+        raise KeyMissing("session", "you are not signed in", "sign in with an API key of your organisation")
+    return principal
+
+
+def set_cookie(response: Response, request: Request, token: str) -> None:
+    """Give the browser its session."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=SESSION_MS // 1000,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
