@@ -12,6 +12,8 @@ from carbonseal_api.evidence.schemas import AnchorView
 from carbonseal_api.founding import Chain
 from carbonseal_api.key_files import KeyFolder
 from carbonseal_api.settings import Settings
+from carbonseal_attest.anchor import AnchorEvidence
+from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import Clock, format_instant
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer
@@ -96,6 +98,10 @@ class ChainAnchors:
     def step(self) -> int:
         """Take the next steps of anchoring; returns how many anchors are unfinished."""
         return len(self._anchorer.step())
+
+    def profile(self, evidence: AnchorEvidence) -> ChainProfile:
+        """Return what a trust file written here says about the chain, trusting the evidence's last block."""
+        return self._anchorer.profile(evidence, source="the log host's own node")
 
     def evidence(self) -> bytes | None:
         """Return fresh evidence at the newest final block for a bundle, or None before anything is final."""

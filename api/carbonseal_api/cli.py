@@ -1,4 +1,4 @@
-"""The `carbonseal` command: `up`, `worker`, `admit`, `demo`.
+"""The `carbonseal` command: `up`, `worker`, `admit`, the desk's commands, `demo`.
 
 Exit codes: 0 done, 2 bad usage or a refused input, with one line on standard error that names place and
 remedy. Each subcommand imports what it needs when it runs.
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from carbonseal_api.desk.cli import add_commands
 from carbonseal_attest.errors import CarbonsealError
 
 EXAMPLES = """examples:
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_worker(commands)
     _add_admit(commands)
+    add_commands(commands)
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

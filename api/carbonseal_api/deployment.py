@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from carbonseal_api.assembly import Parts, assemble, system_clock
+from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.founding import (
     DATA,
@@ -131,6 +132,8 @@ def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     _admit(parts, host, host_key, facts, registrar, clock)
     if isinstance(parts.anchors, ChainAnchors):
         parts.anchors.open_log(parts.host)
+    register = facts.origin(identity.registrar, REGISTER)
+    publish_packages(parts.host, desk_of(parts, identity.registrar, registrar), register, shipped_packages())
     if not (settings.data_folder / OPERATOR_KEY).exists():
         key = parts.keys.issue(identity.host_party, ["operator"], "made on first start")
         write_private(settings.data_folder / OPERATOR_KEY, key.encode())

@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble
+from carbonseal_api.catalogue.service import package_files
 from carbonseal_api.demo.cast import (
     HOST_NAME,
     Cast,
@@ -29,7 +30,6 @@ from carbonseal_api.demo.cast import (
 from carbonseal_api.evidence.service import put_document
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
 from carbonseal_api.founding import seal
-from carbonseal_api.catalogue.service import package_files
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
 from carbonseal_api.reports.service import report_pdf
 from carbonseal_api.settings import load_settings

@@ -1,4 +1,4 @@
-"""`carbonseal up` as a person runs it: real processes, a job queued over the API, an anchor that becomes final."""
+"""`carbonseal up` as a person runs it: real processes, a queued job, an anchor that becomes final."""
 
 from __future__ import annotations
 
@@ -90,7 +90,6 @@ def test_admitted_enterprise_is_epoched_and_anchored_to_the_end(up: Up) -> None:
         text=True,
         timeout=60,
         check=True,
-        env=os.environ | {"CHAIN_RPC_URL": str(up.running["chain_rpc_url"])},
     )
     party = json.loads(admitted.stdout)
     own = {"Authorization": f"Bearer {party['api_key']}"}
@@ -102,7 +101,8 @@ def test_admitted_enterprise_is_epoched_and_anchored_to_the_end(up: Up) -> None:
         epochs = wait_for(lambda: client.get("/epochs").json(), "an epoch")
         assert epochs[0]["origins"] == 6
         wait_for(
-            lambda: (client.get("/epochs").json()[0]["anchor"] or {}).get("state") == "final", "a final anchor"
+            lambda: (client.get("/epochs").json()[0]["anchor"] or {}).get("state") == "final",
+            "a final anchor",
         )
         digest = shown["statement_digest"]
         registrar = next(

@@ -8,7 +8,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.devices import queries
 from carbonseal_api.devices.load_curve import Load, extremes, loads, rate_unit, shown
 from carbonseal_api.devices.schemas import CurvePoint, Device, LoadCurve, MeterReading
-from carbonseal_api.plans.service import measurements_by_point
+from carbonseal_api.plans.service import measurements_by_point, meter_names
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import Series, read_series
@@ -38,13 +38,13 @@ def devices(parts: Parts, party: str) -> list[Device]:
 
 def meters(parts: Parts, party: str) -> list[MeterReading]:
     """Return the last reading of each point, with its age by the service's clock."""
-    names = measurements_by_point(parts, party)
+    names, fallbacks = measurements_by_point(parts, party), meter_names(parts, party)
     now = parts.clock()
     return [
         MeterReading(
             device=row["device"],
             point=row["point"],
-            name=names.get((row["device"], row["point"]), {}).get("name"),
+            name=names.get((row["device"], row["point"]), {}).get("name", fallbacks.get(row["device"])),
             measured_at=format_instant(row["measured_at"]),
             age_seconds=max(now - row["measured_at"], 0) // 1000,
             value=row["value"],

@@ -47,7 +47,9 @@ def queue(parts: Parts, job: str) -> QueuedJob:
     from carbonseal_api.worker import make_queue
 
     try:
-        result = make_queue(parts.settings.redis_url).send_task(f"carbonseal.{job}", retry=False, ignore_result=True)
+        result = make_queue(parts.settings.redis_url).send_task(
+            f"carbonseal.{job}", retry=False, ignore_result=True
+        )
     except (OperationalError, OSError) as problem:
         raise ServiceUnavailable(
             "redis", "the queue does not answer", "start it with `carbonseal up`"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from carbonseal_api.projections.tables import MONTHLY_ACTIVITY, SERIES
@@ -31,11 +31,13 @@ def store_month(engine: Engine, row: Mapping[str, Any]) -> None:
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
-def span(engine: Engine, party: str) -> tuple[int, int] | None:
-    """Return the first start and last end of all readings, or None without any."""
-    query = select(func.min(SERIES.c.interval_start), func.max(SERIES.c.interval_end))
+def span(engine: Engine, party: str, points: Collection[tuple[str, str]]) -> tuple[int, int] | None:
+    """Return the first start and last end of the readings of some (device, point), or None without any."""
+    query = select(func.min(SERIES.c.interval_start), func.max(SERIES.c.interval_end)).where(
+        SERIES.c.party == party,
+        SERIES.c.kind == "readings",
+        tuple_(SERIES.c.device, SERIES.c.point).in_(list(points)),
+    )
     with engine.connect() as connection:
-        first, last = connection.execute(
-            query.where(SERIES.c.party == party, SERIES.c.kind == "readings")
-        ).one()
+        first, last = connection.execute(query).one()
         return None if first is None else (first, last)

@@ -20,9 +20,8 @@ from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.contents import parse_content
 
 READERS = ("enterprise", "reader", "operator")
-LATE_AFTER_MS: Final = (
-    26 * 3_600_000
-)  # default commit-delay limit (protocol §5); the filed code judges by profile
+LATE_AFTER_MS: Final = 26 * 3_600_000  # default limit (protocol §5); the filed code judges by its profile
+SLACK_MS: Final = 900_000  # at both ends of the readings: one at a border belongs to the time inside
 MAX_MONTHS: Final = 24  # listed at once
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -87,16 +86,26 @@ def stored_inventory(
 
 
 def months(parts: Parts, party: str) -> list[str]:
-    """Return the civil months that hold readings, oldest first, at most the last 24."""
+    """Return the civil months with readings that enter source streams, oldest first, at most the last 24.
+
+    Months before the plan takes effect are left out: nothing could be computed for them.
+    """
     plan = newest_plan(parts, party)
-    span = queries.span(parts.engine, party)
-    if plan is None or span is None:
+    if plan is None:
         return []
-    zone = ZoneInfo(plan["body"]["time_zone"])
-    first, last = (_EPOCH + timedelta(milliseconds=at) for at in (span[0], span[1] - 1))
+    body = plan["body"]
+    used = {part["measurement"] for stream in body["source_streams"] for part in stream["activity"]}
+    points = {(item["device"], item["point"]) for item in body["measurements"] if item["id"] in used}
+    span = queries.span(parts.engine, party, points)
+    if span is None or span[1] <= plan["effective_start"]:
+        return []
+    zone = ZoneInfo(body["time_zone"])
+    # A register is read at the instant at which the month before ends: that one reading is no month of its own.
+    first = max(span[0] + SLACK_MS, plan["effective_start"])
+    last = max(span[1] - SLACK_MS, first)
+    start, end = ((_EPOCH + timedelta(milliseconds=at)).astimezone(zone) for at in (first, last))
     labels: list[str] = []
-    year, month = first.astimezone(zone).year, first.astimezone(zone).month
-    end = last.astimezone(zone)
+    year, month = start.year, start.month
     while (year, month) <= (end.year, end.month):
         labels.append(f"{year:04d}-{month:02d}")
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)

@@ -58,6 +58,15 @@ def measurements_by_point(parts: Parts, party: str) -> dict[tuple[str, str], Map
     return {(item["device"], item["point"]): item for item in row["body"]["measurements"]}
 
 
+def meter_names(parts: Parts, party: str) -> dict[str, Mapping[str, str]]:
+    """Return meter code to the name of its first measurement in the newest plan."""
+    row = newest_plan(parts, party)
+    names: dict[str, Mapping[str, str]] = {}
+    for item in () if row is None else row["body"]["measurements"]:
+        names.setdefault(item["device"], item["name"])
+    return names
+
+
 def _shown(row: Mapping[str, Any]) -> Plan:
     return Plan(
         plan=row["plan"],

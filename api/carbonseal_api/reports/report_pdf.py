@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.shapes import Drawing
-from reportlab.platypus import Flowable, KeepTogether, NextPageTemplate, PageBreak, Table, TableStyle
+from reportlab.platypus import CondPageBreak, Flowable, NextPageTemplate, PageBreak, Table, TableStyle
 
 from carbonseal_api.reports import charts, pages
 from carbonseal_api.reports.cover import CoverBand, Headline
@@ -26,6 +26,7 @@ from carbonseal_api.reports.wording import Wording, load_wording
 from carbonseal_attest.instants import parse_instant
 
 QR_POINTS: Final = 112.0
+HALF_PAGE: Final = 380.0  # points; with less left, a section begins on a new page
 _MINUTE_MS: Final = 60_000
 
 
@@ -141,14 +142,17 @@ def _charts(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
     unit = emissions["total"]["unit"]
     streams, months = emissions["by_stream"], emissions["by_month"]
     label = {row["stream"]: words.name(row["name"], row["stream"]) for row in streams}
+    # What is not counted in the total (biomass, own generation) stands in the table alone: a stack with it
+    # would be taller than the total that it shows.
+    counted = [row for row in streams if row["is_counted"]]
     bars = charts.stream_bars(
-        [(label[row["stream"]], row["rounded"], f"({row['share_percent']} %)") for row in streams],
+        [(label[row["stream"]], row["rounded"], f"({row['share_percent']} %)") for row in counted],
         width=CONTENT_WIDTH,
         font=styles.regular,
     )
     series = [
         charts.Series(label[row["stream"]], tuple(_of_month(month, row["stream"]) for month in months))
-        for row in streams
+        for row in counted
     ]
     columns = charts.month_columns(
         [month["month"] for month in months],
@@ -226,7 +230,7 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
         table(
             [words(f"column.{key}") for key in ("stream", "parameter", "value", "kind", "source")],
             factor_rows,
-            widths=(18, 18, 19, 21, 30),
+            widths=(16, 15, 16, 19, 42),
             styles=styles,
         ),
         text(words("method.calculation"), styles.subsection),
@@ -238,7 +242,8 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
             widths=(34, 66),
             styles=styles,
         ),
-        PageBreak(),
+        gap(24),
+        CondPageBreak(HALF_PAGE),
     ]
 
 
@@ -247,7 +252,7 @@ def _calculation(report: Mapping[str, Any], words: Wording, styles: Styles) -> T
     rows = [
         (
             words.name(row["name"], row["stream"]),
-            row["scope"],
+            words.term("scope", row["scope"]),
             f"{activity[row['stream']]['value']} {activity[row['stream']]['unit']}",
             row["value"],
         )
@@ -311,6 +316,19 @@ def _quality(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[
     made += [_finding(finding, words, styles) for finding in quality["findings"]]
     keys = ("expected", "measured", "late", "gap", "substituted", "missing")
     made += [
+        text(words("quality.signers"), styles.subsection),
+        table(
+            [words("column.signer"), words("column.statements"), words("column.share")],
+            [
+                (words.term("signer", row["signer_class"]), row["statements"], row["share_percent"])
+                for row in quality["signer_classes"]
+            ],
+            widths=(50, 25, 25),
+            styles=styles,
+            right=(1, 2),
+        ),
+        gap(6),
+        text(words("quality.signers_note"), styles.small),
         text(words("quality.completeness"), styles.subsection),
         table(
             [words("column.measurement"), *(words(f"column.{key}") for key in keys)],
@@ -321,23 +339,6 @@ def _quality(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[
             widths=(25, 11, 11, 9, 17, 15, 12),
             styles=styles,
             right=tuple(range(1, 7)),
-        ),
-        KeepTogether(
-            [
-                text(words("quality.signers"), styles.subsection),
-                table(
-                    [words("column.signer"), words("column.statements"), words("column.share")],
-                    [
-                        (words.term("signer", row["signer_class"]), row["statements"], row["share_percent"])
-                        for row in quality["signer_classes"]
-                    ],
-                    widths=(50, 25, 25),
-                    styles=styles,
-                    right=(1, 2),
-                ),
-                gap(6),
-                text(words("quality.signers_note"), styles.small),
-            ]
         ),
         PageBreak(),
     ]

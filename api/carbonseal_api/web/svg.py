@@ -18,6 +18,7 @@ from carbonseal_api.reports.charts import PALETTE
 WIDTH: Final = 920
 LEFT, RIGHT, TOP, BOTTOM = 62, 12, 30, 26
 TICKS: Final = 4
+LABEL_HALF: Final = 14  # half the width of a time label: one that would be cut off is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def load_curve(
             _n(x(at)), height - 8, label
         )
         for at, label in time_labels
-        if first <= at <= last
+        if first <= at <= last and x(at) < WIDTH - RIGHT - LABEL_HALF
     ]
     path, area = _step_paths(points, x, y, y(low))
     pieces.append(Markup('<path class="area" d="{}"/><path class="curve" d="{}"/>').format(area, path))

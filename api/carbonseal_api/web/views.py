@@ -11,6 +11,7 @@ from markupsafe import Markup
 from carbonseal_api.assembly import Parts
 from carbonseal_api.devices import service as devices
 from carbonseal_api.devices.load_curve import extremes
+from carbonseal_api.devices.schemas import MeterReading
 from carbonseal_api.inventories import service as inventories
 from carbonseal_api.inventories.schemas import Inventory
 from carbonseal_api.logs.states import count_states
@@ -40,10 +41,9 @@ def organisation_page(
     plan = plans.newest_plan(parts, party)
     zone = "UTC" if plan is None else plan["body"]["time_zone"]
     meters = devices.meters(parts, party)
-    chosen = next((row for row in meters if f"{row.device}/{row.point}" == meter), None) or _first_energy(
-        meters
-    )
-    inventory_rows, chart, problem = _emissions(parts, party, words)
+    asked = next((row for row in meters if f"{row.device}/{row.point}" == meter), None)
+    chosen = asked or _first_shown(meters, plan)
+    inventory_rows, chart, problems = _emissions(parts, party, words)
     return {
         "organisation": organisation,
         "zone": zone,
@@ -57,7 +57,7 @@ def organisation_page(
         "months": inventory_rows,
         "colours": _colours(inventory_rows),
         "emissions_chart": chart,
-        "emissions_problem": problem,
+        "emissions_problems": problems,
         "reports": reports.reports(parts, party),
         "devices": devices.devices(parts, party),
         "states": count_states(parts.host, organisation.data_origin),
@@ -159,15 +159,17 @@ def _report_inventory(parts: Parts, party: str, start: str, end: str, plan: Mapp
 
 def _emissions(
     parts: Parts, party: str, words: PageWording
-) -> tuple[list[Inventory], Markup, CarbonsealError | None]:
-    try:
-        labels = inventories.months(parts, party)[-MONTHS_SHOWN:]
-        rows = [inventories.month_inventory(parts, party, label) for label in labels]
-    except CarbonsealError as refusal:
-        # A plan that cannot be computed is a fact to be shown, not a broken page.
-        return [], Markup(""), refusal
+) -> tuple[list[Inventory], Markup, list[tuple[str, CarbonsealError]]]:
+    rows: list[Inventory] = []
+    problems: list[tuple[str, CarbonsealError]] = []
+    for label in inventories.months(parts, party)[-MONTHS_SHOWN:]:
+        try:
+            rows.append(inventories.month_inventory(parts, party, label))
+        except CarbonsealError as refusal:
+            # A month that cannot be computed is a fact to be shown beside the ones that can.
+            problems.append((label, refusal))
     if not rows:
-        return [], Markup(""), None
+        return [], Markup(""), problems
     streams = {
         stream: words.name(row["name"], stream)
         for inventory in rows
@@ -175,18 +177,16 @@ def _emissions(
         if row["is_counted"]
     }
     unit = rows[-1].inventory["total"]["unit"]
+    nothing = {"value": "0", "rounded": "0"}
     bars = []
     for inventory in rows:
         found = inventory.inventory["by_stream"]
-        figures = [
-            found[stream]["emissions"] if stream in found else {"value": "0", "rounded": "0"}
-            for stream in streams
-        ]
+        figures = [found[stream]["emissions"] if stream in found else nothing for stream in streams]
         bars.append(
             svg.Bar(inventory.month, [(float(f["value"]), f"{f['rounded']} {unit}") for f in figures])
         )
     title = words("chart.emissions", unit=unit)
-    return rows, svg.stacked_columns(bars, list(streams.values()), title=title, unit=unit), None
+    return rows, svg.stacked_columns(bars, list(streams.values()), title=title, unit=unit), problems
 
 
 def _colours(rows: list[Inventory]) -> dict[str, str]:
@@ -196,15 +196,18 @@ def _colours(rows: list[Inventory]) -> dict[str, str]:
     return {stream: svg.colour(index) for index, stream in enumerate(dict.fromkeys(counted))}
 
 
-def _first_energy(meters: list[Any]) -> Any | None:
-    for row in meters:
-        if row.unit in {"kW.h", "kW", "MW.h"}:
+def _first_shown(meters: list[MeterReading], plan: Mapping[str, Any] | None) -> MeterReading | None:
+    """Return the meter to begin with: the plan's first electricity measurement, else any."""
+    by_point = {(row.device, row.point): row for row in meters}
+    for item in () if plan is None else plan["body"]["measurements"]:
+        row = by_point.get((item["device"], item["point"]))
+        if item["quantity"] == "active_energy" and row is not None:
             return row
     return meters[0] if meters else None
 
 
 def _curve(
-    parts: Parts, party: str, meter: Any, zone: str, days: int, words: PageWording
+    parts: Parts, party: str, meter: MeterReading, zone: str, days: int, words: PageWording
 ) -> dict[str, Any] | None:
     end = parse_instant(meter.measured_at) + 1
     start = end - days * DAY_MS

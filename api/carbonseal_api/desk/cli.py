@@ -1,0 +1,165 @@
+"""Commands of the enterprise's desk: `enrol`, `plan`, `calibrate`, `report`; and the registrar's `publish`.
+
+They run on the machine that holds the deployment's data folder, beside the running service. Each prints one
+JSON object. Exit codes: 0 done, 2 refused, with one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from carbonseal_api.assembly import Parts
+
+Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it no other way
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the desk's commands to the `carbonseal` parser."""
+    enrol = _command(commands, "enrol", "enrol a gateway's key for the meters of its file", _enrol)
+    enrol.add_argument("gateway", type=Path, help="gateway file; its key file proves possession")
+    plan = _command(commands, "plan", "file a monitoring plan", _plan)
+    plan.add_argument("file", type=Path, help="plan file")
+    calibrate = _command(commands, "calibrate", "register a meter's calibration", _calibrate)
+    for name, text in (
+        ("meter", "code of the meter"),
+        ("certificate", "number of the certificate"),
+        ("laboratory", "who calibrated"),
+        ("accuracy-class", "accuracy class, such as 0.5S"),
+    ):
+        calibrate.add_argument(f"--{name}", required=True, help=text)
+    calibrate.add_argument("--on", required=True, type=date.fromisoformat, help="day of calibration")
+    calibrate.add_argument("--until", required=True, type=date.fromisoformat, help="last day of validity")
+    report = _command(commands, "report", "file a report, anchor it, and write its bundle", _report)
+    report.add_argument(
+        "--first", required=True, type=date.fromisoformat, help="first day, such as 2026-01-01"
+    )
+    report.add_argument("--last", required=True, type=date.fromisoformat, help="last day, included")
+    report.add_argument(
+        "--out", required=True, type=Path, help="folder for report, PDF, bundle and trust file"
+    )
+    report.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the PDF")
+    publish = commands.add_parser("publish", help="have the registrar publish this version's packages")
+    publish.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
+    publish.set_defaults(run=_publish)
+
+
+def _command(
+    commands: Commands, name: str, text: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
+    parser.add_argument("--party", required=True, help="party code, as `carbonseal admit` printed it")
+    parser.set_defaults(run=run)
+    return parser
+
+
+@contextmanager
+def _parts(options: argparse.Namespace) -> Iterator[Parts]:
+    from carbonseal_api.deployment import open_deployment
+    from carbonseal_api.running import settings_beside
+
+    parts = open_deployment(settings_beside(options.data))
+    try:
+        yield parts
+    finally:
+        parts.close()
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import Desk
+    from carbonseal_collectors.gateway_config import load_gateway_config
+    from carbonseal_collectors.sealing import load_signer
+
+    config = load_gateway_config(options.gateway)
+    with _parts(options) as parts:
+        statement = Desk(parts, options.party).enrol(config, load_signer(config, os.environ))
+        return _print(
+            {
+                "device": config.id,
+                "meters": sorted(config.meters()),
+                "statement": statement.digest.hex(),
+                "log_key": parts.log_key.raw.hex(),
+            }
+        )
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import Desk
+    from carbonseal_collectors.plan_file import load_plan
+
+    plan = load_plan(options.file)
+    with _parts(options) as parts:
+        statement = Desk(parts, options.party).file_plan(plan)
+    return _print({"plan": plan.body["plan"], "statement": statement.digest.hex()})
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import Desk, civil_period
+
+    start, end = civil_period(options.on, options.until, "UTC")
+    body = {
+        "device": options.meter,
+        "certificate": options.certificate,
+        "laboratory": options.laboratory,
+        "accuracy_class": options.accuracy_class,
+        "calibrated_at": start,
+        "valid_until": end,
+        "document_digest": None,
+    }
+    with _parts(options) as parts:
+        statement = Desk(parts, options.party).file_calibration(options.meter, body)
+    return _print({"meter": options.meter, "statement": statement.digest.hex()})
+
+
+def _report(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import Desk, settle_epoch
+    from carbonseal_api.desk.trust import pilot_trust_file
+
+    with _parts(options) as parts:
+        desk = Desk(parts, options.party)
+        closed = desk.report(
+            options.first, options.last, language=options.lang, settle=lambda: settle_epoch(parts)
+        )
+        trust = pilot_trust_file(parts, closed.bundle)
+    options.out.mkdir(parents=True, exist_ok=True)
+    made = {
+        "report.json": closed.filed.report_json,
+        "report.pdf": closed.pdf,
+        "evidence.bundle": closed.bundle,
+        "trust.toml": trust,
+    }
+    for name, data in made.items():
+        (options.out / name).write_bytes(data)
+    totals = closed.filed.recomputed.inventory.to_json()["total"]
+    return _print(
+        {
+            "report": closed.filed.report.digest.hex(),
+            "total": {"value": totals["value"], "unit": totals["unit"]},
+            "data_code": closed.filed.recomputed.quality_body["code"],
+            "files": [str(options.out / name) for name in made],
+        }
+    )
+
+
+def _publish(options: argparse.Namespace) -> int:
+    from carbonseal_api.catalogue.service import publish_packages, shipped_packages
+    from carbonseal_api.deployment import desk_of, key_folder
+
+    with _parts(options) as parts:
+        desk = desk_of(parts, parts.registrar, key_folder(parts.settings).signer("registrar"))
+        origin = f"{parts.settings.log_host_name}/{parts.registrar}/register"
+        count = publish_packages(parts.host, desk, origin, shipped_packages())
+    return _print({"published": count})
+
+
+def _print(value: dict[str, Any]) -> int:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+    return 0

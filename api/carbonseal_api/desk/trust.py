@@ -1,0 +1,41 @@
+"""The trust file of a pilot: written by the deployment about itself, and labelled so."""
+
+from __future__ import annotations
+
+import io
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.catalogue.service import DEFAULT_PROFILE
+from carbonseal_api.chain_anchors import ChainAnchors
+from carbonseal_api.deployment import key_folder, read_identity
+from carbonseal_api.trust_files import own_trust_file
+from carbonseal_attest.anchor import AnchorEvidence
+from carbonseal_attest.bundle import read_members
+from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.trust import TrustedRegistrar
+
+
+def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
+    """Return a trust file that names this deployment and trusts the block of the bundle's anchor."""
+    identity = read_identity(parts.settings)
+    evidence = from_members(dict(read_members(io.BytesIO(bundle)))).anchor
+    chain = None
+    if evidence is not None and isinstance(parts.anchors, ChainAnchors):
+        chain = parts.anchors.profile(AnchorEvidence.from_cbor(evidence))
+    return own_trust_file(
+        publisher=f"Log host {identity.host_party}",
+        label="made by the log host itself",
+        registrar=TrustedRegistrar(
+            identity.registrar,
+            f"{identity.log_host_name}/{identity.registrar}/register",
+            PublicKey(ED25519, bytes.fromhex(identity.registrar_key)),
+        ),
+        log_host=identity.host_party,
+        log_host_name=identity.log_host_name,
+        log_key=parts.log_key,
+        chain=chain,
+        at=parts.clock(),
+        profile=DEFAULT_PROFILE,
+        signer=key_folder(parts.settings).signer("log-host"),
+    )
