@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import statistics
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ from uploads import upload_batches, upload_singly
 
 PARTS = ("machine", "uploads", "gas", "check")
 BATCH_CONNECTIONS, BATCH_STATEMENTS = 8, 250
+UPLOAD_ROUNDS = 4  # the median is the figure; the last beside the first shows whether length matters
 SINGLE_CONNECTIONS = 64
 METERS_PER_GATEWAY = 8
 FIRST_READING_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -51,7 +53,7 @@ def machine_part(folder: Path) -> list[Figure]:
 
 def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> list[Figure]:
     """Registration over HTTP, and bytes on disk after it."""
-    batched, single = (400_000, 60_000) if is_full else (60_000, 12_800)
+    batched, single = (200_000, 60_000) if is_full else (30_000, 12_800)
     fleet = make_gateways(BATCH_CONNECTIONS, METERS_PER_GATEWAY, first_at=FIRST_READING_AT)
     posts = make_gateways(SINGLE_CONNECTIONS, 1, first_at=FIRST_READING_AT, numbered_from=BATCH_CONNECTIONS)
     with running_site(folder, [*fleet, *posts]) as running:
@@ -59,18 +61,30 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
             running.site, fleet, statements=4_000, batch=BATCH_STATEMENTS
         )  # warms caches and pools
         before = database_bytes(running.database) + folder_bytes(running.published)
-        rate = upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
+        rounds = [
+            upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
+            for _ in range(UPLOAD_ROUNDS)
+        ]
         after = database_bytes(running.database) + folder_bytes(running.published)
-        again = upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
         one_by_one = upload_singly(running.site, posts, statements=single, with_receipts=False)
         receipted = upload_singly(running.site, posts, statements=single // 2, with_receipts=True)
         row_bytes = row_bytes_per_reading(running.database)
-    assert rate.covered_p99_seconds is not None
-    bytes_per_reading = (after - before) / (rate.statements * READINGS_PER_STATEMENT)
-    first = Measure("statements_per_second", rate.per_second, "1/s")
+    readings = sum(each.statements for each in rounds) * READINGS_PER_STATEMENT
+    covered = statistics.median(each.covered_p99_seconds or 0.0 for each in rounds)
+    middle = statistics.median(each.per_second for each in rounds)
+    newest, oldest = (
+        Measure(name, each.per_second, "1/s")
+        for name, each in (
+            ("statements_per_second_last_round", rounds[-1]),
+            ("statements_per_second_first_round", rounds[0]),
+        )
+    )
     return [
-        Figure(first, limits["ed25519_verifications_per_second_all_cores"]),
-        Figure(Measure("statements_per_second_at_double_history", again.per_second, "1/s"), first),
+        Figure(
+            Measure("statements_per_second", middle, "1/s"),
+            limits["ed25519_verifications_per_second_all_cores"],
+        ),
+        Figure(newest, oldest),  # the log is as long again, several times over: flat is 1
         Figure(
             Measure("single_statements_per_second", one_by_one.per_second, "1/s"),
             limits["postgres_commits_per_second"],
@@ -80,11 +94,11 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
             Measure("single_statements_per_second", one_by_one.per_second, "1/s"),
         ),
         Figure(
-            Measure("accept_to_checkpoint_p99_ms", rate.covered_p99_seconds * 1000, "ms"),
+            Measure("accept_to_checkpoint_p99_ms", covered * 1000, "ms"),
             limits["postgres_commit_p99_ms"],
         ),
         Figure(
-            Measure("bytes_per_reading", bytes_per_reading, "B"),
+            Measure("bytes_per_reading", (after - before) / readings, "B"),
             Measure("table_row_bytes_per_reading", row_bytes, "B"),
         ),
     ]
