@@ -18,14 +18,13 @@ from sqlalchemy import create_engine, make_url, text
 
 from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble
-from carbonseal_api.catalogue.service import package_files
+from carbonseal_api.catalogue.service import files_for_plan, publish_packages, shipped_packages
 from carbonseal_api.demo.cast import (
     HOST_NAME,
     Cast,
     enrol_gateway,
     file_calibrations,
     open_logs,
-    publish_packages,
 )
 from carbonseal_api.evidence.service import put_document
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
@@ -44,6 +43,7 @@ START_MS = 1_767_196_800_000  # 2025-12-31T16:00:00Z, midnight of 2026-01-01 in 
 STEP_MS = 900_000
 DAY_MS = 86_400_000
 DAYS = 31
+METHOD = "GBT32150-2015@1.0.0"
 METERS = ("m-electricity1", "m-electricity2")
 
 STREAMS = (
@@ -360,7 +360,7 @@ def file_plan(cast: Cast, start: int) -> bytes:
         "name": {"zh": "一号厂区", "en": "Works no. 1"},
         "time_zone": "Asia/Shanghai",
         "effective": {"start": start, "end": None},
-        "method": "GBT32150-2015@1.0.0",
+        "method": METHOD,
         "measurements": measurements,
         "source_streams": [
             {
@@ -471,9 +471,9 @@ def file_january(site: Site) -> Filed:
         if day == DAYS // 2:
             site.host.build_epoch()
     cast = site.cast
-    packages = package_files(["GBT32150-2015@1.0.0", "CN-GRID@1.0.0", "GWP100@1.0.0", "default@1"])
-    types = {"GBT32150-2015@1.0.0": "method", "default@1": "quality_profile"}
-    publish_packages(cast, {name: (types.get(name, "factor_set"), files) for name, files in packages.items()})
+    packages = shipped_packages()
+    assert cast.registrar.desk is not None
+    publish_packages(site.host, cast.registrar.desk, cast.registrar.register_origin, packages)
     request = FilingRequest(
         operator=site.party,
         installation="i-works1",
@@ -481,7 +481,7 @@ def file_january(site: Site) -> Filed:
         data_origin=site.origin,
         plan_digest=site.plan,
         period=(START_MS, START_MS + DAYS * DAY_MS),
-        packages=packages,
+        packages=files_for_plan({"method": METHOD, "quality_profile": "default@1"}),
         parties={"operator": {"party": site.party, "name": dict(cast.enterprise.facts.name), "org": None}},
     )
     assert cast.enterprise.desk is not None

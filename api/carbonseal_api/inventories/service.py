@@ -100,7 +100,7 @@ def months(parts: Parts, party: str) -> list[str]:
     if span is None or span[1] <= plan["effective_start"]:
         return []
     zone = ZoneInfo(body["time_zone"])
-    # A register is read at the instant at which the month before ends: that one reading is no month of its own.
+    # A register is read at the instant at which the month before ends: that reading is no month of its own.
     first = max(span[0] + SLACK_MS, plan["effective_start"])
     last = max(span[1] - SLACK_MS, first)
     start, end = ((_EPOCH + timedelta(milliseconds=at)).astimezone(zone) for at in (first, last))
