@@ -1,4 +1,4 @@
-"""How a command finds the deployment that runs on its data folder: addresses that `carbonseal up` wrote there."""
+"""How a command finds the deployment that runs on its data folder: by what `carbonseal up` wrote there."""
 
 from __future__ import annotations
 
