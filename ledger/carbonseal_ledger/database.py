@@ -212,9 +212,11 @@ def _end_deaf_postmaster(folder: Path) -> None:
 
 
 def _await_end(process: psutil.Process) -> None:
-    try:
-        process.wait(10)
-    except psutil.TimeoutExpired:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-            process.wait(5)
+    # Not `process.wait()`: an orphan that has ended stays a zombie until the machine's init reaps it.
+    for _ in range(500):
+        if not _is_alive(process.pid):
+            return
+        time.sleep(0.02)
+    with contextlib.suppress(psutil.Error):
+        process.kill()
+        process.wait(5)

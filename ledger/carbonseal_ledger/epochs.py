@@ -23,8 +23,8 @@ from carbonseal_attest.merkle import consistency_path, verify_consistency
 from carbonseal_attest.note import SignedNote
 from carbonseal_ledger import rows
 from carbonseal_ledger.errors import EpochRefused, LogUnknown, RangeInvalid
+from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import AnchorPlan, EpochEvidence, EpochRecord, Head, OriginHead
-from carbonseal_ledger.sequencing import CommittedHead, Sequencer
 from carbonseal_ledger.tree_reader import TreeReader
 
 _RECORDS = text(
@@ -46,10 +46,10 @@ class EpochLedger:
     """The epochs of one log host."""
 
     def __init__(
-        self, engine: Engine, sequencer: Sequencer, reader: TreeReader, clock: Clock, log_of_logs: str
+        self, engine: Engine, heads: HeadWriter, reader: TreeReader, clock: Clock, log_of_logs: str
     ) -> None:
         self._engine = engine
-        self._sequencer = sequencer
+        self._heads = heads
         self._reader = reader
         self._clock = clock
         self._origin = log_of_logs
@@ -84,7 +84,7 @@ class EpochLedger:
                 " VALUES (%s, %s, %s, %s, %s, %s)",
                 (log.id, log.size, built_at, kind_id, hashlib.sha256(raw).digest(), raw),
             )
-            committed = self._sequencer.advance_head(
+            committed = self._heads.advance(
                 cursor, self._origin, log, [raw], built_at, published_size, ticks=False
             )
             cursor.execute(

@@ -2,8 +2,9 @@
 
 The first thread to come runs its items at once; whatever arrives meanwhile waits and is run together by the
 next leader, which is one of the waiting threads. Under load the groups grow by themselves, and an idle log
-answers without delay. A run may leave a second part, which overlaps with the next group's run. No timer, no
-thread of its own.
+answers without delay. A run may leave a second part, which for large groups overlaps with the next group's
+run; small groups wait for it, because more items gather meanwhile and share the cost. No timer, no thread of
+its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+_OVERLAP: Final = 256  # items of a group from which on the next one may run beside its second part
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -78,12 +80,16 @@ class GroupCommit(Generic[Item, Result]):
             results, finish = self._run([item for ticket in group for item in ticket.items])
         except BaseException as raised:  # noqa: BLE001 - every waiting thread must learn of it
             error = raised
-        self._hand_over()
+        is_early = len(results) >= _OVERLAP
+        if is_early:
+            self._hand_over()
         try:
             if finish is not None:
                 finish()
         except BaseException as raised:  # noqa: BLE001 - as above
             error = raised
+        if not is_early:
+            self._hand_over()
         at = 0
         for ticket in group:
             ticket.results, ticket.error = results[at : at + len(ticket.items)], error

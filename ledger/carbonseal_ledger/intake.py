@@ -20,6 +20,7 @@ from carbonseal_ledger.contents_store import ContentsStore
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.errors import BodyTooLarge, CheckpointContradicts, RegisterMoved
 from carbonseal_ledger.group_commit import GroupCommit
+from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 from carbonseal_ledger.policy import MAX_BATCH
 from carbonseal_ledger.publication import Backlog, Publisher
@@ -32,7 +33,7 @@ from carbonseal_ledger.registration import (
     read_statement,
     verify_signatures,
 )
-from carbonseal_ledger.sequencing import CommittedHead, LogMemory, Sequencer
+from carbonseal_ledger.sequencing import LogMemory, Sequencer
 from carbonseal_ledger.tree_reader import TreeReader
 
 _GROUP: Final = 4_096  # statements a transaction; larger ones lock the log longer than they save

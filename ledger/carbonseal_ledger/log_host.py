@@ -43,6 +43,7 @@ from carbonseal_ledger.errors import (
     LogUnknown,
     RangeInvalid,
 )
+from carbonseal_ledger.heads import HeadWriter
 from carbonseal_ledger.intake import Intake
 from carbonseal_ledger.opening import HostTerms, check_genesis
 from carbonseal_ledger.outcomes import (
@@ -110,9 +111,10 @@ class LogHost:
         self._entries = EntryReader(engine)
         self._reader = TreeReader(published)
         self._publisher = Publisher(published, self._reader, self._entries.raws)
-        self._sequencer = Sequencer(engine, log_signer, clock, party)
+        self._writer = HeadWriter(engine, log_signer, clock)
+        self._sequencer = Sequencer(engine, self._writer, log_signer, clock, party)
         self._book = AdmissionBook(engine, published, name, registrar, [key.kid for key in registrar_keys])
-        self._epochs = EpochLedger(engine, self._sequencer, self._reader, clock, self.log_of_logs)
+        self._epochs = EpochLedger(engine, self._writer, self._reader, clock, self.log_of_logs)
         self._desk = ReceiptDesk(
             log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors
         )
@@ -127,7 +129,7 @@ class LogHost:
             log_key=log_signer.public,
             now=clock(),
         )
-        self._sequencer.remember_kinds()
+        self._writer.remember_kinds()
 
     # -- logs --
 
@@ -165,9 +167,9 @@ class LogHost:
                 )
         policy = genesis.content.body["policy"]
         terms = LogTerms(0, genesis.origin, genesis.party, genesis.log, Policy.of(policy))
-        head = self._sequencer.open(terms, genesis.statement, content, policy)
+        head = self._writer.open(terms, genesis.statement, content, policy)
         self._publisher.publish(head)
-        self._sequencer.remember_kinds()
+        self._writer.remember_kinds()
         return Outcome(Status.ACCEPTED, 0, digest)
 
     def logs(self) -> list[LogDescription]:

@@ -18,8 +18,8 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from carbonseal_attest.tiles import TILE_WIDTH, Tile, grown_tiles
 from carbonseal_ledger.errors import LogDamaged, RollbackDetected
+from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.publishing import PublishedCopy, read_head
-from carbonseal_ledger.sequencing import CommittedHead
 from carbonseal_ledger.tree_reader import TreeReader
 
 RawReader = Callable[[str, int, int], list[bytes]]

@@ -21,9 +21,9 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.errors import LogDamaged, RollbackDetected
+from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy
-from carbonseal_ledger.sequencing import CommittedHead
 from carbonseal_ledger.tree_reader import TreeReader
 
 _PAGE: Final = 10_000  # entries read at a time

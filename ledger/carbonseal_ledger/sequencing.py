@@ -17,11 +17,8 @@ from typing import Any, Final
 import psycopg2
 from sqlalchemy import Engine
 
-from carbonseal_attest import cbor
-from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.contents import Content, build_content, parse_content
 from carbonseal_attest.instants import Clock
-from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_ledger import rows
@@ -36,28 +33,14 @@ from carbonseal_ledger.errors import (
     RegisterMoved,
     SequenceReused,
 )
+from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
 from carbonseal_ledger.registration import Candidate, LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
-from carbonseal_ledger.tree_reader import frontier_from_bytes
 
 TICK_MS: Final = 60_000  # trust protocol, section 3: at least once a minute while entries arrive
 CLOCK_SLACK_MS: Final = 1_000  # a clock being disciplined may step back this much; time then stands still
 _REMEMBERED_STREAMS: Final = 50_000  # heads kept a log; beyond it they are read again
-
-
-@dataclass(frozen=True, slots=True)
-class CommittedHead:
-    """A head that a transaction committed, with what publishing it needs."""
-
-    origin: str
-    old_size: int
-    old_root: bytes
-    size: int
-    root_hash: bytes
-    checkpoint: str
-    leaf_hashes: list[bytes]
-    raws: list[bytes]
 
 
 @dataclass(slots=True)
@@ -89,12 +72,14 @@ class _Batch:
 class Sequencer:
     """Gives entries their places. One for each process; any number may run against one database."""
 
-    def __init__(self, engine: Engine, log_signer: Signer, clock: Clock, party: str) -> None:
+    def __init__(
+        self, engine: Engine, heads: HeadWriter, log_signer: Signer, clock: Clock, party: str
+    ) -> None:
         self._engine = engine
+        self._heads = heads
         self._signer = log_signer
         self._clock = clock
         self._party = party
-        self._kinds: dict[str, int] = {}
 
     def commit(
         self,
@@ -357,7 +342,7 @@ class Sequencer:
             rows.create_streams(cursor, log.id, fresh)
         if known := [head for key, head in batch.touched.items() if key not in fresh]:
             rows.update_streams(cursor, known)
-        kinds = self._kind_ids(cursor, {s.header.kind for s in batch.statements})
+        kinds = self._heads.kind_ids(cursor, {s.header.kind for s in batch.statements})
         missing = {s.header.subject for s in batch.statements} - memory.subjects.keys()
         subjects = memory.subjects
         if missing:
@@ -388,105 +373,11 @@ class Sequencer:
                 (batch.cursors[key].stream_id, sequence, index),
             )
         raws = [s.raw for s in batch.statements]
-        head = self.advance_head(
+        head = self._heads.advance(
             cursor, terms.origin, log, raws, batch.now, memory.published_size, ticks=ticks
         )
         memory.subjects = subjects
         return head
-
-    def advance_head(
-        self,
-        cursor: Any,
-        origin: str,
-        log: LockedLog,
-        raws: list[bytes],
-        now: int,
-        published_size: int,
-        *,
-        ticks: bool,
-    ) -> CommittedHead:
-        """Write a locked log's new head after its entries; the caller commits.
-
-        Args:
-            cursor: of the transaction that holds the row.
-            origin: of the log.
-            log: the locked row.
-            raws: the new leaves.
-            now: registration time in milliseconds.
-            published_size: a size that the published copy is known to have reached.
-            ticks: whether the last leaf is a tick.
-        """
-        leaf_hashes = [leaf_hash(raw) for raw in raws]
-        frontier: Frontier = frontier_from_bytes(log.size, log.frontier).extend(leaf_hashes)
-        root = frontier.root()
-        checkpoint = sign_checkpoint(Checkpoint(origin, frontier.size, root), self._signer)
-        cursor.execute(
-            "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s,"
-            " last_registered_at = %s,"
-            " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s WHERE id"
-            " = %s",
-            (
-                frontier.size,
-                root,
-                b"".join(frontier.hashes),
-                checkpoint,
-                now,
-                published_size,
-                now if ticks else log.last_tick_at,
-                frontier.size if ticks else log.ticked_size,
-                log.id,
-            ),
-        )
-        return CommittedHead(
-            origin, log.size, log.root_hash, frontier.size, root, checkpoint, leaf_hashes, raws
-        )
-
-    def open(
-        self, terms: LogTerms, statement: SignedStatement, content: bytes, policy: dict[str, Any]
-    ) -> CommittedHead:
-        """Create a log's row with its genesis as entry 0; the caller has checked everything.
-
-        Raises:
-            DatabaseUnusable: it could not be written, also when somebody else opened the log at the same
-                moment.
-        """
-        now = self._clock()
-        header = statement.header
-        key: StreamKey = (header.kid, header.stream)
-        head = StreamCursor(None, 0, statement.digest)
-        try:
-            with rows.transaction(self._engine) as cursor:
-                cursor.execute(
-                    "INSERT INTO ledger_logs (origin, party, log, size, root_hash, frontier, checkpoint,"
-                    " published_size, last_tick_at, ticked_size, last_registered_at, genesis_digest, policy,"
-                    " opened_at) VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, %s) RETURNING id",
-                    (terms.origin, terms.party, terms.log, now, statement.digest, cbor.encode(policy), now),
-                )
-                log_id = cursor.fetchone()[0]
-                rows.create_streams(cursor, log_id, {key: head})
-                kind_id = self._kind_ids(cursor, {"genesis"})["genesis"]
-                subject = rows.name_ids(cursor, "ledger_subjects", {header.subject}, log_id)[header.subject]
-                raw, digest = statement.raw, statement.digest
-                entry = NewEntry(0, now, kind_id, head.stream_id or 0, 0, subject, None, digest, raw)
-                rows.copy_entries(cursor, log_id, [entry])
-                rows.insert_contents(cursor, log_id, {statement.payload: content})
-                log = LockedLog(log_id, 0, Frontier().root(), b"", 0, 0, 0, now)
-                return self.advance_head(cursor, terms.origin, log, [raw], now, 0, ticks=False)
-        except psycopg2.Error as error:
-            raise unusable(error) from error
-
-    def _kind_ids(self, cursor: Any, kinds: set[str]) -> dict[str, int]:
-        if kinds <= self._kinds.keys():
-            return self._kinds
-        # Ids added in a transaction that is rolled back must not be remembered: they are read again until
-        # committed.
-        return self._kinds | rows.name_ids(cursor, "ledger_kinds", kinds)
-
-    def remember_kinds(self) -> None:
-        """Read the committed kind ids, to be remembered from now on."""
-        with rows.transaction(self._engine) as cursor:
-            cursor.execute("SELECT name, id FROM ledger_kinds")
-            self._kinds = dict(cursor.fetchall())
 
 
 def _refused(refusal: Refused | None, digest: bytes | None) -> Outcome:

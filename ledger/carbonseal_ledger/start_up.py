@@ -16,9 +16,10 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import EMPTY_ROOT
 from carbonseal_ledger.errors import ClockWentBack, LogDamaged, RollbackDetected
+from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.publication import Publisher, published_root_matches
 from carbonseal_ledger.publishing import PublishedCopy
-from carbonseal_ledger.sequencing import CLOCK_SLACK_MS, CommittedHead
+from carbonseal_ledger.sequencing import CLOCK_SLACK_MS
 from carbonseal_ledger.tree_reader import TreeReader
 
 RawReader = Callable[[str, int, int], list[bytes]]
