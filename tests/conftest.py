@@ -6,12 +6,23 @@ It imports no room, so that a room's tests also run where that room alone is ins
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SHARED_DATA = Path(os.environ.get("CARBONSEAL_SHARED_DATA", _ROOT.parent / "shared" / "data"))
+
+_RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+def pytest_runtest_setup() -> None:
+    """Keeps the interpreter's limit, which a part of the EVM tool chain raises a hundredfold on import.
+
+    Tests import such parts to look at ours from outside; no test may pass or crash because another did.
+    """
+    sys.setrecursionlimit(_RECURSION_LIMIT)
 
 
 @pytest.fixture(scope="session")
