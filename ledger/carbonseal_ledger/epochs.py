@@ -9,7 +9,7 @@ instead of statements. It leaves out the chain (`anchoring`) and witnesses.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg2.extras import execute_values
@@ -55,9 +55,12 @@ class EpochLedger:
         self._origin = log_of_logs
 
     def build(
-        self, heads: Sequence[tuple[int, Head]], published_size: int
+        self, published_heads: Callable[[], Sequence[tuple[int, Head]]], published_size: int
     ) -> tuple[EpochRecord, CommittedHead]:
         """Commit the next epoch over published heads (log id, head); the caller publishes the new head.
+
+        The heads are asked for under the lock of the log of logs: of two epochs built at once, the later one
+        then has the newer heads.
 
         Raises:
             EpochRefused: no log to map, or a head that does not extend its origin's earlier one.
@@ -71,6 +74,7 @@ class EpochLedger:
                 )
             cursor.execute("SELECT coalesce(max(epoch), 0) FROM ledger_epochs")
             epoch = cursor.fetchone()[0] + 1
+            heads = published_heads()
             self._check_heads(cursor, epoch, heads)
             if not heads:
                 raise EpochRefused("epoch", "no log is open", "open a log first")
@@ -201,11 +205,11 @@ class EpochLedger:
             self._origin, head.tree_size, head.root_hash, head.checkpoint, tuple(raws), tuple(heads)
         )
 
-    def plans(self, anchored_size: int) -> list[AnchorPlan]:
-        """One anchor plan for each epoch beyond `anchored_size`, in order."""
+    def plans(self, anchored_size: int, published_size: int) -> list[AnchorPlan]:
+        """One anchor plan for each published epoch beyond `anchored_size`, in order."""
         plans, at = [], anchored_size
         for record in self.records(1, None):
-            if record.tree_size <= at:
+            if not at < record.tree_size <= published_size:
                 continue
             path = consistency_path(at, record.tree_size, self._reader.nodes(self._origin, record.tree_size))
             plans.append(AnchorPlan(record.epoch, at, record.tree_size, record.root_hash, tuple(path)))

@@ -356,8 +356,8 @@ class LogHost:
         """
         for origin in self._entries.unticked():
             self.tick(origin)
-        heads = [(log_id, self.head(origin)) for log_id, origin in self._entries.mapped_logs()]
-        record, committed = self._epochs.build(heads, self._published.tree_size(self.log_of_logs))
+        size = self._published.tree_size(self.log_of_logs)
+        record, committed = self._epochs.build(self._published_heads, size)
         self._publisher.publish(committed)
         return record
 
@@ -381,7 +381,7 @@ class LogHost:
         `anchored_size` is what the contract holds (1 after `open`). One plan per epoch, each with its
         consistency path from the one before.
         """
-        return self._epochs.plans(anchored_size)
+        return self._epochs.plans(anchored_size, self._published.tree_size(self.log_of_logs))
 
     # -- within --
 
@@ -408,6 +408,12 @@ class LogHost:
                     recent=self._desk.recent,
                 )
             return intake
+
+    def _published_heads(self) -> list[tuple[int, Head]]:
+        known = set(self._published.origins())
+        return [
+            (log_id, self.head(origin)) for log_id, origin in self._entries.mapped_logs() if origin in known
+        ]
 
     def _check_range(self, origin: str, start: int, end: int) -> None:
         size = self.head(origin).tree_size

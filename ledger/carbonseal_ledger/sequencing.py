@@ -65,6 +65,7 @@ class _Batch:
     placed: dict[tuple[StreamKey, int], Registered] = field(default_factory=dict)
     statements: list[SignedStatement] = field(default_factory=list)
     contents: dict[bytes, bytes] = field(default_factory=dict)
+    own_contents: dict[bytes, bytes] = field(default_factory=dict)
     touched: dict[StreamKey, StreamCursor] = field(default_factory=dict)
     conflicts: list[tuple[StreamKey, int, int]] = field(default_factory=list)
 
@@ -330,7 +331,7 @@ class Sequencer:
             checkpoint=(batch.log.size, batch.log.root_hash),
             content=content,
         )
-        batch.contents[statement.payload] = content
+        batch.own_contents[statement.payload] = content
         return self._append(batch, key, head, statement, None)
 
     def _write(
@@ -365,6 +366,9 @@ class Sequencer:
                 )
             )
         rows.copy_entries(cursor, log.id, entries)
+        # Public contents of the log host are the same wherever it says the same, such as a tick's at one instant.
+        if batch.own_contents:
+            rows.insert_contents(cursor, log.id, batch.own_contents)
         if batch.contents:
             (rows.insert_contents if is_retry else rows.copy_contents)(cursor, log.id, batch.contents)
         for key, sequence, index in batch.conflicts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import text
 
@@ -136,3 +138,30 @@ def test_covering_epoch_is_the_first_that_holds_the_entry(world):
     world.host.build_epoch()
     world.host.build_epoch()
     assert world.host.epoch_covering(world.data, outcome.index + 1).epoch == 1
+
+
+def test_epochs_built_at_once_follow_each_other(world):
+    world.accept(*[world.readings(world.main) for _ in range(5)])
+    with ThreadPoolExecutor(4) as pool:
+        records = list(pool.map(lambda _: world.host.build_epoch(), range(8)))
+    assert sorted(r.epoch for r in records) == list(range(1, 9))
+    assert world.host.head(world.log_of_logs).tree_size == 9
+    assert [r.epoch for r in world.host.epochs()] == list(range(1, 9))
+
+
+def test_epoch_while_readings_arrive_maps_only_published_heads(world):
+    items = [world.readings(world.main) for _ in range(60)]
+
+    def upload():
+        for item in items:
+            world.host.register(world.data, [item])
+
+    with ThreadPoolExecutor(2) as pool:
+        uploading = pool.submit(upload)
+        for _ in range(6):
+            world.host.build_epoch()
+        uploading.result()
+    world.host.build_epoch()
+    evidence = world.host.epoch_evidence([world.data], [r.epoch for r in world.host.epochs()])
+    for head in evidence.heads:
+        assert world.host.root_at(world.data, head.tree_size) == head.root_hash
