@@ -24,7 +24,6 @@ from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry, MapProof
-from carbonseal_attest.instants import format_instant
 from carbonseal_attest.keys import ED25519
 from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
@@ -32,6 +31,7 @@ from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_attest.trust import LogKey, TrustedLogHost, TrustedRegistrar, TrustFile, format_trust_file
 from carbonseal_verifier.check import CheckResult, run_check
 from carbonseal_verifier.recompute import Recomputed, profile_package, recompute_period
+from carbonseal_verifier.report_contents import expected_report
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 START = 1_767_196_800_000  # 2026-01-01T00:00 in Shanghai
@@ -389,10 +389,6 @@ def _quantity(value: dict[str, Any]) -> dict[str, str]:
     return {"value": value["value"], "unit": value["unit"]}
 
 
-def _figure(value: dict[str, Any]) -> dict[str, str]:
-    return {key: value[key] for key in ("value", "rounded", "unit")}
-
-
 def report_body(world: World, again: Recomputed, cut_off: list[tuple[str, int, bytes]]) -> dict[str, Any]:
     inventory = again.inventory.to_json()
     return {
@@ -411,51 +407,11 @@ def report_body(world: World, again: Recomputed, cut_off: list[tuple[str, int, b
 
 
 def compose_report(world: World, again: Recomputed, cut_off: list[tuple[str, int, bytes]]) -> dict[str, Any]:
-    """The parts of report.json that the check compares, as the service writes them."""
-    inventory, quality, plan = again.inventory.to_json(), again.quality_body, again.plan
-    trace = json.dumps(inventory["trace"], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    heads = dict(zip(("data", "register"), cut_off, strict=True))
-    figures = quality["figures"]
-    return {
-        "format": "carbonseal-report/v1", "report": "rp-report", "parties": {"operator": {"party": OPERATOR}},
-        "installation": {"name": plan["name"], "time_zone": plan["time_zone"]},
-        "period": {
-            "start": format_instant(START), "end": format_instant(END), "time_zone": plan["time_zone"],
-        },
-        "plan": {"plan": plan["plan"], "plan_version": 1, "statement_digest": world.plan.digest.hex()},
-        "cut_off": {k: {"origin": o, "tree_size": n, "root_hash": r.hex()} for k, (o, n, r) in heads.items()},
-        "activity_data": {name: _quantity(row["activity"]) for name, row in inventory["by_stream"].items()},
-        "emissions": {
-            "total": _figure(inventory["total"]),
-            "totals": {n: {"title": r["title"], **_figure(r)} for n, r in inventory["totals"].items()},
-            "by_stream": [
-                {"stream": n, "scope": r["scope"], "is_counted": r["is_counted"], **_figure(r["emissions"])}
-                for n, r in inventory["by_stream"].items()
-            ],
-            "by_month": [
-                {"month": r["month"], **_figure(r["total"]),
-                 "by_stream": {k: _figure(v) for k, v in r["by_stream"].items()}}
-                for r in inventory["by_month"]
-            ],
-            "shares": inventory["shares"],
-        },
-        "method": {"method": inventory["method"], "packages": [
-            {"id": n.split("@")[0], "version": n.split("@")[1], "digest": package_digest(f).hex()}
-            for n, f in world.packages.items()
-        ]},
-        "factors": inventory["factors"],
-        "data_quality": {
-            "code": quality["code"], "profile": quality["profile"],
-            "statement_digest": world.quality.digest.hex(),
-            "findings": [{**f, "target": f["subject"], "digests": []} for f in quality["findings"]],
-            "completeness": again.completeness,
-            "shares": {
-                f"{k}_percent": figures[f"{k}_percent"] for k in ("completeness", "late", "substituted")},
-            "greatest_commit_delay_ms": int(figures["greatest_commit_delay_ms"]),
-            "signer_classes": [{"signer_class": k, "statements": n} for k, n in again.signer_classes.items()],
-        },
-        "trace": {"sha256": hashlib.sha256(trace.encode()).hexdigest()},
-    }  # fmt: skip
+    """report.json as the service writes it; tests/api holds the two ways of composing it together."""
+    signed = report_body(world, again, cut_off) | {"quality_code_digest": world.quality.digest}
+    codes = {"operator": OPERATOR, "registrar": REGISTRAR, "log_host": LOG_HOST}
+    parties = {role: {"party": code, "name": {"zh": code, "en": code}} for role, code in codes.items()}
+    return expected_report(again, signed, parties, (START, END))
 
 
 __all__ = ["MapProof", "World", "caught", "honest", "reason", "to_bytes"]

@@ -7,6 +7,7 @@ whose log of logs is behind the chain, or another one, fails.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
@@ -22,6 +23,7 @@ from carbonseal_attest.anchor import (
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed, require
+from carbonseal_verifier.log_proofs import CLOCK_TOLERANCE_MS
 
 RPC_TIMEOUT_S: Final = 20
 MAX_ANSWER: Final = 1 << 20  # bytes
@@ -125,6 +127,41 @@ def _check_heads(case: Case, anchored: AnchoredHeads) -> None:
             f"the head anchored at size {head.tree_size} is of another log of logs",
         )
     require(anchored.heads[-1].tree_size > 1, "no epoch was anchored yet")
+    for number, anchored_at in _anchored_epochs(case, anchored):
+        closed_at = case.epochs[number - 1].closed_at
+        require(
+            closed_at <= anchored_at + CLOCK_TOLERANCE_MS,
+            f"epoch {number} says it was closed at {format_instant(closed_at)}, after it was anchored",
+        )
+
+
+def check_anchored_in_time(case: Case, limit_ms: int) -> None:
+    """See that the chain confirms the closing times of the epochs that hold the operator's statements.
+
+    Ticks and closing times are the log host's word; only the block bounds them. An epoch that was anchored
+    later than the commit delay allows proves nothing about being on time. Without an anchor nothing is said.
+    """
+    if case.anchored is None:
+        return
+    sizes, before = case.heads[case.operator.data_origin], 0
+    for number, anchored_at in _anchored_epochs(case, case.anchored):
+        size = sizes.get(number, before)
+        wait = anchored_at - case.epochs[number - 1].closed_at
+        require(
+            size == before or wait <= limit_ms,
+            f"epoch {number} was anchored {wait // 3_600_000} hours after the log host says it was closed: "
+            "its times are not confirmed within the commit delay",
+        )
+        before = size
+
+
+def _anchored_epochs(case: Case, anchored: AnchoredHeads) -> Iterator[tuple[int, int]]:
+    """Yield each epoch that an anchored head covers, with the time of the first such head."""
+    number = 1
+    for head in anchored.heads:
+        while number < head.tree_size and number <= len(case.epochs):
+            yield number, head.anchored_at
+            number += 1
 
 
 def _call(client: httpx.Client, url: str, method: str, params: list[Any]) -> Any:

@@ -39,6 +39,8 @@ def check_members(case: Case) -> str:
         )
         require(origin in bundle.maps, f"no map proofs of {origin}")
         logs[origin] = LogView(section, _statements(origin, section.first, section.entries))
+    stray = sorted(set(bundle.maps) - set(logs))
+    require(not stray, f"map proofs of {stray[0] if stray else ''}, a log that the bundle does not carry")
     require(bundle.report_pdf is not None, "report.pdf is missing")
     require(
         bundle.anchor is not None or not case.trust.is_anchor_required,

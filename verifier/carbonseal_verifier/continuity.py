@@ -79,6 +79,9 @@ def find_breaks(
                 problem = f"number {header.sequence} follows {head[0]}"
             elif header.previous not in head[1]:
                 problem = "does not name the digest of the statement before it"
+        if problem is None and content is not None and content.kind == "void":
+            other = content.body["sequence"]
+            problem = None if other == header.sequence else f"a void that speaks of number {other}"
         if problem is not None:
             at = header.interval[0] if header.interval else header.issued_at * 1000
             breaks.append(

@@ -50,6 +50,7 @@ def check_cut_off(case: Case) -> str:
             roots_at(view, [size])[size] == head["root_hash"],
             f"{head['origin']}: the cut-off at {size} is of another history than the entries",
         )
+    _check_one_moment(case, heads[0], heads[1])
     covered = case.heads[case.operator.data_origin].get(case.anchored_epoch, 0)
     for name, entry in (("data code", case.quality), ("report", case.report)):
         require(entry.index >= heads[0]["tree_size"], f"the {name} stands before its own cut-off")
@@ -58,7 +59,34 @@ def check_cut_off(case: Case) -> str:
         )
     _check_period(case, report, quality)
     sizes = [head["tree_size"] for head in heads]
-    return f"data log at {sizes[0]}, register log at {sizes[1]}; report and code are anchored"
+    after = _after_cut_off(case, sizes[0])
+    shown = f"data log at {sizes[0]}, register log at {sizes[1]}; report and code are anchored"
+    return shown + (f"; {after} readings and gaps of the period came after it and do not count" * bool(after))
+
+
+def _check_one_moment(case: Case, data: dict[str, Any], register: dict[str, Any]) -> None:
+    """See that both heads were current at one time, as far as epochs tell.
+
+    An older register would not yet hold a suspension, a correction or the plan's next version.
+    """
+    opened, closed = 0, len(case.epochs) + 1
+    for head in (data, register):
+        sizes = case.heads[head["origin"]]
+        opened = max([opened, *(n for n, size in sizes.items() if size < head["tree_size"])])
+        closed = min([closed, *(n for n, size in sizes.items() if size > head["tree_size"])])
+    require(opened < closed, f"the cut-off's two heads are of different times (epochs {closed} and {opened})")
+
+
+def _after_cut_off(case: Case, size: int) -> int:
+    """Count what was registered about the period between the cut-off and the report."""
+    start, end = case.bundle.period
+    count = 0
+    for entry in case.operator_data().logged:
+        header = entry.statement.header
+        if size <= entry.index < case.report.index and header.kind in {"readings", "gap"}:
+            interval = header.interval
+            count += interval is not None and interval[0] < end and interval[1] > start
+    return count
 
 
 def _check_period(case: Case, report: dict[str, Any], quality: dict[str, Any]) -> None:
@@ -67,6 +95,18 @@ def _check_period(case: Case, report: dict[str, Any], quality: dict[str, Any]) -
     require(report["period"] == period, "the bundle is about another period than the report")
     require(quality["period"] == period, "the data code is about another period than the report")
     require(quality["plan_digest"] == report["plan_digest"], "data code and report follow different plans")
+    plans = [
+        entry.statement.header.subject
+        for entry in case.operator_register().logged
+        if entry.statement.digest == report["plan_digest"]
+    ]
+    for name, entry in (("data code", case.quality), ("report", case.report)):
+        header = entry.statement.header
+        require(header.interval == (start, end), f"the header of the {name} covers another interval")
+        require(
+            not plans or header.subject == plans[0],
+            f"the {name} is about {header.subject}, its plan about {plans[0] if plans else ''}",
+        )
 
 
 def _body(content: Any) -> dict[str, Any]:

@@ -7,11 +7,15 @@ changed or added entry, a rolled-back checkpoint and a second history all lead t
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Final
 
 from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.epoch import EpochEntry, MapEntry
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
+
+# A tick may be written while an epoch is being closed, so it may state a little less than the closing time.
+CLOCK_TOLERANCE_MS: Final = 600_000
 
 
 def check_log_proofs(case: Case) -> str:
@@ -28,6 +32,7 @@ def check_log_proofs(case: Case) -> str:
         require(
             root == checkpoint.root_hash, f"{origin}: the entries lead to another root than the checkpoint"
         )
+        _check_known_heads(view)
     return f"{len(case.logs)} checkpoints; every root recomputed from the entries"
 
 
@@ -82,6 +87,22 @@ def roots_at(view: LogView, sizes: list[int]) -> dict[int, bytes]:
         frontier, at = frontier.extend(leaves), size
         roots[size] = frontier.root()
     return roots
+
+
+def _check_known_heads(view: LogView) -> None:
+    """See that every head which a signer says to have known is a head of these entries, and older than it.
+
+    Another root is a signer's evidence of a second history; a size not yet reached is a false lower bound.
+    Heads from before the bundle's first entry cannot be recomputed.
+    """
+    origin, first = view.section.origin, view.section.first
+    cited = [(i, s.header.checkpoint) for i, s in enumerate(view.statements, first) if s.header.checkpoint]
+    for index, (size, _) in cited:
+        require(size <= index, f"entry {index} of {origin} claims to have known a head of size {size}")
+    within = [(index, size, root) for index, (size, root) in cited if size >= first]
+    roots = roots_at(view, [size for _, size, _ in within])
+    for index, size, root in within:
+        require(roots[size] == root, f"entry {index} of {origin} knew a head of another history at {size}")
 
 
 def _log_of_logs(case: Case) -> tuple[list[EpochEntry], list[bytes]]:
@@ -140,12 +161,21 @@ def _expected_epochs(case: Case, origin: str, view: LogView, first: int) -> list
 
 
 def _check_ticks(case: Case, view: LogView, heads: dict[int, MapEntry]) -> None:
-    """See that no epoch claims to have been closed before the ticks that it holds."""
+    """See that an epoch's ticks lie between the closing of the one before and its own."""
     ticks = _ticks(case, view)
     at = latest = 0
     for number, head in heads.items():
+        before = case.epochs[number - 2].closed_at if number - 1 in heads else 0
         while at < len(ticks) and ticks[at][0] < head.tree_size:
-            latest = max(latest, ticks[at][1])
+            index, said = ticks[at]
+            require(
+                number - 1 not in heads
+                or index < heads[number - 1].tree_size
+                or said >= before - CLOCK_TOLERANCE_MS,
+                f"{view.section.origin}: a tick in epoch {number} states a time before epoch {number - 1} "
+                "was closed",
+            )
+            latest = max(latest, said)
             at += 1
         require(
             latest <= case.epochs[number - 1].closed_at,

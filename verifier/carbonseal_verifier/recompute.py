@@ -146,6 +146,7 @@ def prepare(
 ) -> Prepared:
     """Return the activity data of a period, before any factor; see `recompute_period`."""
     plan = find_plan(register, plan_digest)
+    _refuse_superseded(register, plan_digest, period)
     inputs = gather_inputs(register, data, period=period, profile=profile)
     _refuse_corrections(register, inputs)
     activity = derive_activity(plan, inputs.sources, start_ms=period[0], end_ms=period[1])
@@ -225,6 +226,33 @@ def _logged(index: int, raw: bytes, contents: Mapping[bytes, bytes]) -> LoggedSt
     statement = SignedStatement.parse(raw)
     data = contents.get(statement.payload)
     return LoggedStatement(index, statement, None if data is None else check_content(statement, data))
+
+
+def _refuse_superseded(
+    register: Sequence[LoggedStatement], plan_digest: bytes, period: tuple[int, int]
+) -> None:
+    """Refuse a plan that was taken back, or of which a later version is effective within the period.
+
+    Otherwise whoever reports could choose, of all the plans ever filed, the one that looks best.
+    """
+    for kind, field in (("correction", "supersedes"), ("withdrawal", "withdraws")):
+        if any(content.body[field] == plan_digest for _, content in disclosed(register, kind)):
+            raise PlanUnusable("plan", f"was taken back by a {kind}", "compute under the plan that stands")
+    used: dict[str, Any] | None = None
+    for entry, content in disclosed(register, "monitoring_plan"):
+        body, effective = content.body, content.body["effective"]
+        if entry.statement.digest == plan_digest:
+            used = body
+        elif used is not None and body["plan"] == used["plan"]:
+            overlaps = effective["start"] < period[1]
+            overlaps = overlaps and (effective["end"] is None or effective["end"] > period[0])
+            if overlaps:
+                raise PlanUnusable(
+                    "plan",
+                    f"version {used['plan_version']} was followed by version {body['plan_version']} "
+                    f"(entry {entry.index}), which is effective within the period",
+                    "compute under the newest version, in parts where two are effective",
+                )
 
 
 def _refuse_corrections(register: Sequence[LoggedStatement], inputs: PeriodInputs) -> None:

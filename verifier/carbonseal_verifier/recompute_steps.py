@@ -8,6 +8,7 @@ from carbonseal_accounting.packages import package_digest
 from carbonseal_attest import cbor
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed, require
+from carbonseal_verifier.chain_anchor import check_anchored_in_time
 from carbonseal_verifier.errors import ProfileInvalid
 from carbonseal_verifier.quality.inputs import LoggedStatement, disclosed
 from carbonseal_verifier.recompute import PackageSet, finish, pick_profile, prepare, profile_package
@@ -40,6 +41,7 @@ def check_packages(case: Case) -> str:
 
 def check_completeness(case: Case) -> str:
     """Count the plan's grid from the entries up to the cut-off. A gap is a result; not counting it is not."""
+    check_anchored_in_time(case, case.profile.commit_delay_ms)
     register_size, data_size = _cut_off_sizes(case)
     register = case.operator_register()
     data = case.operator_data()
@@ -74,6 +76,10 @@ def check_recompute(case: Case) -> str:
         "the report leaves out a package used",
     )
     _same("total", report["totals"].get("total"), _quantity(inventory["total"]))
+    for name, figure in report["totals"].items():
+        again = inventory["totals"].get(name)
+        require(again is not None, f"the report signs a total {name}, which its method does not have")
+        _same(f"total {name}", figure, _quantity(again))
     require(set(report["by_stream"]) == set(inventory["by_stream"]), "the report has other source streams")
     for stream, row in inventory["by_stream"].items():
         for part in ("activity", "emissions"):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
-from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.quality.inputs import disclosed
+from carbonseal_verifier.report_contents import FORMAT, encode_report, expected_report, first_difference
 
-FORMAT: Final = "carbonseal-report/v1"
 MAX_REPORT: Final = 32 << 20  # bytes
 
 
@@ -23,10 +21,11 @@ def check_report(case: Case) -> str:
     digest = hashlib.sha256(data).digest()
     require(digest == signed["report_json_digest"], "report.json is not the one that the statement signs")
     report = _parse(data)
-    for path, wanted in _expected(case, signed).items():
-        require(
-            _at(report, path) == wanted, f"report.json: {path} differs from what was signed and recomputed"
-        )
+    expected = expected_report(case.recomputed, signed, _parties(case, report), case.bundle.period)
+    place = first_difference(report, expected)
+    require(place is None, f"report.json: {place} differs from what was signed and recomputed")
+    # Equal values may still be written in two ways: a key that stands twice is read differently elsewhere.
+    require(data == encode_report(expected), "report.json is not written in the one way")
     pdf = _pdf_document(case)
     _check_standing(case)
     return f"report.json {digest.hex()[:16]} and its PDF (entry {pdf}) as signed; not withdrawn or corrected"
@@ -35,7 +34,7 @@ def check_report(case: Case) -> str:
 def _parse(data: bytes) -> dict[str, Any]:
     require(len(data) <= MAX_REPORT, "report.json is too large")
     try:
-        report = json.loads(data, parse_float=Decimal)
+        report = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise StepFailed("report.json is not JSON") from error
     require(isinstance(report, dict) and report.get("format") == FORMAT, f"report.json is not of {FORMAT}")
@@ -43,95 +42,24 @@ def _parse(data: bytes) -> dict[str, Any]:
     return result
 
 
-def _expected(case: Case, signed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return, by dotted path, what report.json must say."""
-    again, inventory = case.recomputed, case.recomputed.inventory.to_json()
-    plan, quality = again.plan, again.quality_body
-    start, end = case.bundle.period
-    data, register = signed["cut_off"]
-    expected: dict[str, Any] = {
-        "report": signed["report"],
-        "parties.operator.party": case.operator.party,
-        "installation.time_zone": plan["time_zone"],
-        "period": {
-            "start": format_instant(start),
-            "end": format_instant(end),
-            "time_zone": plan["time_zone"],
-        },
-        "plan.plan": plan["plan"],
-        "plan.plan_version": plan["plan_version"],
-        "plan.statement_digest": signed["plan_digest"].hex(),
-        "cut_off": {"data": _head(data), "register": _head(register)},
-        "activity_data": {name: _quantity(row["activity"]) for name, row in inventory["by_stream"].items()},
-        "emissions.total": _figure(inventory["total"]),
-        "emissions.totals": {name: _figure(row) for name, row in inventory["totals"].items()},
-        "emissions.shares": inventory["shares"],
-        "method.method": signed["method"],
-        "method.packages": sorted(_package(row) for row in signed["packages"]),
-        "data_quality.code": quality["code"],
-        "data_quality.profile": quality["profile"],
-        "data_quality.statement_digest": signed["quality_code_digest"].hex(),
-        "data_quality.completeness": again.completeness,
-        "data_quality.shares": {
-            key: quality["figures"][key]
-            for key in ("completeness_percent", "late_percent", "substituted_percent")
-        },
-        "data_quality.greatest_commit_delay_ms": int(quality["figures"]["greatest_commit_delay_ms"]),
-        "trace.sha256": hashlib.sha256(_canonical(inventory["trace"])).hexdigest(),
+def _parties(case: Case, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who stands in the report: the operator, others if it names them, each as once admitted."""
+    named = report.get("parties")
+    codes = {
+        "operator": case.operator.party,
+        "registrar": case.registrar.party,
+        "log_host": case.log_host.party,
     }
-    expected["emissions.by_stream"] = [
-        (name, row["scope"], row["is_counted"], _figure(row["emissions"]))
-        for name, row in sorted(inventory["by_stream"].items())
-    ]
-    expected["emissions.by_month"] = [
-        (row["month"], _figure(row["total"]), {k: _figure(v) for k, v in row["by_stream"].items()})
-        for row in inventory["by_month"]
-    ]
-    expected["factors"] = [
-        (f["stream"], f["parameter"], f["value"], f["unit"], f["kind"], f["region"], f["year"], f["source"])
-        for f in inventory["factors"]
-    ]
-    expected["data_quality.findings"] = [
-        (f["rule"], f["severity"], f["subject"], f["count"], f["observed"]) for f in quality["findings"]
-    ]
-    expected["data_quality.signer_classes"] = sorted(again.signer_classes.items())
+    roles = [role for role in codes if role == "operator" or (isinstance(named, dict) and role in named)]
+    admitted = disclosed(case.logs[case.registrar.register_origin].logged, "party")
+    expected: dict[str, Any] = {}
+    for role in roles:
+        names = [content.body["name"] for _, content in admitted if content.body["party"] == codes[role]]
+        said = named.get(role) if isinstance(named, dict) else None
+        name = said.get("name") if isinstance(said, dict) else None
+        chosen = name if name in names else (names[-1] if names else None)
+        expected[role] = {"party": codes[role], "name": chosen}
     return expected
-
-
-def _at(report: dict[str, Any], path: str) -> Any:
-    """Return what stands at a path, its lists reduced to what is compared; a missing part is None."""
-    value: Any = report
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    reduce = _REDUCERS.get(path)
-    if reduce is None or value is None:
-        return value
-    try:
-        if isinstance(value, dict):
-            return {name: reduce(row) for name, row in value.items()}
-        rows = [reduce(row) for row in value]
-        return sorted(rows) if path in _SORTED else rows
-    except (KeyError, TypeError, AttributeError):
-        return None
-
-
-def _figure(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return value, rounded value and unit of a figure: all three are reported, so all three are compared."""
-    return {"value": row["value"], "rounded": row["rounded"], "unit": row["unit"]}
-
-
-_REDUCERS: Final[Mapping[str, Any]] = {
-    "method.packages": lambda r: (r["id"], r["version"], r["digest"]),
-    "emissions.totals": _figure,
-    "emissions.by_stream": lambda r: (r["stream"], r["scope"], r["is_counted"], _figure(r)),
-    "emissions.by_month": lambda r: (r["month"], _figure(r), r["by_stream"]),
-    "factors": lambda r: tuple(
-        r[key] for key in ("stream", "parameter", "value", "unit", "kind", "region", "year", "source")
-    ),
-    "data_quality.findings": lambda r: (r["rule"], r["severity"], r["target"], r["count"], r["observed"]),
-    "data_quality.signer_classes": lambda r: (r["signer_class"], r["statements"]),
-}
-_SORTED: Final = frozenset({"method.packages", "data_quality.signer_classes"})
 
 
 def _pdf_document(case: Case) -> int:
@@ -155,20 +83,3 @@ def _check_standing(case: Case) -> None:
     for kind, field in (("withdrawal", "withdraws"), ("correction", "supersedes")):
         for _, content in disclosed(case.operator_register().logged, kind):
             require(content.body[field] != digest, f"the report was taken back by a {kind}")
-
-
-def _head(head: Mapping[str, Any]) -> dict[str, Any]:
-    return {"origin": head["origin"], "tree_size": head["tree_size"], "root_hash": head["root_hash"].hex()}
-
-
-def _package(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    name, _, version = row["id"].partition("@")
-    return name, version, row["digest"].hex()
-
-
-def _quantity(value: Mapping[str, Any]) -> dict[str, str]:
-    return {"value": value["value"], "unit": value["unit"]}
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

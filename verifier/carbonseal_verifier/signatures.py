@@ -103,10 +103,13 @@ def _check_device(key: DeviceKey, statement: SignedStatement, epoch: int, regist
     require(
         register.of(key.enrolled) <= epoch, f"{where}: signed by a key of {key.device} before its enrolment"
     )
-    if key.withdrawn is not None and key.is_beyond_withdrawal(header):
+    for withdrawal in key.withdrawals:
+        # A key that was admitted again counts from then on; what it signed meanwhile does not.
+        is_before = epoch <= register.of(withdrawal.index)
+        is_after = withdrawal.ended is not None and epoch >= register.of(withdrawal.ended)
         require(
-            epoch <= register.of(key.withdrawn),
-            f"{where}: signed by a key of {key.device} after it was {key.status}",
+            is_before or is_after or not withdrawal.covers(header),
+            f"{where}: signed by a key of {key.device} after it was {withdrawal.status}",
         )
 
 
@@ -115,7 +118,8 @@ def _check_last_statements(data: LogView, devices: dict[bytes, DeviceKey]) -> No
     named = {
         (kid, stream, sequence): digest
         for kid, key in devices.items()
-        for stream, (sequence, digest) in key.last.items()
+        for withdrawal in key.withdrawals[-1:]
+        for stream, (sequence, digest) in withdrawal.last.items()
     }
     for statement in data.statements if named else ():
         header = statement.header
