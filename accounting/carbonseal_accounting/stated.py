@@ -21,6 +21,7 @@ from carbonseal_accounting.method import Method, StreamType, pick_method
 from carbonseal_accounting.packages import check_keys
 from carbonseal_accounting.periods import Calendar, read_period
 from carbonseal_accounting.units import Unit, parse_unit
+from carbonseal_attest.identifiers import is_plain_text
 
 OPEN: Final = "FILL IN"
 MAX_STREAMS: Final = 1000
@@ -56,6 +57,7 @@ def read_request(document: object, methods: Mapping[str, Method]) -> Request:
     Raises:
         InputInvalid: a place is not filled in, a part is missing or unknown, or months do not fit the period.
     """
+    _refuse_unprintable(document, "")
     for place in _open_places(document, ""):
         raise InputInvalid(place, "not filled in", "fill it in, or delete the source stream you do not have")
     known = {"method", "site", "region", "period", "streams"}
@@ -190,6 +192,24 @@ def _remarkless(value: object) -> object:
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if not str(key).startswith("_")}
     return value
+
+
+def _refuse_unprintable(value: object, place: str, depth: int = 0) -> None:
+    """Refuse a text, remarks aside, with what no reader can see: it could not be written down or printed."""
+    if depth > MAX_DEPTH:
+        raise InputInvalid("input", f"nested deeper than {MAX_DEPTH}", "write it as the template has it")
+    if isinstance(value, str):
+        if not is_plain_text(value):
+            raise InputInvalid(place, "holds characters that cannot be seen", "write it in plain text")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not is_plain_text(str(key)):
+                raise InputInvalid(place or "input", "a key that cannot be printed", "write it in plain text")
+            if not str(key).startswith("_"):
+                _refuse_unprintable(item, f"{place}.{key}" if place else str(key), depth + 1)
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            _refuse_unprintable(item, f"{place}[{at}]", depth + 1)
 
 
 def _open_places(value: object, place: str, depth: int = 0) -> Iterator[str]:

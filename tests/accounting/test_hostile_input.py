@@ -117,3 +117,19 @@ def test_deeply_nested_input_is_refused():
     for _ in range(900):
         nested = [nested]
     assert "nested deeper" in str(refused_or_done(compute_request, {**EXAMPLE, "extra": nested}))
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\x1b[2J", "\x00", "a\u202eb"])
+@pytest.mark.parametrize("path", [("streams", 0, "id"), ("site",), ("region",)])
+def test_rejects_a_text_that_nobody_could_see_or_write_down(path, text):
+    document = replaced(EXAMPLE | {"site": "", "region": ""}, path, text)
+    refusal = refused_or_done(compute_request, document)
+    assert refusal is not None
+    assert "cannot be seen" in str(refusal)
+    assert str(refusal).isprintable()
+
+
+def test_rejects_a_key_that_cannot_be_printed():
+    refusal = refused_or_done(compute_request, EXAMPLE | {"\ud800": 1})
+    assert refusal is not None
+    assert str(refusal).isprintable()
