@@ -383,6 +383,11 @@ class LogHost:
         """
         return self._epochs.plans(anchored_size, self._published.tree_size(self.log_of_logs))
 
+    def close(self) -> None:
+        """Let the verifying threads go; whoever made the engine disposes of it."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+
     # -- within --
 
     def _intake(self, origin: str) -> Intake:

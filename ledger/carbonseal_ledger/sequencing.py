@@ -366,7 +366,7 @@ class Sequencer:
                 )
             )
         rows.copy_entries(cursor, log.id, entries)
-        # Public contents of the log host are the same wherever it says the same, such as a tick's at one instant.
+        # Public contents of the log host are the same wherever it says the same: two ticks of one instant.
         if batch.own_contents:
             rows.insert_contents(cursor, log.id, batch.own_contents)
         if batch.contents:

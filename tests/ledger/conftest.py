@@ -136,6 +136,8 @@ class World:
         return self.now
 
     def start(self) -> LogHost:
+        if hasattr(self, "host"):
+            self.host.close()
         published = PublishedCopy(self.folder / "published", with_entry_bundles=self.with_entry_bundles)
         self.host = LogHost(
             self.engine, published, self.log_key, self.clock,
