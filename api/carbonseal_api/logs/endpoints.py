@@ -19,6 +19,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.documented import CBOR_BODY, COSE_BODY, Responses, answers, problems
 from carbonseal_api.incoming import caller, media_type, parse_digest, parts_of, read_body
 from carbonseal_api.logs import service
+from carbonseal_api.logs.coalescing import Coalescer, Upload
 from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
 from carbonseal_api.problems import NotFound
 from carbonseal_attest import cbor
@@ -80,22 +81,16 @@ async def register_one(origin: str, request: Request) -> Response:
     body = await read_body(request, limit, what="statement")
     is_minimal = "return=minimal" in request.headers.get("prefer", "")
 
-    def work() -> Response:
-        item = decode_single(body) if stated == CBOR else Submission(body)
-        outcome = service.register_one(parts, origin, item)
-        digest = outcome.digest or b""
-        headers = {
-            "Location": f"/logs/{origin}/receipts/{digest.hex()}",
-            "Carbonseal-Entry-Index": str(outcome.index),
-        }
-        if outcome.status is Status.DUPLICATE:
-            return Response(status_code=303, headers=headers)
-        receipt = None if is_minimal else service.receipt_or_none(parts, origin, digest)
-        return Response(
-            receipt or b"", status_code=201, headers=headers, media_type=COSE if receipt else None
-        )
-
-    return await _registering(parts, work)
+    item = decode_single(body) if stated == CBOR else Submission(body)
+    outcome, receipt = await _coalescer(request).register(origin, Upload(item, wants_receipt=not is_minimal))
+    service.refuse(outcome)
+    headers = {
+        "Location": f"/logs/{origin}/receipts/{(outcome.digest or b'').hex()}",
+        "Carbonseal-Entry-Index": str(outcome.index),
+    }
+    if outcome.status is Status.DUPLICATE:
+        return Response(status_code=303, headers=headers)
+    return Response(receipt or b"", status_code=201, headers=headers, media_type=COSE if receipt else None)
 
 
 @router.get(
@@ -236,6 +231,15 @@ async def consistency_proof(
 async def scitt_keys(request: Request) -> Response:
     """Return the log key as a COSE_KeySet (SCRAPI)."""
     return Response(cbor.encode([parts_of(request).log_key.cose_key()]), media_type=CBOR)
+
+
+def _coalescer(request: Request) -> Coalescer:
+    state = request.app.state
+    if not hasattr(state, "coalescer"):
+        parts = parts_of(request)
+        state.coalescer = Coalescer(parts.host, parts.registration_pool)
+    made: Coalescer = state.coalescer
+    return made
 
 
 async def _registering(parts: Parts, work: Callable[[], _T]) -> _T:

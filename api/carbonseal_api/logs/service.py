@@ -57,23 +57,14 @@ def register_batch(parts: Parts, origin: str, items: Sequence[Submission]) -> li
     return parts.host.register(origin, items)
 
 
-def register_one(parts: Parts, origin: str, item: Submission) -> Outcome:
-    """Register one statement.
+def refuse(outcome: Outcome) -> None:
+    """Raise what the registration policy had against a statement, if anything.
 
     Raises:
-        RegistrationRefused: The registration policy refused it.
+        RegistrationRefused: It was refused.
     """
-    outcome = parts.host.register(origin, [item])[0]
     if outcome.status is Status.REFUSED and outcome.problem is not None:
         raise RegistrationRefused(outcome.problem)
-    return outcome
-
-
-def receipt_or_none(parts: Parts, origin: str, digest: bytes) -> bytes | None:
-    """Return the receipt, or None for a log of one entry, which has none yet."""
-    if parts.host.head(origin).tree_size < 2:
-        return None
-    return parts.host.receipt(origin, digest)
 
 
 def receipts(parts: Parts, origin: str, digests: Sequence[bytes]) -> list[dict[str, Any]]:
