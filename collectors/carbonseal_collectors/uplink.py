@@ -10,6 +10,7 @@ ledger's word; checking it against the chain is the verifier's.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -20,7 +21,7 @@ from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.errors import CarbonsealError, EncodingError
 from carbonseal_attest.keys import ED25519, PublicKey
-from carbonseal_attest.merkle import verify_consistency
+from carbonseal_attest.merkle import MAX_TREE_SIZE, verify_consistency
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.errors import UplinkUnusable
@@ -50,6 +51,7 @@ MAX_ANSWER: Final = 16 << 20  # bytes of one answer
 _INLINE_CONTENT: Final = 512 << 10  # bytes; larger contents are put first
 _RECEIPTS_AT_ONCE: Final = 500
 _HASH_BYTES: Final = 32
+_TIMEOUTS_AN_ANSWER: Final = 10  # one request's time-out is for a pause; so many for a whole answer
 _MAX_PROBLEM: Final = 400  # characters, the content schema's limit
 
 
@@ -163,7 +165,7 @@ class Uplink:
                         f"/logs/{self._origin}/proofs/consistency",
                         params={"old_size": known[0], "new_size": found.tree_size},
                     )
-                    path = _hashes(proof.json())
+                    path = _hashes(_json(proof))
                 verify_consistency(known[0], found.tree_size, known[1], found.root_hash, path)
         except (CarbonsealError, ValueError) as exc:
             raise _Unreachable(f"checkpoint of {self._origin} is not believed: {exc}") from exc
@@ -277,19 +279,34 @@ class Uplink:
         return isinstance(value, dict) and value.get("state") in FINAL_STATES
 
     def _ask(self, method: str, path: str, *, may_lack: bool = False, **more: Any) -> httpx.Response:
-        headers = self._headers | more.pop("headers", {})
+        headers = {"Accept-Encoding": "identity"} | self._headers | more.pop("headers", {})
+        url = self._config.ledger_url + path
         try:
-            answer = self._client.request(method, self._config.ledger_url + path, headers=headers, **more)
+            with self._client.stream(method, url, headers=headers, **more) as stream:
+                answer = self._whole(stream, f"{method} {path}")
         except (httpx.HTTPError, OSError) as exc:
             raise _Unreachable(f"{method} {path}: {type(exc).__name__}") from exc
-        if len(answer.content) > MAX_ANSWER:
-            raise _Unreachable(f"{method} {path}: the answer is larger than {MAX_ANSWER} bytes")
         if answer.is_success or (may_lack and answer.status_code in {404, 405, 501}):
             return answer
         detail = ""
         if "json" in answer.headers.get("content-type", "") and isinstance(value := _json(answer), dict):
-            detail = f" {value.get('code', '')} {value.get('detail', '')}"[:200]
+            detail = as_plain_text(f" {value.get('code', '')} {value.get('detail', '')}", 200)
         raise _Unreachable(f"{method} {path}: {answer.status_code}{detail}")
+
+    def _whole(self, stream: httpx.Response, what: str) -> httpx.Response:
+        """Read an answer, bounded in size as it comes and in time as a whole; never unpack one."""
+        if stream.headers.get("content-encoding", "identity") != "identity":
+            raise _Unreachable(f"{what}: the answer is packed, and was asked for plain")
+        deadline = time.monotonic() + self._config.timeout_ms * _TIMEOUTS_AN_ANSWER / 1000
+        data = bytearray()
+        for chunk in stream.iter_bytes():
+            data += chunk
+            if len(data) > MAX_ANSWER:
+                raise _Unreachable(f"{what}: the answer is larger than {MAX_ANSWER} bytes")
+            if time.monotonic() > deadline:
+                raise _Unreachable(f"{what}: the answer does not come to an end")
+        kind = stream.headers.get("content-type", "")
+        return httpx.Response(stream.status_code, headers={"content-type": kind}, content=bytes(data))
 
 
 def _outcomes(data: bytes, entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -297,8 +314,8 @@ def _outcomes(data: bytes, entries: Sequence[Entry]) -> list[dict[str, Any]]:
     outcomes = _array(data, len(entries))
     for entry, outcome in zip(entries, outcomes, strict=True):
         match outcome:
-            case {"status": "accepted" | "duplicate", "index": int(), "digest": bytes(digest)} if (
-                digest == entry.digest
+            case {"status": "accepted" | "duplicate", "index": int(index), "digest": bytes(digest)} if (
+                digest == entry.digest and type(index) is int and 0 <= index < MAX_TREE_SIZE
             ):
                 pass
             case {"status": "refused", "problem": {"code": str()}}:
@@ -325,7 +342,7 @@ def _array(data: bytes, count: int) -> list[dict[str, Any]]:
 def _json(answer: httpx.Response) -> object:
     try:
         return cast("Callable[[], object]", answer.json)()
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise _Unreachable("the ledger's answer is not JSON") from exc
 
 

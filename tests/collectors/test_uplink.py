@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gzip
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,6 +244,78 @@ def test_an_answer_about_other_statements_is_not_believed(site):
     site.server.register = lambda *item: honest(*item) | {"digest": b"x" * 32}
     assert "not about what was sent" in site.uplink.drain().failure
     assert site.spool.counts()["logged"] == 0
+
+
+@pytest.mark.parametrize("index", [-1, True, 1 << 48, (1 << 64) - 1])
+def test_an_index_that_no_log_can_have_is_not_believed(site, index):
+    honest = site.server.register
+    site.server.register = lambda *item: honest(*item) | {"index": index}
+    assert "not about what was sent" in site.uplink.drain().failure
+    site.server.register = honest
+    assert site.uplink.drain().logged == 8
+
+
+@pytest.mark.parametrize("part", ["/state", "/proofs/consistency", "/entries"])
+@pytest.mark.parametrize("answer", [b"[" * 100_000, b'{"code":' * 100_000])
+def test_json_nested_without_end_is_never_a_loss(site, part, answer):
+    site.uplink.drain(max_batches=1)
+    honest = site.server._route
+
+    def nested(method, target, body):
+        is_meant = part in target
+        return (503, answer, "application/problem+json") if is_meant else honest(method, target, body)
+
+    site.server._route = nested
+    assert site.uplink.drain().failure
+    site.server._route = honest
+    assert site.uplink.drain().failure == ""
+    assert registered(site.server) == ALL
+
+
+def test_what_a_ledger_says_is_made_printable(site):
+    site.server._route = lambda *_: (
+        503,
+        b'{"code": "a\\u001b[2J", "detail": "b\\ud800"}',
+        "application/json",
+    )
+    assert site.uplink.drain().failure.isprintable()
+
+
+def test_a_packed_answer_is_not_unpacked(site):
+    bomb = gzip.compress(bytes(32 << 20))
+
+    def reply(request, _status, _data, _kind):
+        request.send_response(200)
+        request.send_header("Content-Encoding", "gzip")
+        request.send_header("Content-Length", str(len(bomb)))
+        request.end_headers()
+        request.wfile.write(bomb)
+
+    site.server._reply = reply
+    assert "packed" in site.uplink.drain().failure
+
+
+def test_an_answer_without_end_is_cut_off_at_the_limit(site, monkeypatch):
+    monkeypatch.setattr("carbonseal_collectors.uplink.MAX_ANSWER", 1 << 16)
+    site.server._route = lambda *_: (200, bytes(1 << 20), "application/cbor")
+    assert "larger than" in site.uplink.drain().failure
+
+
+def test_an_answer_that_comes_byte_by_byte_ends_at_the_deadline(site, monkeypatch):
+    monkeypatch.setattr("carbonseal_collectors.uplink._TIMEOUTS_AN_ANSWER", 1)
+
+    def reply(request, _status, _data, _kind):
+        request.send_response(200)
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        with suppress(OSError):
+            while True:
+                request.wfile.write(b"x")
+                request.wfile.flush()
+                threading.Event().wait(0.05)
+
+    site.server._reply = reply
+    assert "does not come to an end" in site.uplink.drain().failure
 
 
 def test_every_statement_was_signed_by_the_gateway(site):
