@@ -53,6 +53,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many tests did not run, so that a green line cannot hide them."""
     skipped = len(terminalreporter.stats.get("skipped", []))
     deselected = len(terminalreporter.stats.get("deselected", []))
+    left_out = f", {deselected} left out" if deselected else ""
     terminalreporter.write_line(
-        f"not run: {skipped} skipped, {deselected} long drills left out (make test-long)"
+        f"not run: {skipped} skipped{left_out}; drills run a small count unless CARBONSEAL_LONG=1 (make test-long)"
     )
