@@ -55,5 +55,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     deselected = len(terminalreporter.stats.get("deselected", []))
     left_out = f", {deselected} left out" if deselected else ""
     terminalreporter.write_line(
-        f"not run: {skipped} skipped{left_out}; drills run a small count unless CARBONSEAL_LONG=1 (make test-long)"
+        f"not run: {skipped} skipped{left_out}; drills run a small count unless asked (make test-long)"
     )
