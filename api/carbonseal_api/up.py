@@ -89,6 +89,8 @@ def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -
         if settings.database_url is None:
             keeper = threading.Thread(target=_keep_postgres, args=(folder / "pg", ended), daemon=True)
             keeper.start()
+            stack.callback(keeper.join)
+            stack.callback(ended.set)  # before anything is stopped, or it would bring PostgreSQL back
         supervisor.watch(ended, on_restart=write_running)
     return 0
 

@@ -1,9 +1,9 @@
 """Brings single uploads together into batches while earlier ones are being registered.
 
 A registration waits for a durable commit; sixty-four of them in sixty-four threads mostly wait for each
-other. Here the uploads of one log that arrive meanwhile queue up, and the next call takes them all at once. Each
-still gets its own outcome, and nothing waits longer than the calls before it. Order within a connection is kept:
-its next request comes only after the answer.
+other. Here the uploads of one log that arrive meanwhile queue up, and the next call takes them all at once.
+Each still gets its own outcome, and nothing waits longer than the calls before it. Order within a connection
+is kept: its next request comes only after the answer.
 """
 
 from __future__ import annotations
