@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from carbonseal_collectors.errors import SourceRefused
+from carbonseal_collectors.plain_text import as_plain_text
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -30,17 +31,17 @@ class FileBytes:
     """
 
     def __init__(self, path: Path, *, max_bytes: int) -> None:
-        self.name = path.name
+        self.name = as_plain_text(path.name, 255)  # a name on disk may be any bytes
         try:
             with path.open("rb") as file:
                 self._data = file.read(max_bytes + 1)
         except OSError as exc:
             raise SourceRefused(
-                path.name, f"cannot be read ({exc.strerror or exc})", "check the file's permissions"
+                self.name, f"cannot be read ({exc.strerror or exc})", "check the file's permissions"
             ) from exc
         if len(self._data) > max_bytes:
             raise SourceRefused(
-                path.name, f"is larger than {max_bytes} bytes", "split it or raise max_file_bytes"
+                self.name, f"is larger than {max_bytes} bytes", "split it or raise max_file_bytes"
             )
         self.size = len(self._data)
         self.digest = hashlib.sha256(self._data).digest()

@@ -113,7 +113,10 @@ class StampReader:
         Raises:
             StampUnusable: with the reason in words.
         """
-        stamp = self._instant(text.strip(), stream)
+        try:
+            stamp = self._instant(text.strip(), stream)
+        except OverflowError as exc:  # a day after year 9999, or before year 1 once in UTC
+            raise StampUnusable(f"time {text[:40]!r} is outside 1970 to 9999") from exc
         at = stamp - self._format.interval_ms if self._format.stamp == "interval_end" else stamp
         if not 0 <= at <= MAX_INSTANT:
             raise StampUnusable(f"time {text[:40]!r} is outside 1970 to 9999")

@@ -76,6 +76,11 @@ def test_refuses_too_large_a_file_and_too_many_rows(tmp_path):
     assert "has more than 5 rows" in refusal(poll(tmp_path, rows, csv="max_rows = 5"))
 
 
+def test_refuses_a_file_of_empty_lines_packed_small(tmp_path):
+    data = gzip.compress(b"time,kWh\n2026-01-01 00:00,1\n" + b"\n" * 1_000)
+    assert "more than 500 lines" in refusal(poll(tmp_path, data, name="a.csv.gz", csv="max_rows = 50"))
+
+
 def test_refuses_a_file_whose_rows_mostly_do_not_fit(tmp_path):
     rows = "time,kWh\n" + "yesterday,1\n" * 30
     assert "more than 20 rows cannot be read" in refusal(poll(tmp_path, rows, csv="max_set_aside = 20"))
@@ -245,6 +250,23 @@ def test_a_time_that_comes_twice_is_set_aside_unless_a_rule_is_named(tmp_path):
     found = poll(tmp_path, AUTUMN, zone="America/New_York")
     assert values(found) == ["0", "3"]
     assert ["comes twice" in row.reason for row in found.set_aside] == [True, True]
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01 00:00", "9999-12-31 00:00", "9999-12-31 23:00"])
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
+def test_a_stamp_at_the_end_of_the_calendar_is_set_aside_and_the_rest_goes_on(tmp_path, stamp, zone):
+    time = TIME.replace('"interval_start"', '"interval_end"') + 'day_end = "same_date"\n'
+    data = f"time,kWh\n2026-01-01 01:00,1\n{stamp},9\n2026-01-01 02:00,2\n"
+    found = poll(tmp_path, data, zone=zone, time=time)
+    assert "1" in values(found)
+    assert "2" in values(found)
+
+
+def test_a_name_that_is_no_text_is_shown_with_question_marks(tmp_path):
+    name = b"\xff\x1b[2J.csv".decode("utf-8", "surrogateescape")
+    found = poll(tmp_path, "time,kWh\n2026-01-01 00:00,1\n2026-01-01 01:00,x\n", name=name)
+    assert [file.name for file in found.files] == ["??[2J.csv"]
+    assert found.set_aside[0].file == "??[2J.csv"
 
 
 def test_by_order_reads_a_newest_first_file_backwards(tmp_path):

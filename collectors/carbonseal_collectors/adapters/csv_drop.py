@@ -24,6 +24,7 @@ from carbonseal_collectors.gateway_config import MeterConfig, PointConfig, Sourc
 from carbonseal_collectors.local_time import StampReader, StampUnusable
 
 MAX_FILES: Final = 10_000  # one poll; a folder with more should be tidied
+LINES_A_ROW: Final = 10  # lines of a file for each of max_rows, empty ones and other meters' among them
 _EXACT: Final = Context(prec=120, traps=[Inexact])
 
 
@@ -136,7 +137,12 @@ class _FileReader:
             max_line_bytes=self._format.max_line_bytes, max_plain_bytes=self._format.max_plain_bytes
         )
         self._read_header(lines)
+        most = LINES_A_ROW * self._format.max_rows
         for number, line, has_end in lines:
+            if number > most:  # empty lines and other meters' rows are no rows, yet cost time
+                raise SourceRefused(
+                    self._data.name, f"has more than {most} lines", "split it or raise max_rows"
+                )
             if line is not None and not line.strip():
                 continue
             try:
