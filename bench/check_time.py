@@ -6,11 +6,8 @@ machine's bare rate on one core.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +18,18 @@ from carbonseal_attest.contents.readings import read_series
 from figures import Figure, Measure
 
 RUNS = 3
+_BETWEEN = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One command's wall time and greatest resident memory, its children's not included."""
+    """One command's wall time, and the greatest resident memory of one of its processes."""
 
     seconds: float
     peak_bytes: int
@@ -80,16 +84,13 @@ def _rate(verifications_per_second: float) -> Measure:
 
 
 def _run(command: list[str | Path]) -> Run:
-    """Run a command that must succeed; its own time and its own greatest memory."""
-    with tempfile.TemporaryFile() as errors:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        errors.seek(0)
-        said = errors.read().decode(errors="replace")[-2000:]
-    assert process.returncode == 0, f"{command[0]} {command[1]} ended with {process.returncode}:\n{said}"
-    return Run(seconds, usage.ru_maxrss * 1024)
+    """Run a command that must succeed; its wall time and the greatest memory of one of its processes.
+
+    A small process stands between, since the kernel counts the memory of whoever starts a program as the
+    program's own until it has grown beyond that.
+    """
+    between = [sys.executable, "-c", _BETWEEN, *command]
+    done = subprocess.run(between, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command[0]} {command[1]} failed:\n{done.stderr[-2000:]}"
+    seconds, kibibytes = done.stdout.split()
+    return Run(float(seconds), int(kibibytes) * 1024)
