@@ -10,6 +10,7 @@ Two keys, never one: the gas key pays and sends; the head key signs heads (EIP-7
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any, Final, cast
@@ -27,6 +28,7 @@ from carbonseal_attest.evm_proof import (
     rlp_encode,
     rlp_encode_uint,
 )
+from carbonseal_ledger import RECURSION_LIMIT
 from carbonseal_ledger.chain_answers import (
     Block,
     ChainRefused,
@@ -40,6 +42,8 @@ from carbonseal_ledger.chain_answers import (
     StateProof,
     TxReceipt,
 )
+
+sys.setrecursionlimit(RECURSION_LIMIT)
 
 _TIMEOUT_SECONDS: Final = 20
 LOGS_SLOT: Final = 0  # storage slot of the mapping of logs in LogAnchor

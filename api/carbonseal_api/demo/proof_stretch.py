@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
 from typing import Any
 
@@ -57,10 +56,9 @@ def drill(scene: Scene, filed: Filed) -> list[Verdict]:
 def tell_figures(scene: Scene, filed: Filed, seconds: float) -> None:
     """Print what was measured in this run."""
     host, origin = scene.stage.host, scene.cast.enterprise.data_origin
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     scene.figures |= {
         "seconds": f"{seconds:.1f}",
-        "peak_memory_mib": f"{peak_kib // 1024}",
+        "peak_memory_mib": str(scene.stage.memory.peak_mib),
         "data_log_entries": str(host.head(origin).tree_size),
         "epochs": str(len(host.epochs())),
         "gas_per_anchor": str(scene.stage.chain.last_gas),

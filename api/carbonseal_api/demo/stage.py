@@ -24,11 +24,12 @@ from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble
 from carbonseal_api.demo.anchors import ChainDesk
 from carbonseal_api.demo.cast import HOST_NAME, Cast, open_logs
+from carbonseal_api.demo.memory import MemoryWatch
 from carbonseal_api.problems import ServiceUnavailable
 from carbonseal_api.settings import Settings
 from carbonseal_api.web.sessions import open_session
 from carbonseal_attest.instants import Clock
-from carbonseal_ledger.database import open_database, stop_embedded
+from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.publishing import PublishedCopy
 
@@ -56,6 +57,7 @@ class Stage:
         self.chain: ChainDesk
         self.engine: Engine
         self.parts: Parts
+        self.memory = MemoryWatch(lambda: [embedded_pid(self.folder / "pg")])
         self._port = port
         self._exit = ExitStack()
 
@@ -76,6 +78,7 @@ class Stage:
         # A short path: PostgreSQL's socket lies in this folder, and its path is limited to 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="cs-"))
         self._exit.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self._exit.enter_context(self.memory)
         database = self.folder / "pg"
         self._exit.callback(stop_embedded, database)
         self.engine = open_database(None, database)
