@@ -21,11 +21,14 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant
 from carbonseal_collectors.adapter import open_adapters
 from carbonseal_collectors.agent import Agent
+from carbonseal_collectors.errors import ConfigInvalid
 from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
+from carbonseal_collectors.plain_text import as_plain_text
 from carbonseal_collectors.plan_file import check_against_gateway, load_plan
 from carbonseal_collectors.sealing import load_signer, read_passphrase, write_new_key
 from carbonseal_collectors.spool import Spool
 
+_MAX_DIGITS: Final = 18  # of a --set value that is taken as a number
 _EXAMPLES: Final = """examples:
   carbonseal-collector key new gateway.key --passphrase-env CARBONSEAL_GATEWAY_PASSPHRASE
   carbonseal-collector check gateway.toml
@@ -110,8 +113,9 @@ def _config(options: argparse.Namespace) -> GatewayConfig:
     for item in options.set:
         name, separator, value = item.partition("=")
         if not separator:
-            raise SystemExit(f"carbonseal-collector: --set {item}: write KEY=VALUE")
-        overrides[name] = int(value) if value.isascii() and value.isdigit() else value
+            raise ConfigInvalid(f"--set {as_plain_text(item, 60)}", "has no value", "write KEY=VALUE")
+        is_number = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
+        overrides[name] = int(value) if is_number else value
     return load_gateway_config(options.gateway, overrides=overrides)
 
 

@@ -19,7 +19,9 @@ from typing import Final, NoReturn
 from carbonseal_collectors.errors import CollectorError, ConfigInvalid
 
 MAX_FILE_BYTES: Final = 1 << 20  # bytes; a gateway with 1,000 points needs about a tenth of it
+MAX_LINE_BYTES: Final = 8_000  # tomllib takes quadratic time over a long dotted key
 MAX_TEXT: Final = 500  # characters of any one text
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # a tab may separate cells
 _DURATION: Final = re.compile(r"^([1-9][0-9]{0,8}) ?(ms|s|min|h|d)$")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DECIMAL: Final = re.compile(r"^-?[0-9]{1,30}(\.[0-9]{1,30})?$")
@@ -95,6 +97,8 @@ class Table:
             return ""
         if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
             self.refuse(key, f"is not a text of 1 to {MAX_TEXT} characters", f'write {key} = "..."')
+        if _CONTROL.search(value):
+            self.refuse(key, "holds a control character", "write it in plain text")
         if choices and value not in choices:
             self.refuse(key, f"{value!r} is not known", f"use one of {', '.join(choices)}")
         if pattern and not re.fullmatch(pattern, value):
@@ -106,6 +110,8 @@ class Table:
         value = self.raw(key, default)
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             self.refuse(key, "is not a list of texts", f'write {key} = ["...", "..."]')
+        if any(_CONTROL.search(item) for item in value):
+            self.refuse(key, "holds a control character", "write it in plain text")
         return tuple(str(item) for item in value)
 
     def integer(
@@ -232,7 +238,9 @@ def read_toml(path: Path, *, error: type[CollectorError] = ConfigInvalid) -> dic
             f"is larger than {MAX_FILE_BYTES} bytes",
             "split it or remove what is not configuration",
         )
+    if any(len(line) > MAX_LINE_BYTES for line in data.split(b"\n")):
+        raise error(str(path), f"has a line of more than {MAX_LINE_BYTES} bytes", "break that line")
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # not TOML or UTF-8, or a number of many thousand digits
         raise error(str(path), f"is not TOML: {exc}", "correct that line") from exc

@@ -284,7 +284,7 @@ class Uplink:
         try:
             with self._client.stream(method, url, headers=headers, **more) as stream:
                 answer = self._whole(stream, f"{method} {path}")
-        except (httpx.HTTPError, OSError) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
             raise _Unreachable(f"{method} {path}: {type(exc).__name__}") from exc
         if answer.is_success or (may_lack and answer.status_code in {404, 405, 501}):
             return answer

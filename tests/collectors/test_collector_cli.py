@@ -57,6 +57,11 @@ def test_bad_usage_exits_2(capsys):
     capsys.readouterr()
 
 
+def test_a_value_set_without_an_equals_sign_exits_2(gateway, capsys):
+    assert main(["check", str(gateway), "--set", "gateway.party"]) == 2
+    assert "write KEY=VALUE" in capsys.readouterr().err
+
+
 def test_help_shows_examples_and_exit_codes(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def test_refuses_a_file_whose_rows_mostly_do_not_fit(tmp_path):
     rows = "time,kWh\n" + "yesterday,1\n" * 30
     assert "more than 20 rows cannot be read" in refusal(poll(tmp_path, rows, csv="max_set_aside = 20"))
     assert "no row of it fits the configuration; line 2 time 'yesterday'" in refusal(poll(tmp_path, rows))
+
+
+def test_says_that_the_folder_is_not_there_rather_than_that_nothing_came(tmp_path):
+    config = csv_gateway(tmp_path)
+    gone = replace(config.sources[0], data_folder=tmp_path / "unmounted")
+    (adapter,) = open_adapters(replace(config, sources=(gone,))).values()
+    assert "is no folder" in refusal(adapter.poll(0))
 
 
 def test_one_refused_file_does_not_stop_the_others(tmp_path):

@@ -101,6 +101,31 @@ def test_refuses_a_missing_and_an_oversized_file(tmp_path):
         load_gateway_config(tmp_path / "large.toml")
 
 
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("[uplink]\nlimit = " + "9" * 5_000, "is not TOML"),
+        ("a." * 5_000 + "a = 1\n[uplink]", "has a line of more than 8000 bytes"),
+    ],
+)
+def test_refuses_what_a_toml_reader_would_choke_on(tmp_path, new, said):
+    with pytest.raises(ConfigInvalid, match=said):
+        load_gateway_config(write(tmp_path, "[uplink]", new))
+
+
+@pytest.mark.parametrize("old", ['key_file = "gateway.key"', 'from = "kWh"', 'column = "time"'])
+def test_refuses_a_text_with_a_control_character(tmp_path, old):
+    path = write(tmp_path, old, old[:-1] + '\\u0000"')
+    with pytest.raises(ConfigInvalid, match="control character"):
+        open_adapters(load_gateway_config(path))
+
+
+def test_refuses_a_pattern_with_a_control_character(tmp_path):
+    path = write(tmp_path, '"*.csv*"', '"*.csv\\u0000"')
+    with pytest.raises(ConfigInvalid, match="control character"):
+        open_adapters(load_gateway_config(path))
+
+
 def test_overrides_are_checked_like_the_file(tmp_path):
     path = write(tmp_path)
     config = load_gateway_config(path, overrides={"gateway.party": "e-other", "sources.files.settle": "6 h"})

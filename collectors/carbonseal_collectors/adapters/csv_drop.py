@@ -22,6 +22,7 @@ from carbonseal_collectors.csv_format import CellUnreadable, CsvFormat
 from carbonseal_collectors.errors import SourceRefused
 from carbonseal_collectors.gateway_config import MeterConfig, PointConfig, SourceConfig
 from carbonseal_collectors.local_time import StampReader, StampUnusable
+from carbonseal_collectors.plain_text import as_plain_text
 
 MAX_FILES: Final = 10_000  # one poll; a folder with more should be tidied
 LINES_A_ROW: Final = 10  # lines of a file for each of max_rows, empty ones and other meters' among them
@@ -78,6 +79,9 @@ class CsvDropAdapter:
         poll = Poll()
         passed_over = set(known)
         readers: list[_FileReader] = []
+        if not self._source.data_folder.is_dir():  # a share that is not mounted is no silence of the meters
+            folder = as_plain_text(str(self._source.data_folder), 255)
+            poll.refused.append(SourceRefused(folder, "is no folder", "mount it, or correct data_folder"))
         for path in self._paths():
             try:
                 data = FileBytes(path, max_bytes=self._format.max_file_bytes)
