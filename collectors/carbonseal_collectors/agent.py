@@ -24,11 +24,12 @@ from carbonseal_attest.signing import Signer
 from carbonseal_collectors.adapter import Adapter, Sample, SetAside, SourceFile, open_adapters
 from carbonseal_collectors.batching import BAD_VALUE, SOURCE_SILENT, STOPPED, Batch, Cut, cut_meter, gap_batch
 from carbonseal_collectors.clock import system_clock
-from carbonseal_collectors.errors import CollectorError, SourceRefused, SpoolFull
+from carbonseal_collectors.errors import CollectorError, SourceRefused, SpoolFull, SpoolRefused
 from carbonseal_collectors.gateway_config import GatewayConfig, MeterConfig, SourceConfig
 from carbonseal_collectors.sealing import Sealer, is_signed, mark, read_marks
 from carbonseal_collectors.set_aside_file import write_rejects
 from carbonseal_collectors.spool import Spool
+from carbonseal_collectors.spool_lock import SpoolLock
 from carbonseal_collectors.uplink import DrainReport, Uplink
 from carbonseal_collectors.windows import slot_of
 
@@ -105,6 +106,11 @@ class Agent:
         self.spool = Spool(
             config.spool_folder, gateway=config.id, origin=config.log_origin, max_bytes=config.spool_max_bytes
         )
+        try:
+            self._lock = SpoolLock(config.spool_folder)
+        except SpoolRefused:
+            self.spool.close()
+            raise
         self.sealer = Sealer(
             signer, issuer=config.party, origin=config.log_origin, spool=self.spool, clock=clock
         )
@@ -120,6 +126,7 @@ class Agent:
         if self._uplink is not None:
             self._uplink.close()
         self.spool.close()
+        self._lock.close()
 
     # One step each
 

@@ -5,7 +5,7 @@ power loss. Stream heads (sequence and previous digest) change in the very trans
 statement, before anything is sent. A statement goes queued → sent → logged → anchored; its bytes are kept
 until its receipt is anchored. Encryption at rest is left to the disk.
 
-One connection, one lock: any thread may call. Two processes on one folder are safe but pointless.
+One connection, one lock: any thread may call. Other processes may look on; `spool_lock` admits one agent.
 """
 
 from __future__ import annotations

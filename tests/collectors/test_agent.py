@@ -22,6 +22,7 @@ from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.agent import Agent
 from carbonseal_collectors.clock import SimulatedClock
+from carbonseal_collectors.errors import SpoolRefused
 from carbonseal_collectors.gateway_config import load_gateway_config
 from carbonseal_collectors.register_map import RegisterMap
 from carbonseal_collectors.simulators.modbus_server import PlantServer
@@ -267,6 +268,14 @@ def test_a_file_is_sealed_by_day_and_not_read_again(tmp_path):
     agent = csv_agent(tmp_path)
     assert agent.poll_once().files == []
     agent.close()
+
+
+def test_a_second_agent_on_the_spool_is_refused_until_the_first_ends(tmp_path):
+    agent = csv_agent(tmp_path)
+    with pytest.raises(SpoolRefused, match="in use by another collector"):
+        csv_agent(tmp_path)
+    agent.close()
+    csv_agent(tmp_path).close()
 
 
 def test_a_file_that_grew_gives_only_what_is_new(tmp_path):
