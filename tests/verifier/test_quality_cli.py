@@ -126,3 +126,22 @@ def test_any_bytes_after_the_header_give_an_exit_code_never_a_traceback(tmp_path
     path = tmp_path / "a.csv"
     path.write_bytes(b"time,value\n2026-01-01T00:00:00Z,1\n" + data)
     assert main(["quality", str(path)]) in {0, 1, 2}
+
+
+def test_quality_refuses_a_line_without_end_before_it_fills_the_memory(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"time,value\n" + bytes(2_000_000))
+    assert main(["quality", str(path)]) == 2
+    assert "line 2: longer than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["1_000", "\u0661\u0662", "\uff11"])
+def test_quality_takes_no_digits_that_only_a_programming_language_reads(tmp_path, capsys, value):
+    assert main(["quality", write(tmp_path / "a.csv", [*WAVE, value])]) == 2
+    assert "is not a number" in capsys.readouterr().err
+
+
+def test_quality_exits_2_when_its_result_cannot_be_written(tmp_path, capsys):
+    series = write(tmp_path / "a.csv", WAVE)
+    assert main(["quality", series, "--json", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

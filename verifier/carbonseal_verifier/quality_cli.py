@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from carbonseal_attest.instants import format_instant
-from carbonseal_verifier.errors import ProfileInvalid, SeriesInvalid
+from carbonseal_verifier.errors import ProfileInvalid, SeriesInvalid, UsageInvalid
 from carbonseal_verifier.quality.catalogue import Rule, find_rule, load_catalogue
 from carbonseal_verifier.quality.code import GREEN, DataCode, judge
 from carbonseal_verifier.quality.csv_series import read_csv, scope_of_csv
@@ -86,7 +86,7 @@ def run_quality_command(arguments: argparse.Namespace) -> int:
     code = judge(scope_of_csv(read_csv(arguments.series, zone), profile, form=arguments.form))
     text = json.dumps(quality_json(code, arguments.lang), ensure_ascii=False, indent=2)
     if arguments.json is not None and str(arguments.json) != "-":
-        arguments.json.write_text(text + "\n", "utf-8")
+        write_result(arguments.json, text)
     if arguments.json is not None and str(arguments.json) == "-":
         print(text)
     else:
@@ -95,6 +95,18 @@ def run_quality_command(arguments: argparse.Namespace) -> int:
             since = format_instant(finding.runs[0].start) if finding.runs else ""
             print(f"{finding.severity:13} {finding.rule:24} {since}  {finding.observed[arguments.lang]}")
     return 0 if code.code == GREEN else 1
+
+
+def write_result(path: Path, text: str) -> None:
+    """Write a result's JSON where the user wants it.
+
+    Raises:
+        UsageInvalid: the file cannot be written; exit code 1 would say that the code is not green.
+    """
+    try:
+        path.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        raise UsageInvalid("--json", f"can't be written: {error.strerror}", "give a path") from error
 
 
 def quality_json(code: DataCode, language: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from operator import sub
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 from zoneinfo import ZoneInfo
 
 from carbonseal_attest.quantities import MAX_DIGITS
@@ -29,6 +29,7 @@ from carbonseal_verifier.quality.scope import Scope
 from carbonseal_verifier.quality.series_index import QUALITIES, PointSeries, Provenance, SeriesIndex
 
 MAX_ROWS: Final = 5_000_000
+MAX_LINE: Final = 10_000  # characters
 DEVICE: Final = "m-series"
 COLUMNS: Final = ("time", "value", "unit", "status", "reference")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,7 +57,7 @@ def read_csv(path: Path, zone: ZoneInfo) -> CsvSeries:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read(csv.reader(stream), zone)
+            return _read((next(csv.reader([line]), []) for line in _lines(stream)), zone)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _refusal(path.name, f"can't be read: {error!s:.100}") from error
 
@@ -96,6 +97,16 @@ def scope_of_csv(series: CsvSeries, profile: Profile, *, form: str | None = None
             "cross_checks": checks}  # fmt: skip
     as_of = end + profile.filing_days * 86_400_000  # a file by itself has no filing date to wait for
     return Scope(plan=plan, start=start, end=end, as_of=as_of, profile=profile, index=index)
+
+
+def _lines(stream: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; one without end is refused before it fills the memory."""
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise _refusal(f"line {number}", f"longer than {MAX_LINE} characters")
+        yield line
 
 
 def _read(rows: Iterator[list[str]], zone: ZoneInfo) -> CsvSeries:
@@ -142,7 +153,8 @@ def _number(text: str, line: int) -> Decimal | None:
     if not text:
         return None
     try:
-        value = Decimal(text)
+        # Decimal() also takes digits of other scripts, and underscores between them; exports have neither.
+        value = Decimal(text if text.isascii() and "_" not in text else "refused")
     except InvalidOperation as error:
         raise _refusal(f"line {line}", f"{text!r:.40} is not a number") from error
     if not value.is_finite():
