@@ -16,6 +16,7 @@ from bundle_factory import (
     MAIN,
     MINUTE,
     OPERATOR,
+    REGISTRAR,
     SITE,
     START,
     World,
@@ -25,11 +26,13 @@ from bundle_factory import (
     plan_body,
     reason,
     register,
+    signer,
 )
 
 from carbonseal_attest.epoch import EpochMap, MapEntry
 from carbonseal_attest.merkle import leaf_hash, root_of
-from carbonseal_attest.statement import sign_statement
+from carbonseal_attest.statement import SignedStatement, sign_statement
+from carbonseal_attest.trust import TrustFile, format_trust_file, sign_trust_file
 
 DATA, REGISTER = data(OPERATOR), register(OPERATOR)
 
@@ -113,6 +116,36 @@ def test_catches_a_void_that_speaks_of_another_place_than_its_own():
     body = {"sequence": 999, "digest": b"\7" * 32, "interval": [START, START + HOUR], "problem": "refused"}
     world.add(DATA, GATEWAY, "void", body, subject=MAIN, stream=f"readings/{MAIN}", issuer=GATEWAY)
     assert caught(world.file().check()) == "continuity"
+
+
+@pytest.mark.parametrize("who", [OPERATOR, GATEWAY])
+def test_catches_a_trust_file_that_the_enterprise_made_itself(who):
+    world = honest()
+    signed = sign_trust_file(format_trust_file(world.trust()), world.keys[who])
+    result = world.check(trust=TrustFile.parse(signed))
+    assert caught(result) == "parties"
+    assert "made by the enterprise" in reason(result, "parties")
+    signed = sign_trust_file(format_trust_file(world.trust()), signer("a bank"))
+    assert world.check(trust=TrustFile.parse(signed)).has_passed
+
+
+def test_catches_an_operator_that_is_its_own_registrar():
+    class Alone(World):
+        def __init__(self):
+            super().__init__()
+            self.keys[OPERATOR] = self.keys[REGISTRAR]
+
+    assert caught(Alone().found().measure().file().check()) == "parties"
+
+
+def test_a_calibration_that_was_withdrawn_no_longer_covers_anything():
+    world = World().found()
+    statements = map(SignedStatement.parse, world.logs[REGISTER].entries)
+    record = next(s for s in statements if s.header.kind == "calibration")
+    body = {"withdraws": record.digest, "role": "operator", "reason": "the certificate was forged"}
+    world.add(REGISTER, OPERATOR, "withdrawal", body)
+    assert world.measure().file().check().has_passed
+    assert world.code == "red"
 
 
 # -- plans -----------------------------------------------------------------------------------------

@@ -43,8 +43,19 @@ def check_parties(case: Case) -> str:
     require(case.operator_register().section.first == 0, "the operator's register log is not there whole")
     _check_log_of_logs_genesis(case)
     case.devices = _devices(case)
+    _check_independence(case)
     names = ", ".join(sorted(case.parties))
     return f"registrar {bundle.registrar} admits {names}; {len(case.devices)} device keys"
+
+
+def _check_independence(case: Case) -> None:
+    """See that neither the trust file nor the registrar's key is the operator's own."""
+    own, signer = set(case.operator.keys) | set(case.devices), case.trust.signed_by
+    require(
+        signer is None or signer.kid not in own,
+        "the trust file is signed by the party that is checked: it was made by the enterprise",
+    )
+    require(case.registrar.key.kid not in own, "the registrar's key is a key of the party that is checked")
 
 
 def _find_registrar(registrars: tuple[TrustedRegistrar, ...], party: str) -> TrustedRegistrar:

@@ -1,9 +1,8 @@
 """From logged statements to a scope: what the service signs and what `check` re-runs share this door.
 
 Only what a bundle of the period carries may count, or the two sides would differ: readings and gaps that
-touch the period and were not registered before it began; ticks; calibrations of either log. A
-withheld content is
-simply not there, and completeness says so.
+touch the period and were not registered before it began; ticks; calibrations of either log that were not
+taken back. A withheld content is simply not there, and completeness says so.
 """
 
 from __future__ import annotations
@@ -85,6 +84,8 @@ def gather_inputs(
         if origin.registered_by is not None and origin.registered_by < start:
             continue
         _take(inputs, entry, content.kind, content.body, origin, keys.get(entry.statement.header.kid))
+    taken_back = {c.body["withdraws"] for _, c in disclosed(register, "withdrawal")}
+    taken_back |= {c.body["supersedes"] for _, c in disclosed(register, "correction")}
     inputs.calibrations = [
         Calibration(
             e.content.body["device"],
@@ -93,7 +94,7 @@ def gather_inputs(
             e.statement.digest,
         )
         for e in (*register, *data)
-        if e.content is not None and e.content.kind == "calibration"
+        if e.content is not None and e.content.kind == "calibration" and e.statement.digest not in taken_back
     ]
     restarts = find_restarts((e.statement, e.content) for e in register)
     inputs.breaks = [
