@@ -90,6 +90,34 @@ def test_a_meter_that_never_answers_times_out_and_does_not_hang(examples, tmp_pa
     assert {item.source_status for item in found} == {"timeout"}
 
 
+def test_an_answer_to_another_function_is_no_reading(examples, tmp_path):
+    """Holding registers were asked for; input registers, of the right number, come back."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    while len(asked := connection.recv(12)) == 12:
+                        count = int.from_bytes(asked[10:12], "big")
+                        body = bytes([asked[6], asked[7] ^ 7, 2 * count]) + b"\0\1" * count
+                        connection.sendall(asked[:4] + len(body).to_bytes(2, "big") + body)
+
+        threading.Thread(target=answer, daemon=True).start()
+        adapter = adapter_for(
+            examples,
+            tmp_path,
+            server.getsockname()[1],
+            **{"sources.plant.modbus.timeout": "200 ms"},
+        )
+        found = adapter.poll(START + QUARTER).samples
+        adapter.close()
+    assert {(item.value, item.source_status) for item in found} == {(None, "wrong_function")}
+
+
 def test_garbage_on_the_wire_gives_bad_samples(examples, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
 

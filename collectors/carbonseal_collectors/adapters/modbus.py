@@ -237,6 +237,8 @@ def _read(client: ModbusTcpClient, unit_id: int, function: int, start: int, coun
         code = getattr(response, "exception_code", 0)
         name = EXCEPTIONS.get(code, "unknown")
         raise _NoAnswer(f"exception_{code}_{name}", is_final=False, is_address=code == _ILLEGAL_ADDRESS)
+    if response.function_code != function:
+        raise _NoAnswer("wrong_function", is_final=True)
     words = list(response.registers)
     if len(words) != count or not all(0 <= word <= 0xFFFF for word in words):
         raise _NoAnswer("short_answer", is_final=True)
