@@ -148,7 +148,12 @@ def _measurement(item: Mapping[str, Any], place: str) -> Measurement:
         raise PlanRefused(
             place, "an unknown form, or a step that is not positive", "use register, interval, instant"
         )
-    modulus, capacity = item.get("register_modulus"), item.get("capacity_per_hour")
+    modulus, capacity = (
+        None if item.get(key) is None else read_decimal(item[key], field=f"{place}.{key}")
+        for key in ("register_modulus", "capacity_per_hour")
+    )
+    if (modulus is not None and modulus <= 0) or (capacity is not None and capacity < 0):
+        raise PlanRefused(place, "a modulus or capacity that is not above zero", "give it, or null")
     return Measurement(
         name=_text(item, "id", place),
         device=_text(item, "device", place),
@@ -157,10 +162,8 @@ def _measurement(item: Mapping[str, Any], place: str) -> Measurement:
         form=form,
         unit=unit,
         step_ms=step,
-        modulus=None if modulus is None else read_decimal(modulus, field=f"{place}.register_modulus"),
-        capacity_per_hour=(
-            None if capacity is None else read_decimal(capacity, field=f"{place}.capacity_per_hour")
-        ),
+        modulus=modulus,
+        capacity_per_hour=capacity,
     )
 
 
@@ -182,7 +185,11 @@ def _stream(item: Mapping[str, Any], measurements: Mapping[str, Measurement], pl
                 "use a register, interval amounts, or mean_power intervals",
             )
         measurements[name].amount_unit.ratio_to(unit, field=f"{place}.unit")
+        if name in dict(activity):
+            raise PlanRefused(f"{place}.activity", f"{name} stands twice", "name each measurement once")
         activity.append((name, sign))
+    if activity and all(sign < 0 for _, sign in activity):
+        raise PlanRefused(f"{place}.activity", "only subtracts", "name the measurement it is taken from")
     factors = item["factors"]
     if not activity or not isinstance(factors, Mapping):
         raise PlanRefused(place, "no activity, or factors that are no map", "name a measurement and factors")

@@ -205,6 +205,27 @@ def test_rejects_stream_of_another_dimension_or_of_an_unknown_measurement():
         derive_activity(body, [], start_ms=START, end_ms=START + HOUR)
 
 
+@pytest.mark.parametrize(
+    ("uses", "said"),
+    [
+        ([("main", 1), ("main", -1)], "stands twice"),
+        ([("main", 1), ("main", 1)], "stands twice"),
+        ([("main", -1)], "only subtracts"),
+    ],
+)
+def test_rejects_a_stream_that_cancels_doubles_or_only_subtracts_a_measurement(uses, said):
+    body = plan(streams=[stream(activity=[{"measurement": name, "sign": sign} for name, sign in uses])])
+    with pytest.raises(PlanRefused, match=said):
+        derive_activity(body, [], start_ms=START, end_ms=START + HOUR)
+
+
+@pytest.mark.parametrize(("key", "value"), [("register_modulus", "0"), ("register_modulus", "-100"),
+                                            ("capacity_per_hour", "-1")])  # fmt: skip
+def test_rejects_a_modulus_or_capacity_below_zero(key, value):
+    with pytest.raises(PlanRefused, match="not above zero"):
+        derive_activity(plan(measurement(**{key: value})), [], start_ms=START, end_ms=START + HOUR)
+
+
 def test_rejects_summing_of_instants():
     body = plan(measurement(form="instant", unit="kW.h"))
     with pytest.raises(PlanRefused, match="cannot be summed over time"):

@@ -186,6 +186,18 @@ def test_passes_a_report_under_the_newest_version_and_one_whose_next_version_beg
     assert world.measure().file().check().has_passed
 
 
+def test_catches_a_plan_whose_cross_check_compares_a_measurement_with_itself(monkeypatch):
+    world = World().found()
+    check = {"id": "idle", "check": "sum", "whole": "main", "parts": ["main"], "tolerance_percent": "1"}
+    world.plan = second_plan(world, cross_checks=[check])
+    with monkeypatch.context() as patch:
+        patch.setattr("carbonseal_verifier.recompute._refuse_idle_checks", lambda _: None)
+        world.measure().file()
+    result = world.check()
+    assert caught(result) == "completeness"
+    assert "with itself" in reason(result, "completeness")
+
+
 @pytest.mark.parametrize("what", ["i-another", "interval"])
 def test_catches_a_report_whose_header_is_about_another_installation_or_interval(what):
     class Headed(World):

@@ -27,6 +27,7 @@ from carbonseal_verifier.quality.scope import Scope
 
 PROFILE_FILE: Final = "profile.toml"
 _COUNTS: Final = ("expected", "measured", "late", "gap", "missing", "substituted")
+_CHECK_INPUTS: Final = ("active", "reactive", "power_factor", "whole", "a", "b")
 
 CutOff = Sequence[tuple[str, int, bytes]]
 Packages = Mapping[str, Mapping[str, bytes]]
@@ -147,6 +148,7 @@ def prepare(
     """Return the activity data of a period, before any factor; see `recompute_period`."""
     plan = find_plan(register, plan_digest)
     _refuse_superseded(register, plan_digest, period)
+    _refuse_idle_checks(plan)
     inputs = gather_inputs(register, data, period=period, profile=profile)
     _refuse_corrections(register, inputs)
     activity = derive_activity(plan, inputs.sources, start_ms=period[0], end_ms=period[1])
@@ -253,6 +255,16 @@ def _refuse_superseded(
                     f"(entry {entry.index}), which is effective within the period",
                     "compute under the newest version, in parts where two are effective",
                 )
+
+
+def _refuse_idle_checks(plan: Mapping[str, Any]) -> None:
+    """Refuse a cross-check that compares a measurement with itself: it would always agree."""
+    for check in plan["cross_checks"]:
+        used = [*(check[name] for name in _CHECK_INPUTS if name in check), *check.get("parts", ())]
+        if len(set(used)) != len(used):
+            raise PlanUnusable(
+                f"cross-check {check['id']}", "compares a measurement with itself", "name two sources"
+            )
 
 
 def _refuse_corrections(register: Sequence[LoggedStatement], inputs: PeriodInputs) -> None:
