@@ -16,7 +16,7 @@ from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import Clock, format_instant
 from carbonseal_attest.merkle import leaf_hash
-from carbonseal_ledger.anchoring import Anchorer
+from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.chain_client import ChainClient
 from carbonseal_ledger.log_host import LogHost
@@ -82,18 +82,7 @@ class ChainAnchors:
     def anchor_of(self, tree_size: int) -> AnchorView | None:
         """Return the first anchor covering a size of the log of logs, None before it is planned."""
         record = self._anchorer.state_of(tree_size)
-        if record is None:
-            return None
-        facts = self.facts()
-        return AnchorView(
-            chain_id=facts.chain_id,
-            contract="0x" + facts.contract.hex(),
-            state=str(record.state.value),
-            transaction=_hex(record.transaction_hash),
-            block_number=record.block_number,
-            block_hash=_hex(record.block_hash),
-            anchored_at=None if record.anchored_at is None else format_instant(record.anchored_at),
-        )
+        return None if record is None else anchor_view(record, self.facts())
 
     def step(self) -> int:
         """Take the next steps of anchoring; returns how many anchors are unfinished."""
@@ -107,6 +96,19 @@ class ChainAnchors:
         """Return fresh evidence at the newest final block for a bundle, or None before anything is final."""
         size = self._anchorer.final_size()
         return self._anchorer.evidence(size).to_cbor() if size else None
+
+
+def anchor_view(record: AnchorRecord, chain: Chain) -> AnchorView:
+    """Return an anchor as pages, proofs and the API show it."""
+    return AnchorView(
+        chain_id=chain.chain_id,
+        contract="0x" + chain.contract.hex(),
+        state=str(record.state.value),
+        transaction=_hex(record.transaction_hash),
+        block_number=record.block_number,
+        block_hash=_hex(record.block_hash),
+        anchored_at=None if record.anchored_at is None else format_instant(record.anchored_at),
+    )
 
 
 def _hex(data: bytes | None) -> str | None:

@@ -11,12 +11,13 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
+from carbonseal_api.chain_anchors import anchor_view
 from carbonseal_api.evidence.schemas import AnchorView
 from carbonseal_api.founding import Chain
 from carbonseal_api.problems import ServiceUnavailable
 from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.chain_profile import ChainProfile
-from carbonseal_attest.instants import Clock, format_instant
+from carbonseal_attest.instants import Clock
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
@@ -86,17 +87,7 @@ class ChainDesk:
     def anchor_of(self, tree_size: int) -> AnchorView | None:
         """Return the first anchor covering a size of the log of logs, None before it is planned."""
         record = self.anchorer.state_of(tree_size)
-        if record is None:
-            return None
-        return AnchorView(
-            chain_id=self.facts.chain_id,
-            contract=_hex(self.facts.contract) or "",
-            state=str(record.state.value),
-            transaction=_hex(record.transaction_hash),
-            block_number=record.block_number,
-            block_hash=_hex(record.block_hash),
-            anchored_at=None if record.anchored_at is None else format_instant(record.anchored_at),
-        )
+        return None if record is None else anchor_view(record, self.facts)
 
     def step(self) -> int:
         """Take the next steps of anchoring; return how many anchors are unfinished."""
@@ -118,7 +109,3 @@ class ChainDesk:
                 return
             self._node.mine(_BLOCKS_A_ROUND, at=self._clock())
         raise ServiceUnavailable("chain", f"size {size} did not become final", "look at the node's messages")
-
-
-def _hex(data: bytes | None) -> str | None:
-    return None if data is None else "0x" + data.hex()
