@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a full disk behind standard output
+        sys.stderr.write(f"output: cannot be written: {error.strerror}; make room, or write elsewhere\n")
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

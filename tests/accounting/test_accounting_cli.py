@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -236,3 +238,12 @@ def test_bad_usage_exits_2():
     with pytest.raises(SystemExit) as stopped:
         main(["compute"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_says_in_one_line_that_the_output_cannot_be_written():
+    command = [sys.executable, "-m", "carbonseal_accounting.cli", "methods", "list"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
