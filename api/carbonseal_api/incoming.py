@@ -12,6 +12,7 @@ from typing import Final
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
@@ -31,17 +32,21 @@ async def read_body(request: Request, limit: int, *, what: str = "body") -> byte
 
     Raises:
         BodyTooLarge: It is longer than the limit; reading stops there.
+        RequestInvalid: The client went away in the middle of it.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(what, limit)
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(what, limit)
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(what, limit)
+            chunks.append(chunk)
+    except ClientDisconnect as problem:  # nobody reads the answer; it must not look like a fault of ours
+        raise RequestInvalid(what, "ended before it was whole", "send it again, whole") from problem
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

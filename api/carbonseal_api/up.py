@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -31,6 +32,8 @@ from carbonseal_api.settings import Settings
 from carbonseal_api.supervision import Program, Supervisor
 from carbonseal_ledger.anvil_node import CHAIN_ID, SLOTS_IN_AN_EPOCH, find_anvil
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
+
+_logger = logging.getLogger(__name__)
 
 RUNNING: Final = "running.json"  # addresses and process ids of a running deployment
 BLOCK_SECONDS: Final = 2  # of the local chain: an anchor is final after some ten seconds
@@ -152,9 +155,11 @@ def _start_anvil(supervisor: Supervisor, settings: Settings) -> Settings:
 def _keep_postgres(folder: Path, ended: threading.Event) -> None:
     """Bring the embedded PostgreSQL back when it was killed: it is shared, and no child of ours."""
     while not ended.wait(_POSTGRES_LOOK_SECONDS):
-        if embedded_pid(folder) is None and not ended.is_set():
-            with contextlib.suppress(Exception):  # tried again at the next look
+        try:
+            if embedded_pid(folder) is None and not ended.is_set():
                 open_database(None, folder).dispose()
+        except Exception as problem:  # whatever it was, it is tried again at the next look
+            _logger.warning("PostgreSQL is not back yet: %s", problem)
 
 
 def _write_running(settings: Settings, address: str, redis: str, supervisor: Supervisor) -> dict[str, object]:

@@ -13,7 +13,7 @@ import pytest
 from carbonseal_api.problems import FontMissing, ReportInvalid, WordingMissing
 from carbonseal_api.reports.fonts import find_fonts
 from carbonseal_api.reports.proofs import ReportProofs
-from carbonseal_api.reports.report_json import encode_report, report_digest
+from carbonseal_api.reports.report_json import encode_report, parse_report, report_digest
 from carbonseal_api.reports.report_pdf import render_pdf
 from carbonseal_api.reports.wording import LANGUAGES, load_wording
 
@@ -141,3 +141,20 @@ def test_report_bytes_have_sorted_keys_and_no_floats(report: dict[str, Any]) -> 
     report["emissions"]["total"]["value"] = 1.5
     with pytest.raises(ReportInvalid, match=r"report\.emissions\.total\.value"):
         encode_report(report)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b'{"emissions": 1,' + data[1:],
+        lambda data: data.replace(b": ", b":", 1),
+        lambda data: data + b"\n",
+        lambda data: data.replace(b'"format"', b'"figure": 1.5, "format"', 1),
+    ],
+    ids=["doubled key", "other spacing", "further line", "bare decimal"],
+)
+def test_rejects_report_json_that_is_not_written_in_the_one_way(report: dict[str, Any], change: Any) -> None:
+    data = encode_report(report)
+    assert parse_report(data) == report
+    with pytest.raises(ReportInvalid):
+        parse_report(change(data))

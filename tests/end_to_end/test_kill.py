@@ -157,6 +157,14 @@ def wait_for(look: Any, what: str, seconds: float = PATIENCE_S) -> Any:
     raise AssertionError(f"{what} did not come within {seconds} s")
 
 
+def tell(exit_code: int | None, *logs: Path) -> None:
+    """Print what the programs said last; pytest shows it when the test failed."""
+    print(f"carbonseal up: {'runs' if exit_code is None else f'ended with {exit_code}'}")
+    for log in logs:
+        if log.exists():
+            print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-25:], sep="\n")
+
+
 def values_of_day(day: int, meter: str) -> list[Decimal]:
     drawn = random.Random(f"{day}/{meter}")
     return [Decimal(drawn.randrange(1, 100_000)).scaleb(-2) for _ in range(96)]
@@ -179,21 +187,29 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     site = tmp_path_factory.mktemp("kill")
     # PostgreSQL's socket needs a short path.
     data = Path(f"/tmp/cs-kill-{os.getpid()}")
-    up = subprocess.Popen(
-        [str(BIN / "carbonseal"), "up", "--no-chain", "--data", str(data), "--port", "0", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with (site / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [str(BIN / "carbonseal"), "up", "--no-chain", "--data", str(data), "--port", "0", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
     made: Running | None = None
     try:
         assert up.stdout is not None
         line = up.stdout.readline()
-        assert line, up.stderr.read() if up.stderr else ""
+        assert line, (site / "up.log").read_text()
         made = found_site(data, site, json.loads(line)["address"])
         made.start_collector()
         yield made
     finally:
+        tell(
+            up.poll(),
+            site / "up.log",
+            site / "collector.log",
+            data / "logs" / "service.log",
+            data / "pg" / "log",
+        )
         if made is not None:
             made.collector.kill()
             made.collector.wait()

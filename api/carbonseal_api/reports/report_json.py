@@ -93,6 +93,14 @@ def parse_report(data: bytes) -> dict[str, Any]:
         raise ReportInvalid("report.json", "is not JSON", "take it from the bundle again") from problem
     if not isinstance(report, dict) or report.get("format") != FORMAT:
         raise ReportInvalid("report.json.format", f"is not {FORMAT}", "use a report made by this version")
+    try:
+        is_canonical = encode_report(report) == data
+    except (TypeError, UnicodeEncodeError) as problem:
+        raise ReportInvalid(
+            "report.json", "holds a bare decimal number", "take it from the bundle again"
+        ) from problem
+    if not is_canonical:
+        raise ReportInvalid("report.json", "is not written in the one way", "take it from the bundle again")
     return report
 
 
