@@ -27,6 +27,7 @@ from carbonseal_api.deployment import (
     key_folder,
     open_deployment,
 )
+from carbonseal_api.postgres_remains import clear_half_written_pid
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
 from carbonseal_api.supervision import Program, Supervisor
@@ -90,9 +91,10 @@ def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -
         _announce(settings, address, write_running(), is_new=is_new, is_json=is_json)
         stack.callback((folder / RUNNING).unlink, missing_ok=True)
         if settings.database_url is None:
-            keeper = threading.Thread(target=_keep_postgres, args=(folder / "pg", ended), daemon=True)
-            keeper.start()
-            stack.callback(keeper.join)
+            for work in (_keep_postgres, _clear_remains):
+                keeper = threading.Thread(target=work, args=(folder / "pg", ended), daemon=True)
+                keeper.start()
+                stack.callback(keeper.join)
             stack.callback(ended.set)  # before anything is stopped, or it would bring PostgreSQL back
         supervisor.watch(ended, on_restart=write_running)
     return 0
@@ -158,8 +160,14 @@ def _keep_postgres(folder: Path, ended: threading.Event) -> None:
         try:
             if embedded_pid(folder) is None and not ended.is_set():
                 open_database(None, folder).dispose()
-        except Exception as problem:  # whatever it was, it is tried again at the next look
+        except Exception as problem:  # noqa: BLE001 - whatever it was, it is tried again at the next look
             _logger.warning("PostgreSQL is not back yet: %s", problem)
+
+
+def _clear_remains(folder: Path, ended: threading.Event) -> None:
+    """Clear what a killed start left behind, beside whichever process is trying to start the server again."""
+    while not ended.wait(_POSTGRES_LOOK_SECONDS):
+        clear_half_written_pid(folder)
 
 
 def _write_running(settings: Settings, address: str, redis: str, supervisor: Supervisor) -> dict[str, object]:
