@@ -27,12 +27,12 @@ from carbonseal_api.deployment import (
     key_folder,
     open_deployment,
 )
-from carbonseal_api.postgres_remains import clear_half_written_pid
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
 from carbonseal_api.supervision import Program, Supervisor
 from carbonseal_ledger.anvil_node import CHAIN_ID, SLOTS_IN_AN_EPOCH, find_anvil
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
+from carbonseal_ledger.postgres_remains import clear_half_written_pid
 
 _logger = logging.getLogger(__name__)
 

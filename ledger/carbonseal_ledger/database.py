@@ -28,6 +28,7 @@ from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
 from carbonseal_ledger.errors import DatabaseUnusable
+from carbonseal_ledger.postgres_remains import clear_half_written_pid
 
 _START_SECONDS: Final = 60.0  # how long an embedded server may take to start on a busy machine
 _MIGRATION_LOCK: Final = 0x_CA4B_5EA1  # advisory lock: one process migrates at a time
@@ -151,6 +152,7 @@ def _start_embedded(folder: Path) -> str:
     reason = "it did not answer"
     while time.monotonic() < deadline:
         _forget_handles(folder)
+        clear_half_written_pid(folder)
         try:
             uri = str(get_server(folder).get_uri())
             psycopg2.connect(uri, connect_timeout=5).close()

@@ -39,6 +39,16 @@ def test_embedded_server_keeps_its_data_when_its_postmaster_is_killed(folder):
     again.dispose()
 
 
+def test_embedded_server_starts_although_a_killed_start_left_a_half_written_pid_file(folder):
+    open_database(None, folder).dispose()
+    stop_embedded(folder)
+    (folder / "postmaster.pid").write_text("4194000\n")
+    engine = open_database(None, folder)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    engine.dispose()
+
+
 def test_embedded_server_starts_although_dead_owners_left_handles(folder):
     open_database(None, folder).dispose()
     stop_embedded(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carbonseal_api.postgres_remains import clear_half_written_pid
+from carbonseal_ledger.postgres_remains import clear_half_written_pid
 
 GONE = 4_194_000  # above what this machine hands out
 
