@@ -35,7 +35,7 @@ test: setup ## all tests, with a small fixed sample of the long drills, and the 
 	$(BIN)/python -m pytest tests
 
 test-long: setup ## all tests with the long drills in full
-	contracts/test.sh long
+	CARBONSEAL_LONG=1 contracts/test.sh
 	CARBONSEAL_LONG=1 $(BIN)/python -m pytest tests -m "" --timeout 7200
 
 bench: setup ## measure; writes bench.json (at most 20 minutes)
