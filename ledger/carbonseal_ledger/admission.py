@@ -3,7 +3,7 @@
 A `Register` is folded out of one party's register log, entry by entry: its genesis admits the party key and
 the log key, `device` statements enrol, rotate, suspend and revoke, `resume` statements restart streams. The
 registrar's own register adds `party` statements. Key validity is decided by log position, never by a clock
-(trust protocol, section 5). Everything here is pure; `admission_book` reads the logs.
+(`docs/spec/contents.md`, device). Everything here is pure; `admission_book` reads the logs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The anchoring journal's tables: what was planned, signed and sent, and the evidence that was kept.
 
-The journal is no projection (trust protocol, section 8): a raw transaction stands here before it is sent, so
+The journal is no projection that could be replayed: a raw transaction stands here before it is sent, so
 that a process killed at any point sends the same bytes again and never a second transaction by accident.
 Instants are milliseconds since 1970 UTC; fees are wei for one unit of gas.
 """

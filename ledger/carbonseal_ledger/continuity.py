@@ -1,7 +1,7 @@
 """Continuity of streams: each statement follows the one before it, without holes, doubles or forks.
 
-Pure rules over a stream's head (trust protocol, section 2): the next statement has sequence + 1 and names
-the last digest as its previous; after a `void` the digest of the refused statement that it stands for
+Pure rules over a stream's head (`docs/spec/statement.md`, Streams): the next statement has sequence + 1 and
+names the last digest as its previous; after a `void` the digest of the refused statement that it stands for
 continues as well; after a `resume` the stream goes on where the party said. A key that was withdrawn may
 only deliver a chain that ends in the statement that its withdrawal named.
 """

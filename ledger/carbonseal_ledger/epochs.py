@@ -1,9 +1,9 @@
 """Epochs: the sorted map of all heads, its entry in the log of logs, and the evidence that bundles carry.
 
 A head goes into the map only after its consistency with the same origin's head in the epoch before was
-proved and the proof verified (trust protocol, section 4), so that a fork of an organisation's log cannot be
-carried forward by mistake. The log of logs is a log like any other in this database, with raw epoch entries
-instead of statements. It leaves out the chain (`anchoring`) and witnesses.
+proved and the proof verified (`docs/spec/epochs-and-anchor.md`, Epoch map), so that a fork of an
+organisation's log cannot be carried forward by mistake. The log of logs is a log like any other in this
+database, with raw epoch entries instead of statements. It leaves out the chain (`anchoring`) and witnesses.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The log host: the one facade through which the service, the tools and the demo use the ledger.
 
-It ties registration, admission, sequencing, publishing, proofs and epochs together (trust protocol, sections
-1, 3, 4 and 8) and holds the host's log key. It leaves out HTTP, jobs and access rights (the service's), the
-chain (`anchoring`) and re-checking what is stored (`log_audit`). Safe to use from many threads; several
-processes may run against one database and one published folder, because each log's row is the sequencer's
-lock.
+It ties registration, admission, sequencing, publishing, proofs and epochs together (`docs/spec/log.md`,
+`docs/spec/epochs-and-anchor.md`) and holds the host's log key. It leaves out HTTP, jobs and access rights
+(the service's), the chain (`anchoring`) and re-checking what is stored (`log_audit`). Safe to use from many
+threads; several processes may run against one database and one published folder, because each log's row is
+the sequencer's lock.
 
 Lifecycle::
 

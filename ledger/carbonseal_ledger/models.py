@@ -1,10 +1,10 @@
 """The ledger's own tables: logs, streams, entries, contents and epochs (PostgreSQL).
 
-These tables, with the published copy, are the source of truth (trust protocol, section 8); every table about
-carbon lives elsewhere and can be dropped and replayed. Rows are lean on purpose: a log is named by a small
-integer, a stream (key, stream id) by another, and whatever the statement's bytes already say is not stored a
-second time unless it is searched for. The anchoring journal keeps its tables in `anchoring_models`; both
-share this module's `Base`.
+These tables, with the published copy, are the source of truth; every table about carbon lives elsewhere and
+can be dropped and replayed. Rows are lean on purpose: a log is named by a small integer, a stream (key,
+stream id) by another, and whatever the statement's bytes already say is not stored a second time unless it
+is searched for. The anchoring journal keeps its tables in `anchoring_models`; both share this module's
+`Base`.
 
 Instants are integer milliseconds since 1970 UTC; intervals are half-open [start, end).
 """

@@ -1,4 +1,4 @@
-"""Opening a log: what a genesis must be before it becomes entry 0 (trust protocol, section 1).
+"""Opening a log: what a genesis must be before it becomes entry 0 (`docs/spec/contents.md`, genesis).
 
 A log is opened on purpose, by party, log host and registrar together, so that a lost database or a mistyped
 name cannot silently start a second history. Pure checks; `log_host` writes the row.

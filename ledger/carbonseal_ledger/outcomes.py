@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class ReceiptState(StrEnum):
-    """How far a registered statement has come (trust protocol, section 3). Always shown by these names."""
+    """How far a registered statement has come (`docs/spec/log.md`, Receipt). Always shown by these names."""
 
     LOGGED = "logged"
     WITNESSED = "witnessed"

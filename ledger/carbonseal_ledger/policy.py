@@ -1,4 +1,4 @@
-"""The registration policy of a log, as its genesis states it (trust protocol, sections 1 and 2).
+"""The registration policy of a log, as its genesis states it (`docs/spec/contents.md`, genesis).
 
 Policy is data that party, log host and registrar signed. The ledger may be stricter (its own ceilings
 below), never laxer. Amending `policy` statements come with later work; until then the genesis' policy holds.

@@ -1,11 +1,11 @@
 """The published copy: each log's tiles and checkpoint in a folder, laid out as C2SP tlog-tiles.
 
-It is the second failure domain (trust protocol, section 8): a database restored from an old backup agrees
-perfectly with itself, so every head is also written here, in production on another disk, before a receipt
-leaves. Files are written to a temporary name, synced, renamed, and their folder synced; a checkpoint is
-replaced only by whoever knows the one that it replaces (compare-and-set under a file lock). Hash tiles and
-checkpoints are public; entry bundles are written on request only and need a grant to be served. It leaves
-out HTTP and object stores.
+It is the second failure domain: a database restored from an old backup agrees perfectly with itself, so
+every head is also written here, in production on another disk, before a receipt leaves. Files are written
+to a temporary name, synced, renamed, and their folder synced; a checkpoint is replaced only by whoever
+knows the one that it replaces (compare-and-set under a file lock). Hash tiles and checkpoints are public;
+entry bundles are written on request only and need a grant to be served. It leaves out HTTP and object
+stores.
 
 Layout: `<folder>/<origin>/checkpoint`, `<folder>/<origin>/tile/<level>/…`,
     `<folder>/<origin>/tile/entries/…`.

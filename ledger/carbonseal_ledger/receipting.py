@@ -1,8 +1,8 @@
 """Receipts on demand: inclusion proofs at the newest published head, and how far each statement has come.
 
-Nothing is stored: a receipt is made out of cached tile nodes whenever somebody asks (trust protocol, section
-3). Many are made together, because a gateway that drained its spool asks for hundreds at once: one head, one
-query, shared nodes.
+Nothing is stored: a receipt is made out of cached tile nodes whenever somebody asks (`docs/spec/log.md`,
+Receipt). Many are made together, because a gateway that drained its spool asks for hundreds at once: one
+head, one query, shared nodes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The ledger refuses to start when its published copy is missing, rolled back or damaged, because whoever can
 make it forget a head could make it fork. Rebuilding is therefore never automatic: two different persons must
-have compared the database with the witnesses, the anchor or the members' receipts, and are named. The
+have compared the database with the anchor or the members' receipts (later with witnesses), and are named. The
 database must give the root of the log's own signed checkpoint; a checkpoint that a member still holds must
 not lie beyond it.
 """
@@ -48,7 +48,7 @@ def rebuild_published(
         published: the copy.
         origin: of the log.
         log_key: that signs its checkpoints.
-        known_checkpoints: signed checkpoints of this log that outsiders hold (witnesses, members, bundles);
+        known_checkpoints: signed checkpoints of this log that outsiders hold (members, bundles);
             the stored entries must extend each of them.
         persons: the names of the two who decided; written to the operating log.
 

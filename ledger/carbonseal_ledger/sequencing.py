@@ -1,11 +1,11 @@
 """Sequencing: a batch of checked statements becomes entries of a log in one PostgreSQL transaction.
 
-Under the log's row lock (trust protocol, section 8) each statement gets its place: strictly one entry for
-each (log, key, stream, sequence), a repeated statement answers with its first index, a different statement
-at a taken place is refused and the log registers the conflict itself as an `equivocation`. Entries, stream
-heads, contents, head and checkpoint are written together and committed synchronously. While entries arrive
-the log appends its own signed `tick` at least once a minute. Publishing comes after, in `publication`; no
-receipt may leave before.
+Under the log's row lock each statement gets its place: strictly one entry for each (log, key, stream,
+sequence), a repeated statement answers with its first index, a different statement at a taken place is
+refused and the log registers the conflict itself as an `equivocation`. Entries, stream heads, contents,
+head and checkpoint are written together and committed synchronously. While entries arrive the log appends
+its own signed `tick` at least once a minute. Publishing comes after, in `publication`; no receipt may leave
+before.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from carbonseal_ledger.outcomes import Outcome, Problem, Status
 from carbonseal_ledger.registration import Candidate, LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
 
-TICK_MS: Final = 60_000  # trust protocol, section 3: at least once a minute while entries arrive
+TICK_MS: Final = 60_000  # docs/spec/log.md, Ticks: at least once a minute while entries arrive
 CLOCK_SLACK_MS: Final = 1_000  # a clock being disciplined may step back this much; time then stands still
 _REMEMBERED_STREAMS: Final = 50_000  # heads kept a log; beyond it they are read again
 

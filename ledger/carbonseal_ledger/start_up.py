@@ -1,9 +1,8 @@
 """Start-up comparison: database, published copy and anchored head must tell one history, or nothing runs.
 
 A database that was restored from an old backup agrees perfectly with itself; only the second failure domain
-can tell (trust protocol, section 8). The highest of the three counts. A copy that is behind by what a crash
-between commit and publication explains is completed; everything else refuses, and the refusal says how to
-recover.
+can tell. The highest of the three counts. A copy that is behind by what a crash between commit and
+publication explains is completed; everything else refuses, and the refusal says how to recover.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A small but real log behind real HTTP, for uplink tests: Merkle tree, signed checkpoints, signed receipts.
 
-It registers what the trust protocol admits (section 2: one statement a place, chained, a void continues for
-what it stands for) and can be told to be down, to lose its answers, to refuse, and to lie.
+It registers what `docs/spec/statement.md` admits (Streams: one statement a place, chained, a void continues
+for what it stands for) and can be told to be down, to lose its answers, to refuse, and to lie.
 """
 
 from __future__ import annotations
