@@ -34,8 +34,12 @@ def test_prints_the_publisher_first_then_a_line_a_step_and_exits_0(world, files,
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == 'trust file: the demo ("made by the demo")'
     assert lines[1].startswith("  SHA-256 ")
-    assert lines[2].startswith("trust-file")
-    assert len(lines) == 2 + 18 + 1
+    key = signer("publisher").public
+    words = f"signed by key {key.kid.hex()[:16]}… (raw public key {key.raw.hex()})"
+    assert lines[2] == f"  {words}"
+    assert lines[3].startswith("trust-file")
+    assert words in lines[3]
+    assert len(lines) == 3 + 18 + 1
     assert lines[-1].startswith("PASSED")
 
 
@@ -46,6 +50,7 @@ def test_writes_the_result_as_json(world, files, tmp_path, capsys):
     result = json.loads(out.read_text())
     assert result["passed"] is True
     assert result["publisher"] == "the demo"
+    assert result["trust_signer"] == signer("publisher").public.raw.hex()
     assert {"name", "required", "outcome", "reason"} == set(result["steps"][0])
 
 
@@ -92,6 +97,47 @@ def test_exits_2_for_bad_usage(files, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
         main(["check", bundle])
     assert error.value.code == 2
+
+
+@pytest.mark.parametrize("asked", ["publisher", "another"])
+def test_passes_only_under_a_trust_file_signed_by_the_key_that_the_user_names(world, files, capsys, asked):
+    bundle, trust = files
+    arguments = ["check", bundle, "--trust", trust, "--at", format_instant(world.now)]
+    code = main([*arguments, "--trust-signer", signer(asked).public.raw.hex()])
+    assert code == (0 if asked == "publisher" else 2)
+    assert capsys.readouterr().err.count("\n") == (0 if asked == "publisher" else 1)
+
+
+def test_shows_that_a_trust_file_is_not_signed_and_refuses_it_where_a_signer_is_named(
+    world, files, tmp_path, capsys
+):
+    unsigned, out = tmp_path / "unsigned.toml", tmp_path / "result.json"
+    unsigned.write_text(format_trust_file(world.trust()))
+    arguments = ["check", files[0], "--trust", str(unsigned), "--at", format_instant(world.now)]
+    assert main([*arguments, "--json", str(out)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "  NOT SIGNED"
+    assert lines[3].endswith("NOT SIGNED")
+    assert json.loads(out.read_text())["trust_signer"] is None
+    assert main([*arguments, "--trust-signer", signer("publisher").public.raw.hex()]) == 2
+    assert main([*arguments, "--trust-signer", "publisher"]) == 2
+
+
+def test_refuses_a_result_path_before_the_work_begins(world, files, tmp_path, capsys):
+    bundle, trust = files
+    for out in (tmp_path, tmp_path / "none" / "result.json"):
+        assert main(["check", bundle, "--trust", trust, "--json", str(out)]) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.count("\n") == 1
+
+
+def test_says_in_words_that_a_file_is_not_there(files, tmp_path, capsys):
+    assert main(["check", str(tmp_path / "nowhere.bundle"), "--trust", files[1]]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "nowhere.bundle' can't be opened: there is no such file; give the path" in shown.err
+    assert "Errno" not in shown.err
 
 
 def test_a_node_that_does_not_answer_fails_the_anchor_step(world, files, capsys):

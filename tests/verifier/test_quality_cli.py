@@ -120,6 +120,28 @@ def test_quality_refuses_a_missing_file_an_unknown_zone_and_a_broken_profile(tmp
     assert main(["quality", good, "--profile", str(tmp_path / "none.toml")]) == 2
 
 
+def test_quality_says_in_words_that_a_file_is_not_there_or_no_text(tmp_path, capsys):
+    picture = tmp_path / "meter.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    cases = ((tmp_path / "nowhere.csv", "there is no such file"), (tmp_path, "it is a directory"),
+             (picture, "is not text in UTF-8"))  # fmt: skip
+    for path, words in cases:
+        assert main(["quality", str(path)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("carbonseal-verifier: series: ")
+        assert words in error
+        assert "; " in error
+        assert "Errno" not in error
+        assert error.count("\n") == 1
+
+
+def test_quality_refuses_a_result_path_before_it_reads_the_series(tmp_path, capsys):
+    assert (
+        main(["quality", str(tmp_path / "nowhere.csv"), "--json", str(tmp_path / "none" / "out.json")]) == 2
+    )
+    assert "--json" in capsys.readouterr().err
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_after_the_header_give_an_exit_code_never_a_traceback(tmp_path, data):

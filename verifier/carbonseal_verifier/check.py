@@ -69,20 +69,27 @@ class CheckResult:
         return all(step.outcome == PASSED for step in self.steps if step.required)
 
     def to_json(self) -> dict[str, Any]:
-        """Return {passed, publisher, label, trust_digest, steps}."""
+        """Return {passed, publisher, label, trust_digest, trust_signer, steps}."""
         return {
             "passed": self.has_passed,
             "publisher": self.trust.publisher,
             "label": self.trust.label,
             "trust_digest": self.trust.digest.hex(),
+            "trust_signer": None if self.trust.signed_by is None else self.trust.signed_by.raw.hex(),
             "steps": [step.to_json() for step in self.steps],
         }
 
 
+def signer_words(trust: TrustFile) -> str:
+    """Return which key signed the trust file, as the check shows it; whose it is, no file can say."""
+    if trust.signed_by is None:
+        return "NOT SIGNED"
+    return f"signed by key {trust.signed_by.kid.hex()[:16]}… (raw public key {trust.signed_by.raw.hex()})"
+
+
 def check_trust_file(case: Case) -> str:
     """State whose trust this check applies; reading it has already succeeded."""
-    signed = "signed" if case.trust.signed_by is not None else "not signed"
-    return f'published by {case.trust.publisher} ("{case.trust.label}"), {signed}'
+    return f'published by {case.trust.publisher} ("{case.trust.label}"), {signer_words(case.trust)}'
 
 
 STEPS: Final = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
 from carbonseal_verifier import quality_cli, text_report
 from carbonseal_verifier.check import StepResult, run_check
 from carbonseal_verifier.errors import UsageInvalid
+from carbonseal_verifier.paths import check_output, open_input, write_output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,11 +45,15 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "check",
         help="re-perform everything from an evidence bundle",
         description="Exit 0: every required step passed (whatever the data code's colour); "
-        "1: one did not, or the bundle is unreadable; 2: bad usage or trust file.",
+        "1: one did not, or the file is no bundle; 2: bad usage, a file that can't be opened or written, "
+        "or a trust file that is malformed or not signed by --trust-signer.",
         epilog="example: carbonseal-verifier check evidence.bundle --trust trust.toml --json result.json",
     )
     check.add_argument("bundle", type=Path)
     check.add_argument("--trust", type=Path, required=True, help="trust file, from somebody you believe")
+    check.add_argument(
+        "--trust-signer", metavar="HEX", help="raw public key that must have signed the trust file"
+    )
     check.add_argument("--rpc", metavar="URL", help="compare the anchor with a live node")
     check.add_argument("--at", metavar="INSTANT", help="judge freshness at this instant; default: now")
     check.add_argument("--json", type=Path, metavar="OUT", help="write the result; - for standard output")
@@ -55,7 +61,10 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run_check(arguments: argparse.Namespace) -> int:
-    trust = TrustFile.parse(_read(arguments.trust, "--trust", MAX_TRUST_FILE + 1))
+    check_output(arguments.json)
+    with open_input(arguments.trust, "--trust", "give the path of a trust file") as trust_stream:
+        trust = TrustFile.parse(trust_stream.read(MAX_TRUST_FILE + 1))
+    _check_signer(trust, arguments.trust_signer)
     at = time.time_ns() // 1_000_000 if arguments.at is None else parse_instant(arguments.at, field="--at")
     is_machine = arguments.json is not None and str(arguments.json) == "-"
     out = sys.stderr if is_machine else sys.stdout
@@ -68,12 +77,8 @@ def _run_check(arguments: argparse.Namespace) -> int:
         if show_progress:
             print(f"  … {note}", end="\r", file=sys.stderr, flush=True)
 
-    print(text_report.opening(trust), file=out)
-    try:
-        stream = arguments.bundle.open("rb")
-    except OSError as error:
-        raise UsageInvalid("bundle", f"can't be read: {error.strerror}", "give the bundle's path") from error
-    with stream:
+    with open_input(arguments.bundle, "bundle", "give the path of a bundle") as stream:
+        print(text_report.opening(trust), file=out)
         result = run_check(
             stream, trust=trust, at=at, rpc_url=arguments.rpc, report=report, progress=progress
         )
@@ -82,19 +87,22 @@ def _run_check(arguments: argparse.Namespace) -> int:
     if is_machine:
         sys.stdout.write(text)
     elif arguments.json is not None:
-        try:
-            arguments.json.write_text(text, "utf-8")
-        except OSError as error:
-            raise UsageInvalid("--json", f"can't be written: {error.strerror}", "give a path") from error
+        write_output(arguments.json, text)
     return 0 if result.has_passed else 1
 
 
-def _read(path: Path, field: str, most: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(most)
-    except OSError as error:
-        raise UsageInvalid(field, f"can't be read: {error.strerror}", "give the file's path") from error
+def _check_signer(trust: TrustFile, wanted: str | None) -> None:
+    """Refuse a trust file that the key the user believes has not signed."""
+    if wanted is None:
+        return
+    raw = wanted.strip().lower().removeprefix("0x")
+    if not re.fullmatch(r"[0-9a-f]{64}", raw):
+        raise UsageInvalid("--trust-signer", "not a raw public key", "give 64 hexadecimal digits")
+    if trust.signed_by is None or trust.signed_by.raw.hex() != raw:
+        found = "not signed" if trust.signed_by is None else f"signed by {trust.signed_by.raw.hex()}"
+        raise UsageInvalid(
+            "--trust-signer", f"the trust file is {found}", "get it again from the publisher you believe"
+        )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from carbonseal_attest.instants import format_instant
-from carbonseal_verifier.errors import ProfileInvalid, SeriesInvalid, UsageInvalid
+from carbonseal_verifier.errors import SeriesInvalid
+from carbonseal_verifier.paths import check_output, open_input, write_output
 from carbonseal_verifier.quality.catalogue import Rule, find_rule, load_catalogue
 from carbonseal_verifier.quality.code import GREEN, DataCode, judge
 from carbonseal_verifier.quality.csv_series import read_csv, scope_of_csv
-from carbonseal_verifier.quality.profile import Profile, load_profile
+from carbonseal_verifier.quality.profile import MAX_PROFILE, Profile, load_profile
 
 
 def add_rules(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,20 +74,19 @@ def run_quality_command(arguments: argparse.Namespace) -> int:
     """Judge one CSV and print its code and findings."""
     profile = load_profile("default@1")
     if arguments.profile is not None:
-        try:
-            profile = Profile.parse(arguments.profile.read_bytes())
-        except OSError as error:
-            raise ProfileInvalid("--profile", f"can't be read: {error.strerror}", "give its path") from error
+        with open_input(arguments.profile, "--profile", "give the path of a quality profile") as stream:
+            profile = Profile.parse(stream.read(MAX_PROFILE + 1))
     try:
         zone = ZoneInfo(arguments.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise SeriesInvalid(
             "--time-zone", "no such zone", "give an IANA name such as Asia/Shanghai"
         ) from error
+    check_output(arguments.json)
     code = judge(scope_of_csv(read_csv(arguments.series, zone), profile, form=arguments.form))
     text = json.dumps(quality_json(code, arguments.lang), ensure_ascii=False, indent=2)
     if arguments.json is not None and str(arguments.json) != "-":
-        write_result(arguments.json, text)
+        write_output(arguments.json, text + "\n")
     if arguments.json is not None and str(arguments.json) == "-":
         print(text)
     else:
@@ -95,18 +95,6 @@ def run_quality_command(arguments: argparse.Namespace) -> int:
             since = format_instant(finding.runs[0].start) if finding.runs else ""
             print(f"{finding.severity:13} {finding.rule:24} {since}  {finding.observed[arguments.lang]}")
     return 0 if code.code == GREEN else 1
-
-
-def write_result(path: Path, text: str) -> None:
-    """Write a result's JSON where the user wants it.
-
-    Raises:
-        UsageInvalid: the file cannot be written; exit code 1 would say that the code is not green.
-    """
-    try:
-        path.write_text(text + "\n", "utf-8")
-    except OSError as error:
-        raise UsageInvalid("--json", f"can't be written: {error.strerror}", "give a path") from error
 
 
 def quality_json(code: DataCode, language: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from carbonseal_attest.trust import TrustFile
-from carbonseal_verifier.check import FAILED, NOT_RUN, PASSED, CheckResult, StepResult
+from carbonseal_verifier.check import FAILED, NOT_RUN, PASSED, CheckResult, StepResult, signer_words
 
 _WIDTH: Final = 16
 _MARKS: Final = {PASSED: "passed ", FAILED: "FAILED ", NOT_RUN: "not run"}
@@ -13,7 +13,8 @@ _MARKS: Final = {PASSED: "passed ", FAILED: "FAILED ", NOT_RUN: "not run"}
 
 def opening(trust: TrustFile) -> str:
     """Return the lines that say by whose word the check is made."""
-    return f'trust file: {trust.publisher} ("{trust.label}")\n  SHA-256 {trust.digest.hex()}'
+    lines = (f'trust file: {trust.publisher} ("{trust.label}")', f"SHA-256 {trust.digest.hex()}")
+    return "\n  ".join((*lines, signer_words(trust)))
 
 
 def step_line(step: StepResult) -> str:

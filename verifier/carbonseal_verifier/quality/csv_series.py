@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from io import TextIOWrapper
 from itertools import pairwise
 from operator import sub
 from pathlib import Path
@@ -23,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 from carbonseal_attest.quantities import MAX_DIGITS
 from carbonseal_verifier.errors import SeriesInvalid
+from carbonseal_verifier.paths import in_words, open_input
 from carbonseal_verifier.quality.amounts import WIDE
 from carbonseal_verifier.quality.profile import Profile
 from carbonseal_verifier.quality.scope import Scope
@@ -53,13 +55,22 @@ def read_csv(path: Path, zone: ZoneInfo) -> CsvSeries:
     """Return the series of a file.
 
     Raises:
-        SeriesInvalid: no such file, another header, or a row that cannot be read; names the line.
+        UsageInvalid: the file cannot be opened.
+        SeriesInvalid: not text, another header, or a row that cannot be read; names the line.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with (
+            open_input(path, "series", "give the path of a CSV file") as raw,
+            TextIOWrapper(raw, encoding="utf-8-sig", newline="") as stream,
+        ):
             return _read((next(csv.reader([line]), []) for line in _lines(stream)), zone)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _refusal(path.name, f"can't be read: {error!s:.100}") from error
+    except OSError as error:
+        raise _refusal("series", f"{path.name!r:.80} can't be read: {in_words(error)}") from error
+    except UnicodeDecodeError as error:
+        reason, remedy = f"{path.name!r:.80} is not text in UTF-8", "save it as CSV in UTF-8"
+        raise SeriesInvalid("series", reason, f"{remedy}, not as a spreadsheet or archive") from error
+    except csv.Error as error:
+        raise _refusal("series", f"{path.name!r:.80} is not CSV") from error
 
 
 def scope_of_csv(series: CsvSeries, profile: Profile, *, form: str | None = None) -> Scope:

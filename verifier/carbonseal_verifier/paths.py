@@ -1,0 +1,76 @@
+"""Paths given on the command line: what cannot be opened is refused in words, before any work is done.
+
+A result's path is looked at first, so that a check of many minutes does not end in a refusal. Left out: what
+changes on the disk meanwhile; writing says so itself.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from carbonseal_verifier.errors import UsageInvalid
+
+_WORDS: Final = (
+    (FileNotFoundError, "there is no such file"),
+    (IsADirectoryError, "it is a directory"),
+    (NotADirectoryError, "a part of the path is no directory"),
+    (PermissionError, "permission is denied"),
+)
+
+
+def in_words(error: OSError) -> str:
+    """Return why a file could not be opened, without numbers and without the path."""
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
+    return error.strerror or type(error).__name__
+
+
+def open_input(path: Path, field: str, remedy: str) -> BinaryIO:
+    """Return an input file, opened for reading.
+
+    Raises:
+        UsageInvalid: it cannot be opened.
+    """
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        reason = in_words(error) if isinstance(error, OSError) else "not a path"
+        raise UsageInvalid(field, f"{str(path)!r:.120} can't be opened: {reason}", remedy) from error
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse a result's path that cannot be written; None and `-` always can.
+
+    Raises:
+        UsageInvalid: no such directory, a directory itself, or no permission.
+    """
+    if path is None or str(path) == "-":
+        return
+    reason = None
+    if path.is_dir():
+        reason = "it is a directory"
+    elif not path.parent.is_dir():
+        reason = "there is no such directory"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        reason = "permission is denied"
+    if reason is not None:
+        raise _unwritable(path, reason)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a result's JSON where the user wants it.
+
+    Raises:
+        UsageInvalid: the file cannot be written; exit code 1 would say that something did not pass.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise _unwritable(path, in_words(error)) from error
+
+
+def _unwritable(path: Path, reason: str) -> UsageInvalid:
+    return UsageInvalid("--json", f"{str(path)!r:.120} can't be written: {reason}", "give another path, or -")
