@@ -451,12 +451,27 @@ class Filed:
     site: Site
     report: FiledReport
     pdf: bytes
+    request: FilingRequest
 
 
 @pytest.fixture(scope="session")
 def filed(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filed]:
     with found_site(database_url, "filed", tmp_path_factory.mktemp("filed")) as site:
         yield file_january(site)
+
+
+def filing_request(site: Site, period: tuple[int, int]) -> FilingRequest:
+    cast = site.cast
+    return FilingRequest(
+        operator=site.party,
+        installation="i-works1",
+        register_origin=cast.enterprise.register_origin,
+        data_origin=site.origin,
+        plan_digest=site.plan,
+        period=period,
+        packages=files_for_plan({"method": METHOD, "quality_profile": "default@1"}),
+        parties={"operator": {"party": site.party, "name": dict(cast.enterprise.facts.name), "org": None}},
+    )
 
 
 def file_january(site: Site) -> Filed:
@@ -474,21 +489,12 @@ def file_january(site: Site) -> Filed:
     packages = shipped_packages()
     assert cast.registrar.desk is not None
     publish_packages(site.host, cast.registrar.desk, cast.registrar.register_origin, packages)
-    request = FilingRequest(
-        operator=site.party,
-        installation="i-works1",
-        register_origin=cast.enterprise.register_origin,
-        data_origin=site.origin,
-        plan_digest=site.plan,
-        period=(START_MS, START_MS + DAYS * DAY_MS),
-        packages=files_for_plan({"method": METHOD, "quality_profile": "default@1"}),
-        parties={"operator": {"party": site.party, "name": dict(cast.enterprise.facts.name), "org": None}},
-    )
+    request = filing_request(site, (START_MS, START_MS + DAYS * DAY_MS))
     assert cast.enterprise.desk is not None
-    report = file_report(site.host, cast.enterprise.desk, request)
+    report = file_report(site.host, cast.enterprise.desk, request, clock=site.clock)
     site.host.build_epoch()
     digest = hashlib.sha256(report.report_json).digest()
     put_document(site.parts, site.party, digest, report.report_json, "report.json", "application/json")
     site.parts.projections.refresh()
     pdf = report_pdf(site.parts, site.party, report.report.digest, "zh")
-    return Filed(site, report, pdf)
+    return Filed(site, report, pdf, request)

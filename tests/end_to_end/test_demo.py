@@ -231,6 +231,21 @@ def test_output_folder_with_other_files_is_refused(command: Callable[..., Any], 
     assert (tmp_path / "mine.txt").read_text() == "keep me"
 
 
+def test_missing_data_folder_is_refused_before_an_output_folder_is_made(
+    command: Callable[..., Any], tmp_path: Path
+) -> None:
+    result = command("carbonseal", "demo", "--out", tmp_path / "out", "--data", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "--data" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_demo_help_counts_the_drills_that_are_run(command: Callable[..., Any]) -> None:
+    result = command("carbonseal", "demo", "--help")
+    assert len(DRILLS) == 10
+    assert "ten ways to cheat" in result.stdout
+
+
 def test_another_half_year_of_the_same_columns_runs_unchanged_and_its_period_comes_from_the_data(
     demo: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -94,6 +94,15 @@ def _write_site(pilot: Pilot, party: dict[str, Any], log_key: str) -> Path:
     return gateway
 
 
+def _assert_refused(pilot: Pilot, party: str, asked: tuple[str, str], reason: str) -> None:
+    day, out = asked
+    options = ["--first", day, "--last", day, "--out", pilot.folder / out]
+    done = pilot.run("carbonseal", "report", "--data", pilot.folder / "d", "--party", party, *options)
+    assert done.returncode == 2, done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert reason in done.stderr
+
+
 def test_pilot_from_admission_to_a_bundle_that_checks(
     pilot: Pilot, command: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -111,6 +120,9 @@ def test_pilot_from_admission_to_a_bundle_that_checks(
     gateway = _write_site(pilot, party, "00" * 32)
     enrolled = pilot.carbonseal("enrol", "--party", party["party"], gateway)
     gateway = _write_site(pilot, party, enrolled["log_key"])
+    again = pilot.run("carbonseal", "enrol", "--data", tmp_path / "d", "--party", party["party"], gateway)
+    assert again.returncode == 2
+    assert enrolled["log_key"] in again.stderr
     pilot.carbonseal("plan", "--party", party["party"], tmp_path / "plan.toml")
     collected = pilot.run("carbonseal-collector", "run", gateway, "--once", "--json")
     assert collected.returncode == 0, collected.stdout + collected.stderr
@@ -126,6 +138,15 @@ def test_pilot_from_admission_to_a_bundle_that_checks(
         tmp_path / "out",
     )
     assert report["total"]["value"] == "0.132048"  # 288 kWh at the declared 0.4585 kg/kWh
+    assert all(set(reason) == {"rule", "severity", "count"} for reason in report["reasons"])
+    assert bool(report["reasons"]) == (report["data_code"] != "green")
+    _assert_refused(pilot, party["party"], ("2018-03-05", "again"), report["report"])
+    _assert_refused(pilot, party["party"], ("2018-03-07", "empty"), "nothing to report")
+    _assert_refused(pilot, party["party"], ("2099-03-05", "later"), "not over yet")
+    _assert_refused(pilot, "e-nobody", ("2018-03-05", "nobody"), "no such party here")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep me")
+    _assert_refused(pilot, party["party"], ("2018-03-05", "mine"), "notes.txt")
     checked = command(
         "carbonseal-verifier",
         "check",

@@ -29,6 +29,8 @@ FAULTS: Final[Mapping[str, Callable[[], Fault]]] = {
     "reset": lambda: MeterReset("line_2", _AT),
     "clock-jump": lambda: ClockJump("main", _AT, _AT + _DAY, 3 * _HOUR),
 }
+DESCRIPTION: Final = """The whole journey: readings signed at the meter, logged, anchored, computed, graded,
+bundled, checked; then ten ways to cheat, each of which must be caught."""
 EPILOG: Final = """examples:
   carbonseal demo --out demo-out                       a simulated month at a plant
   carbonseal demo --out demo-out --fault spike         the same with a faulty meter: the code turns red
@@ -79,8 +81,7 @@ def _days(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="carbonseal demo",
-        description="The whole journey: readings signed at the meter, logged, anchored, computed, graded, "
-        "bundled, checked; then nine ways to cheat, each of which must be caught.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""The drills: nine ways to cheat, each done for real on a copy, and the step that caught it.
+"""The drills on the bundle: ways to cheat, each done for real on a copy, and the step that caught it.
 
 Each attack mends what it can: a changed member gets a new digest and the bundle a new trailer, statements are
 signed anew by real keys, checkpoints by the real log key. A drill counts as caught only when the check fails

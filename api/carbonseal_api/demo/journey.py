@@ -20,7 +20,7 @@ from carbonseal_api.demo.report_stretch import file_period
 from carbonseal_api.demo.scene import PLANT_START, DemoOptions, Scene
 from carbonseal_api.demo.site_stretch import found, gateway_file, import_files, plant
 from carbonseal_api.demo.stage import Stage
-from carbonseal_api.problems import RequestInvalid
+from carbonseal_api.output_folder import make_output_folder
 from carbonseal_attest.instants import Clock
 from carbonseal_collectors.clock import SimulatedClock, system_clock
 
@@ -36,8 +36,8 @@ def run_demo(options: DemoOptions, narrator: Narrator, *, wait: Callable[[], Non
         CarbonsealError: the options, the gateway file or the data were refused.
     """
     started = time.monotonic()
+    configuration = gateway_file(options)  # refuses a wrong folder before anything is made
     prepare_output(options.out)
-    configuration = gateway_file(options)
     clock: Clock = system_clock if options.data else SimulatedClock(PLANT_START - DAY_MS)
     narrator.heading("title")
     narrator.heading("heading.stage")
@@ -68,10 +68,7 @@ def run_demo(options: DemoOptions, narrator: Narrator, *, wait: Callable[[], Non
 
 def prepare_output(out: Path) -> None:
     """Make the output folder; an earlier demo's results in it are removed, anything else refuses the run."""
-    out.mkdir(parents=True, exist_ok=True)
-    foreign = sorted(path.name for path in out.iterdir() if path.name not in OUTPUTS)
-    if foreign:
-        raise RequestInvalid("--out", f"the folder holds {foreign[0]}", "name a new or an empty folder")
+    make_output_folder(out, OUTPUTS)
     for name in OUTPUTS:
         (out / name).unlink(missing_ok=True)
 

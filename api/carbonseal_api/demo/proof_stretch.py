@@ -61,11 +61,12 @@ def tell_figures(scene: Scene, filed: Filed, seconds: float) -> None:
         "peak_memory_mib": str(scene.stage.memory.peak_mib),
         "data_log_entries": str(host.head(origin).tree_size),
         "epochs": str(len(host.epochs())),
-        "gas_per_anchor": str(scene.stage.chain.last_gas),
+        "gas_of_last_anchor": str(scene.stage.chain.last_gas),
         "bundle_bytes": str(len(filed.bundle_bytes)),
     }
     for name, value in scene.figures.items():
-        scene.narrator.tell("figure", name=name, value=value)
+        label = name if scene.narrator.is_json else scene.narrator.words(f"figure.{name}")
+        scene.narrator.tell("figure", name=label, value=value)
 
 
 def write_summary(scene: Scene, filed: Filed, verdicts: list[Verdict], *, is_passed: bool) -> None:

@@ -45,7 +45,7 @@ def file_period(scene: Scene, plan: PlanFile, plan_statement: SignedStatement, p
         },
     )
     with narrator.step("report") as told:
-        report = file_report(host, enterprise.desk, request)
+        report = file_report(host, enterprise.desk, request, clock=scene.clock)
         inventory = report.recomputed.inventory.to_json()
         code = report.recomputed.quality_body
         told |= {

@@ -11,14 +11,16 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from carbonseal_api.assembly import Parts
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
+
+OUTPUTS: Final = ("report.json", "report.pdf", "evidence.bundle", "trust.toml")  # of `report`
 
 
 def add_commands(commands: Commands) -> None:
@@ -35,13 +37,11 @@ def add_commands(commands: Commands) -> None:
         ("accuracy-class", "accuracy class, such as 0.5S"),
     ):
         calibrate.add_argument(f"--{name}", required=True, help=text)
-    calibrate.add_argument("--on", required=True, type=date.fromisoformat, help="day of calibration")
-    calibrate.add_argument("--until", required=True, type=date.fromisoformat, help="last day of validity")
+    calibrate.add_argument("--on", required=True, type=_day, help="day of calibration")
+    calibrate.add_argument("--until", required=True, type=_day, help="last day of validity")
     report = _command(commands, "report", "file a report, anchor it, and write its bundle", _report)
-    report.add_argument(
-        "--first", required=True, type=date.fromisoformat, help="first day, such as 2026-01-01"
-    )
-    report.add_argument("--last", required=True, type=date.fromisoformat, help="last day, included")
+    report.add_argument("--first", required=True, type=_day, help="first day, such as 2026-01-01")
+    report.add_argument("--last", required=True, type=_day, help="last day, included")
     report.add_argument(
         "--out", required=True, type=Path, help="folder for report, PDF, bundle and trust file"
     )
@@ -59,6 +59,13 @@ def _command(
     parser.add_argument("--party", required=True, help="party code, as `carbonseal admit` printed it")
     parser.set_defaults(run=run)
     return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a civil day has no zone yet
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write one such as 2026-01-31") from None
 
 
 @contextmanager
@@ -122,29 +129,29 @@ def _calibrate(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from carbonseal_api.desk.service import Desk, settle_epoch
     from carbonseal_api.desk.trust import pilot_trust_file
+    from carbonseal_api.output_folder import make_output_folder
 
+    make_output_folder(options.out, OUTPUTS)
     with _parts(options) as parts:
         desk = Desk(parts, options.party)
         closed = desk.report(
             options.first, options.last, language=options.lang, settle=lambda: settle_epoch(parts)
         )
         trust = pilot_trust_file(parts, closed.bundle)
-    options.out.mkdir(parents=True, exist_ok=True)
-    made = {
-        "report.json": closed.filed.report_json,
-        "report.pdf": closed.pdf,
-        "evidence.bundle": closed.bundle,
-        "trust.toml": trust,
-    }
-    for name, data in made.items():
+    for name, data in zip(OUTPUTS, (closed.filed.report_json, closed.pdf, closed.bundle, trust), strict=True):
         (options.out / name).write_bytes(data)
     totals = closed.filed.recomputed.inventory.to_json()["total"]
+    quality = closed.filed.recomputed.quality_body
     return _print(
         {
             "report": closed.filed.report.digest.hex(),
             "total": {"value": totals["value"], "unit": totals["unit"]},
-            "data_code": closed.filed.recomputed.quality_body["code"],
-            "files": [str(options.out / name) for name in made],
+            "data_code": quality["code"],
+            "reasons": [
+                {"rule": one["rule"], "severity": one["severity"], "count": one["count"]}
+                for one in quality["findings"]
+            ],
+            "files": [str(options.out / name) for name in OUTPUTS],
         }
     )
 

@@ -19,10 +19,16 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.catalogue.service import files_for_plan
 from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.deployment import desk_of, key_folder
-from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report, render_and_register
+from carbonseal_api.filing.service import (
+    FiledReport,
+    FilingRequest,
+    file_report,
+    keep_report_json,
+    render_and_register,
+)
 from carbonseal_api.founding import DATA, REGISTER, enrolment
-from carbonseal_api.issuing import Issuer
-from carbonseal_api.problems import NotFound, RequestInvalid, ServiceUnavailable
+from carbonseal_api.issuing import Issuer, StatementRefused
+from carbonseal_api.problems import ApiError, NotFound, RequestInvalid, ServiceUnavailable
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.instants import Interval
@@ -30,9 +36,17 @@ from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.gateway_config import GatewayConfig
 from carbonseal_collectors.plan_file import PlanFile
+from carbonseal_ledger.outcomes import LoggedEntry
 
 FINAL_SECONDS: Final = 120  # how long a report waits for its anchor to become final
 _STEP_SECONDS: Final = 1.0
+
+
+class EnrolmentRefused(ApiError):
+    """The log refused a gateway's enrolment; the remedy gives the log key too."""
+
+    code = "enrolment-refused"
+    status = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +62,19 @@ class Desk:
     """The desk of one enterprise in one deployment.
 
     Raises on construction:
+        NotFound: no such party was admitted here.
         PartMissing: the party's key file is not in the key folder.
     """
 
     def __init__(self, parts: Parts, party: str) -> None:
         self._parts = parts
         self._party = party
+        if not self._admissions(party):
+            raise NotFound(
+                "--party",
+                f"no such party here: {party[:40]!r}",
+                "give a code that `carbonseal admit` printed",
+            )
         self._issuer: Issuer = desk_of(parts, party, key_folder(parts.settings).signer(party))
         name = parts.settings.log_host_name
         self.register_origin = f"{name}/{party}/{REGISTER}"
@@ -64,7 +85,7 @@ class Desk:
 
         Raises:
             RequestInvalid: the gateway file names another party or another log.
-            StatementRefused: the key or the device is enrolled already.
+            EnrolmentRefused: the log refused it: the key or the device is enrolled already.
         """
         for field, found, wanted in (
             ("gateway.party", config.party, self._party),
@@ -74,7 +95,12 @@ class Desk:
                 raise RequestInvalid(f"{config.file}: {field}", f"is {found}", f"write {wanted}")
         meters = list(config.meters())
         body = enrolment(config.id, signer, name={"zh": config.id, "en": config.id}, subjects=meters)
-        return self._issuer.issue(self.register_origin, "device", body, subject=config.id)
+        try:
+            return self._issuer.issue(self.register_origin, "device", body, subject=config.id)
+        except StatementRefused as refusal:
+            # Who enrols again has most often lost what the first enrolment printed.
+            remedy = f"{refusal.remedy}; the log key for the gateway file is {self._parts.log_key.raw.hex()}"
+            raise EnrolmentRefused(refusal.field, refusal.reason, remedy) from refusal
 
     def file_plan(self, plan: PlanFile) -> SignedStatement:
         """Return the statement that files a monitoring plan."""
@@ -119,17 +145,22 @@ class Desk:
                 "log_host": self._named(self._parts.host_party),
             },
         )
-        filed = file_report(self._parts.host, self._issuer, request)
+        filed = file_report(self._parts.host, self._issuer, request, clock=self._parts.clock)
+        # Before anything can fail: the period cannot be filed again.
+        keep_report_json(self._parts, filed)
         settle()
         pdf = render_and_register(self._parts, self._issuer, filed, language=language)
         settle()
         return ClosedReport(filed, pdf, bundle_bytes(self._parts, self._party, filed.report.digest))
 
     def _named(self, party: str) -> dict[str, Any]:
-        register = f"{self._parts.settings.log_host_name}/{self._parts.registrar}/{REGISTER}"
-        entries = self._parts.host.select(register, kinds={"party"}, subject=party)
+        entries = self._admissions(party)
         contents = [self._parts.host.contents.get(SignedStatement.parse(e.raw).payload) for e in entries]
         return {"party": party, "name": parse_content(contents[-1]).body["name"] if contents else {}}
+
+    def _admissions(self, party: str) -> list[LoggedEntry]:
+        register = f"{self._parts.settings.log_host_name}/{self._parts.registrar}/{REGISTER}"
+        return self._parts.host.select(register, kinds={"party"}, subject=party)
 
 
 def civil_period(first: date, last: date, time_zone: str) -> Interval:

@@ -16,12 +16,13 @@ from carbonseal_accounting.packages import package_digest
 from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import ENTRIES_AT_ONCE
 from carbonseal_api.evidence.service import put_document
+from carbonseal_api.filing.period_checks import check_period
 from carbonseal_api.issuing import Issuer
 from carbonseal_api.reports.report_json import ReportInputs, build_report, parse_report
 from carbonseal_api.reports.report_pdf import render_pdf
 from carbonseal_api.reports.service import proofs_of
 from carbonseal_attest.identifiers import opaque_code
-from carbonseal_attest.instants import Interval, format_instant
+from carbonseal_attest.instants import Clock, Interval, format_instant
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
@@ -63,15 +64,24 @@ class FiledReport:
     cut_off: tuple[Head, Head]
 
 
-def file_report(host: LogHost, desk: Issuer, request: FilingRequest) -> FiledReport:
+def file_report(host: LogHost, desk: Issuer, request: FilingRequest, *, clock: Clock) -> FiledReport:
     """Return the filed report of `request`; two statements more stand in the data log.
 
-    The cut-off is the head of both logs at the moment of the call.
+    The cut-off is the head of both logs at the moment of the call. `clock` says whether the period is over.
 
     Raises:
+        PeriodNotOver, NothingToReport, AlreadyFiled: the period cannot be filed; nothing was signed.
         VerifierError, AccountingError: the plan, the packages or the readings cannot be computed.
         StatementRefused: the log refused the code or the report.
     """
+    check_period(
+        host,
+        register_origin=request.register_origin,
+        data_origin=request.data_origin,
+        installation=request.installation,
+        period=request.period,
+        now=clock(),
+    )
     # A cut-off follows a tick, so that everything before it has an upper bound of its registration.
     host.tick(request.register_origin)
     host.tick(request.data_origin)
@@ -105,13 +115,18 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest) -> FiledRep
     return FiledReport(report_json, report, quality, recomputed, heads)
 
 
+def keep_report_json(parts: Parts, filed: FiledReport) -> None:
+    """Keep report.json here: pages and bundles are made from it, and only its digest is in the log."""
+    _keep(parts, filed.report.header.issuer, "report.json", "application/json", filed.report_json)
+
+
 def render_and_register(parts: Parts, desk: Issuer, filed: FiledReport, *, language: str) -> bytes:
     """Return the PDF of a filed report with its proofs as they stand now, kept here and registered.
 
-    report.json is kept too, since pages and bundles are made from what its owner keeps here.
+    report.json is kept too.
     """
     report = filed.report
-    _keep(parts, report.header.issuer, "report.json", "application/json", filed.report_json)
+    keep_report_json(parts, filed)
     parts.projections.refresh()
     proofs = proofs_of(parts, report.header.issuer, report.digest, parse_report(filed.report_json))
     pdf = render_pdf(filed.report_json, proofs, lang=language)
