@@ -1,8 +1,9 @@
-"""Start-up comparison: database, published copy and anchored head must tell one history, or nothing runs.
+"""Start-up comparison: database and published copy must tell one history, or nothing runs.
 
 A database that was restored from an old backup agrees perfectly with itself; only the second failure domain
-can tell. The highest of the three counts. A copy that is behind by what a crash between commit and
-publication explains is completed; everything else refuses, and the refusal says how to recover.
+can tell. The larger of the two counts. A copy that is behind by what a crash between commit and publication
+explains is completed; everything else refuses, and the refusal says how to recover. It leaves out the
+contract's head, which anchoring compares when it next runs, and witnesses, which come later.
 """
 
 from __future__ import annotations
