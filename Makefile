@@ -53,7 +53,8 @@ serve: setup ## the service on this machine; prints its address
 lock: ## re-make the lists of pins (UPGRADE=1 takes the newest of everything)
 	@bash infra/develop/lock.sh
 
-clean: ## remove what the targets made, environments included
+clean: ## remove what the targets made, environments included; keeps .carbonseal (keys and logs)
 	rm -rf .venv .venv-* node_modules .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	rm -rf demo-out bench.json contracts/out contracts/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "clean: kept .carbonseal, the keys and logs of 'make serve'; remove it by hand if nobody needs them"
