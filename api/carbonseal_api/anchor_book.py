@@ -20,5 +20,10 @@ class AnchorBook(Protocol):
     def step(self) -> int:
         """Take the next steps of anchoring; returns how many anchors are unfinished."""
 
-    def evidence(self) -> bytes | None:
-        """Return the newest final anchor's evidence for a bundle, or None before the first is final."""
+    def evidence(self, covering: int | None = None, *, trusted_block: int | None = None) -> bytes | None:
+        """Return a final anchor's evidence for a bundle, or None before the first is final.
+
+        `covering` is the size of the log of logs that it must cover, the newest final one by default;
+        `trusted_block` the number of the block that the reader's trust file names, by default the newest
+        final one.
+        """

@@ -135,7 +135,7 @@ def _on_refusal(request: Request, error: Exception) -> Response:
         return _on_unknown(request, error)
     refusals: Counter[str] = request.app.state.refusals
     refusals[error.code] += 1
-    if PAGE_PATHS.fullmatch(request.url.path):
+    if PAGE_PATHS.fullmatch(request.url.path) or _is_lost_browser(request, error):
         return problem_page(request, error)
     status = status_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
@@ -144,6 +144,12 @@ def _on_refusal(request: Request, error: Exception) -> Response:
         concise = {-1: error.code, -2: str(error), -3: request.url.path, -4: status}
         return Response(cbor.encode(concise), status, headers, media_type=PROBLEM_CBOR)
     return Response(problem_json(error, request.url.path), status, headers, media_type=PROBLEM_JSON)
+
+
+def _is_lost_browser(request: Request, error: CarbonsealError) -> bool:
+    """Whether somebody typed or followed a wrong address: no route of ours, and a page is what is wanted."""
+    is_unknown = isinstance(error, NotFound) and error.field == "path"
+    return is_unknown and "text/html" in request.headers.get("accept", "")
 
 
 def _on_invalid(request: Request, error: Exception) -> Response:
@@ -160,7 +166,8 @@ def _on_http(request: Request, error: Exception) -> Response:
             "method", f"{request.method} is not offered", "see /openapi.json"
         )
     elif status == 404:
-        refusal = NotFound("path", "no such route", "see /openapi.json for the routes")
+        remedy = "begin at / for the pages, or see /openapi.json for the routes"
+        refusal = NotFound("path", "no such route", remedy)
     else:
         refusal = RequestInvalid("request", f"refused with {status}", "see /openapi.json")
     return _on_refusal(request, refusal)

@@ -92,10 +92,12 @@ class ChainAnchors:
         """Return what a trust file written here says about the chain, trusting the evidence's last block."""
         return self._anchorer.profile(evidence, source="the log host's own node")
 
-    def evidence(self) -> bytes | None:
-        """Return fresh evidence at the newest final block for a bundle, or None before anything is final."""
+    def evidence(self, covering: int | None = None, *, trusted_block: int | None = None) -> bytes | None:
+        """Return fresh evidence for a bundle, or None before anything is final; see `AnchorBook`."""
         size = self._anchorer.final_size()
-        return self._anchorer.evidence(size).to_cbor() if size else None
+        if not size:
+            return None
+        return self._anchorer.evidence(covering or size, trusted_block=trusted_block).to_cbor()
 
 
 def anchor_view(record: AnchorRecord, chain: Chain) -> AnchorView:

@@ -138,6 +138,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "previous-wrong": 409,
     "epoch-refused": 409,
     "genesis-refused": 409,
+    "anchor-not-ready": 409,
     "content-missing": 422,
     "content-contradicts-header": 422,
     "content-erased": 410,

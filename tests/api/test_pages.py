@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from carbonseal_attest.bundle import read_members
+from carbonseal_attest.bundle_layout import from_members
 
 CSP = "default-src 'none'"
 
@@ -177,3 +181,47 @@ def test_serves_style_sheet_and_typeface_and_nothing_else(filed: Any) -> None:
     assert client.get("/static/noto-sans-sc.ttf").headers["content-type"] == "font/ttf"
     for name in ("pages.py", "..%2fpages.py", "wording.json"):
         assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_report_page_offers_the_evidence_bundle_to_who_is_signed_in(filed: Any, visitor: Any) -> None:
+    digest = filed.report.report.digest.hex()
+    address = f"/pages/{filed.site.party}/reports/{digest}/evidence.bundle"
+    page = visitor.get(f"/pages/{filed.site.party}/reports/{digest}?lang=en").text
+    assert f'href="{address}"' in page
+    answer = visitor.get(address)
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == 'attachment; filename="evidence.bundle"'
+    bundle = from_members(dict(read_members(io.BytesIO(answer.content))))
+    assert bundle.report_json == filed.report.report_json
+    visitor.post("/sign-out")
+    visitor.cookies.clear()
+    assert visitor.get(address).headers["location"] == "/sign-in"
+
+
+def test_wrong_key_is_answered_in_words_for_a_person(filed: Any) -> None:
+    for lang, words in (("en", "This key is not known here"), ("zh", "没有这个密钥")):
+        answer = filed.site.client.post(f"/sign-in?lang={lang}", data={"key": "wrong"})
+        assert words in answer.text
+        assert "Bearer" not in answer.text
+        filed.site.client.cookies.clear()
+
+
+def test_unknown_address_is_a_page_for_a_browser_and_a_problem_for_a_program(filed: Any) -> None:
+    client = filed.site.client
+    page = client.get("/nowhere?lang=en", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 404
+    assert "<title>There is no such page" in page.text
+    assert client.get("/nowhere").json()["code"] == "not-found"
+    client.cookies.clear()
+
+
+def test_figures_of_a_code_stand_under_readable_labels_in_order(filed: Any, visitor: Any) -> None:
+    digest = filed.report.quality.digest.hex()
+    text = visitor.get(f"/pages/{filed.site.party}/codes/{digest}?lang=en").text
+    shown = html.unescape(text.split("Figures</h2>")[1])
+    assert "greatest_commit_delay_ms" not in shown
+    assert "Greatest delay of registration (ms)" in shown
+    assert "100 %" in shown
+    assert (
+        shown.index("Completeness<") < shown.index("Completeness: electricity-1") < shown.index("Values exp")
+    )

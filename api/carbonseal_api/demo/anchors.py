@@ -93,10 +93,12 @@ class ChainDesk:
         """Take the next steps of anchoring; return how many anchors are unfinished."""
         return len(self.anchorer.step())
 
-    def evidence(self) -> bytes | None:
-        """Return the newest final anchor's evidence for a bundle."""
+    def evidence(self, covering: int | None = None, *, trusted_block: int | None = None) -> bytes | None:
+        """Return a final anchor's evidence for a bundle; see `AnchorBook`."""
         size = self.anchorer.final_size()
-        return self.anchorer.evidence(size).to_cbor() if size else None
+        if not size:
+            return None
+        return self.anchorer.evidence(covering or size, trusted_block=trusted_block).to_cbor()
 
     def profile(self, evidence: AnchorEvidence) -> ChainProfile:
         """Return what the demo's trust file says about this chain."""

@@ -8,17 +8,23 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import BundleRequest, build_bundle, write
 from carbonseal_api.catalogue.service import package_files
 from carbonseal_api.evidence.queries import document
-from carbonseal_api.quality.queries import results
+from carbonseal_api.problems import RequestInvalid
+from carbonseal_api.quality.queries import result_by_digest, results
 from carbonseal_api.reports.report_json import parse_report
 from carbonseal_api.reports.service import report_json
 from carbonseal_attest.instants import parse_instant
 
 
-def bundle_bytes(parts: Parts, party: str, digest: bytes) -> bytes:
+def bundle_bytes(parts: Parts, party: str, digest: bytes, trusted_block: int | None = None) -> bytes:
     """Return the evidence bundle of a filed report as the ledger stands now.
+
+    Its anchor is proved up to the block with the number `trusted_block`, which the reader's trust file names;
+    by default up to the newest final one.
 
     Raises:
         NotFound: No such report, its report.json is not kept here, or a package it names is not known here.
+        RequestInvalid: A block is named and nothing is anchored here.
+        AnchorNotReady: The report was not anchored yet in the block named.
     """
     data = report_json(parts, party, digest)
     content = parse_report(data)
@@ -39,11 +45,22 @@ def bundle_bytes(parts: Parts, party: str, digest: bytes) -> bytes:
         packages=package_files([f"{p['id']}@{p['version']}" for p in content["method"]["packages"]]),
         report_json=data,
         report_pdf=filed_pdf(parts, party, digest),
-        anchor=None if parts.anchors is None else parts.anchors.evidence(),
+        anchor=_evidence(parts, party, digest, trusted_block),
     )
     buffer = io.BytesIO()
     write(build_bundle(parts.host, request), buffer)
     return buffer.getvalue()
+
+
+def _evidence(parts: Parts, party: str, digest: bytes, trusted_block: int | None) -> bytes | None:
+    if trusted_block is None:
+        return None if parts.anchors is None else parts.anchors.evidence()
+    if parts.anchors is None:
+        raise RequestInvalid("trusted_block", "nothing is anchored on a chain here", "leave it away")
+    row = result_by_digest(parts.engine, party, digest)
+    origin = f"{parts.settings.log_host_name}/{party}/data"
+    epoch = None if row is None else parts.host.epoch_covering(origin, row["entry_index"] + 1)
+    return parts.anchors.evidence(None if epoch is None else epoch.tree_size, trusted_block=trusted_block)
 
 
 def filed_pdf(parts: Parts, party: str, digest: bytes) -> bytes | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.documented import answers, problems
@@ -10,6 +12,10 @@ from carbonseal_api.incoming import caller, language_of, parse_digest, parts_of
 from carbonseal_api.reports import service
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.schemas import FiledReport
+
+TrustedBlock = Annotated[
+    int | None, Query(ge=1, le=2**53, description="number of the block that the reader's trust file names")
+]
 
 router = APIRouter(prefix="/organisations/{party}/reports", tags=["reports"])
 
@@ -59,13 +65,17 @@ async def get_report_pdf(party: str, digest: str, request: Request) -> Response:
     "/{digest}/evidence.bundle",
     summary="The evidence bundle",
     responses=answers(
-        "application/octet-stream", "Checked by carbonseal-verifier.", 400, 401, 403, 404, 422, 503
+        "application/octet-stream", "Checked by carbonseal-verifier.", 400, 401, 403, 404, 409, 422, 503
     ),
     response_class=Response,
 )
-async def get_bundle(party: str, digest: str, request: Request) -> Response:
-    """Return the evidence bundle of a report as the ledger stands now."""
+async def get_bundle(
+    party: str, digest: str, request: Request, trusted_block: TrustedBlock = None
+) -> Response:
+    """Return the evidence bundle of a report as the ledger stands now, proved up to a trusted block."""
     (await caller(request, service.READERS)).require_party(party)
-    data = await run_in_threadpool(bundle_bytes, parts_of(request), party, parse_digest(digest))
+    data = await run_in_threadpool(
+        bundle_bytes, parts_of(request), party, parse_digest(digest), trusted_block
+    )
     headers = {"Content-Disposition": 'attachment; filename="evidence.bundle"'}
     return Response(data, media_type="application/octet-stream", headers=headers)

@@ -82,3 +82,8 @@ def load_wording(lang: str, catalogue: str = "reports/wording.json") -> Wording:
     text = resources.files("carbonseal_api").joinpath(catalogue).read_text(encoding="utf-8")
     pairs: dict[str, dict[str, str]] = json.loads(text)
     return Wording(lang, {key: pair[lang] for key, pair in pairs.items()})
+
+
+def percentage(share: str) -> str:
+    """Return a share in percent as people read it: no zeros at the end, and the sign."""
+    return f"{share.rstrip('0').rstrip('.') if '.' in share else share} %"

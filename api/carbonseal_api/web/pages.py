@@ -19,6 +19,7 @@ from carbonseal_api.organisations import service as organisations
 from carbonseal_api.problems import KeyMissing, NotFound, status_of
 from carbonseal_api.quality import service as quality
 from carbonseal_api.reports import service as reports
+from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.fonts import find_fonts
 from carbonseal_api.web import sessions, views
 from carbonseal_api.web.rendering import HEADERS, PageWording, page, page_language
@@ -114,7 +115,7 @@ async def report_page(party: str, digest: str, request: Request) -> Response:
 
 @router.get("/pages/{party}/reports/{digest}/{name}")
 async def report_file(party: str, digest: str, name: str, request: Request) -> Response:
-    """Return report.json or the PDF to a signed-in visitor."""
+    """Return report.json, the PDF or the evidence bundle to a signed-in visitor."""
     (await sessions.visitor(request)).require_party(party)
     parts, wanted = parts_of(request), parse_digest(digest)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": f'attachment; filename="{name}"'}
@@ -124,6 +125,9 @@ async def report_file(party: str, digest: str, name: str, request: Request) -> R
     if name == "report.pdf":
         data = await run_in_threadpool(reports.report_pdf, parts, party, wanted, page_language(request))
         return Response(data, media_type="application/pdf", headers=headers)
+    if name == "evidence.bundle":
+        data = await run_in_threadpool(bundle_bytes, parts, party, wanted)
+        return Response(data, media_type="application/octet-stream", headers=headers)
     raise NotFound("name", "no such file", "see the links of the page")
 
 
@@ -132,9 +136,14 @@ async def code_page(party: str, digest: str, request: Request) -> Response:
     """Show a data code with its reasons and cures."""
     wanted = parse_digest(digest)
 
-    def gather(parts: Parts, _: PageWording) -> dict[str, Any]:
+    def gather(parts: Parts, words: PageWording) -> dict[str, Any]:
         organisation = organisations.organisation(parts, party)
-        return {"organisation": organisation, "code": quality.code_by_digest(parts, party, wanted)}
+        code = quality.code_by_digest(parts, party, wanted)
+        return {
+            "organisation": organisation,
+            "code": code,
+            "figures": views.code_figures(code.figures, words),
+        }
 
     return await _shown(request, party, "code.html.j2", gather)
 

@@ -54,6 +54,10 @@ class PageWording:
         """Return the name in this language; see `Wording.name`."""
         return self._own.name(names, fallback)
 
+    def has(self, key: str) -> bool:
+        """Whether there is such a sentence."""
+        return self._own.has(key) or self._reports.has(key)
+
     def _of(self, key: str) -> Wording:
         return self._own if self._own.has(key) else self._reports
 

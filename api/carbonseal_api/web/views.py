@@ -20,6 +20,7 @@ from carbonseal_api.plans import service as plans
 from carbonseal_api.problems import NotFound
 from carbonseal_api.quality import service as quality
 from carbonseal_api.reports import service as reports
+from carbonseal_api.reports.wording import percentage
 from carbonseal_api.web import svg
 from carbonseal_api.web.rendering import PageWording, civil
 from carbonseal_attest.errors import CarbonsealError
@@ -86,6 +87,20 @@ def report_page(parts: Parts, party: str, digest: bytes) -> dict[str, Any]:
         "recomputed": recomputed,
         "problem": problem,
     }
+
+
+def code_figures(figures: Mapping[str, str], words: PageWording) -> list[tuple[str, str]]:
+    """Return the figures of a data code as (label, value), in the order of their labels' names.
+
+    A figure without a label of ours stands under its own name.
+    """
+    shown = []
+    for key in sorted(figures):
+        name, _, measurement = key.partition("/")
+        label = words(f"figure.{name}") if words.has(f"figure.{name}") else name
+        value = percentage(figures[key]) if name.endswith("_percent") else figures[key]
+        shown.append((f"{label}: {measurement}" if measurement else label, value))
+    return shown
 
 
 def trace_page(parts: Parts, party: str, period: str, figure: str) -> dict[str, Any]:
