@@ -78,6 +78,49 @@ def test_quality_compares_a_reference_column(tmp_path, capsys):
     assert "two-sources-disagree@1" in rules
 
 
+BARE = {"calibration-missing@1", "calibration-expired@1", "withdrawn-key@1", "over-capacity@1",
+        "negative-step@1", "unlike-plan@1", "declared-gap@1", "sequence-break@1", "commit-delay@1",
+        "late-share@1", "substituted-share@1", "clock-offset@1", "two-sources-disagree@1",
+        "two-sources-total@1",
+        "sub-meter-sum@1", "power-factor@1", "negative-amount@1"}  # fmt: skip
+
+
+def test_quality_calls_no_rule_passed_that_did_not_run(tmp_path, capsys):
+    main(["quality", write(tmp_path / "a.csv", WAVE), "--json", "-"])
+    rules = json.loads(capsys.readouterr().out)["rules"]
+    assert {name for name, outcome in rules.items() if outcome == "not_applicable"} == BARE
+    assert {outcome for name, outcome in rules.items() if name not in BARE} == {"passed"}
+
+
+def test_quality_lists_which_rules_ran_and_why_the_others_did_not(tmp_path, capsys):
+    main(["quality", write(tmp_path / "a.csv", WAVE[:40])])
+    lines = capsys.readouterr().out.splitlines()
+    (ran,) = [line for line in lines if line.startswith("rules that ran (")]
+    assert "stuck@1" in ran
+    assert "spike@1" not in ran
+    (spike,) = [line.split(None, 1) for line in lines if line.startswith("  spike@1")]
+    assert spike[1] == "usable readings: 40, at least 48 are needed"
+    main(["quality", write(tmp_path / "a.csv", WAVE[:40]), "--lang", "zh"])
+    assert "可用读数 40 个，至少需要 48 个" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("unit", ["kW.h", "kWh", "GJ", "t", "m3", "Nm3", "t{CO2}"])
+def test_quality_finds_one_negative_amount_in_a_unit_of_energy_mass_or_volume(tmp_path, capsys, unit):
+    values = [*WAVE[:100], "-300", *WAVE[101:]]
+    path = write(tmp_path / "a.csv", values, extra=[unit] * 192, header="time,value,unit")
+    assert main(["quality", path, "--json", "-"]) == 1
+    found = {f["rule"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert "-300" in found["negative-amount@1"]["observed"]
+
+
+@pytest.mark.parametrize("unit", ["kW", "Cel", "kvarh", "1", "apples"])
+def test_quality_leaves_signs_alone_where_a_quantity_may_have_one(tmp_path, capsys, unit):
+    values = [f"{-1 if i % 3 else 1}{i % 10}" for i in range(192)]
+    path = write(tmp_path / "a.csv", values, extra=[unit] * 192, header="time,value,unit")
+    main(["quality", path, "--json", "-"])
+    assert json.loads(capsys.readouterr().out)["rules"]["negative-amount@1"] == "not_applicable"
+
+
 def test_quality_counts_rows_of_bad_status_as_missing(tmp_path, capsys):
     status = ["bad"] * 30 + ["good"] * 162
     path = write(tmp_path / "a.csv", WAVE, extra=status, header="time,value,status")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quality_scopes import DAY, METER, START, STEP, ScopeBuilder
@@ -108,7 +109,7 @@ def test_power_factor_finds_a_changed_energy():
 
 
 def test_power_factor_is_undefined_where_nothing_flows():
-    assert power("0", "0", "100").outcome("power-factor") == "passed"
+    assert power("0", "0", "100").outcome("power-factor") == "not_applicable"
 
 
 def test_power_factor_fails_when_an_input_is_missing():
@@ -135,6 +136,15 @@ def calibrated(*records: tuple[int, int], cycle_days: int = 0) -> ScopeBuilder:
 def test_calibration_in_date_passes():
     builder = calibrated((START - DAY, START + 300 * DAY))
     assert builder.outcome("calibration-missing") == builder.outcome("calibration-expired") == "passed"
+
+
+@pytest.mark.parametrize("rule", ["calibration-missing", "calibration-expired"])
+def test_calibration_is_not_judged_where_the_plan_requires_none(rule):
+    assert ScopeBuilder().point().readings(WAVE).outcome(rule) == "not_applicable"
+
+
+def test_calibration_expired_is_not_judged_without_a_record():
+    assert calibrated().outcome("calibration-expired") == "not_applicable"
 
 
 def test_calibration_missing_is_major():

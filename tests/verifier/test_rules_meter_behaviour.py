@@ -53,7 +53,26 @@ def test_spike_reads_a_register_by_its_steps():
 
 
 def test_spike_says_nothing_about_a_handful_of_readings():
-    assert day([1, 2, 10_000]).outcome("spike") == "passed"
+    assert day([1, 2, 10_000]).outcome("spike") == "not_applicable"
+
+
+def test_stuck_is_not_judged_on_fewer_readings_than_its_run():
+    assert day([7] * 15).outcome("stuck") == "not_applicable"
+    assert day([7000] * 16).outcome("stuck") == "failed"
+
+
+def test_over_capacity_is_not_judged_without_a_capacity():
+    assert day().outcome("over-capacity") == "not_applicable"
+
+
+def test_values_that_are_all_absent_are_not_judged():
+    for rule in ("negative-amount", "stuck", "spike"):
+        assert day([None] * 96).outcome(rule) == "not_applicable"
+
+
+def test_a_rule_passes_where_one_of_two_points_could_be_judged():
+    builder = day(capacity_per_hour="400").point("b").readings(WAVE, "b")
+    assert builder.outcome("over-capacity") == "passed"
 
 
 def test_over_capacity_compares_rates_not_amounts():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from quality_scopes import DAY, METER, START, STEP, ScopeBuilder
 
+from carbonseal_verifier.quality.engine import run_rules
 from carbonseal_verifier.quality.grid import Gap, SlotCounts
 from carbonseal_verifier.quality.scope import StreamBreak
 
@@ -164,8 +166,30 @@ def test_a_late_reading_never_outranks_one_in_time():
     assert builder.outcome("commit-delay") == "passed"
 
 
+STATEMENT_RULES = ("declared-gap", "sequence-break", "commit-delay", "late-share", "withdrawn-key")
+
+
+@pytest.mark.parametrize("rule", STATEMENT_RULES)
+def test_rules_about_statements_are_not_judged_where_there_is_none(rule):
+    assert day().outcome(rule) == "passed"
+    assert ScopeBuilder().point().outcome(rule) == "not_applicable"
+
+
+def test_clock_offset_is_not_judged_without_a_tick():
+    assert day(registered_by=None).outcome("clock-offset") == "not_applicable"
+
+
+def test_completeness_is_not_judged_where_the_plan_expects_nothing():
+    builder = day()
+    scope = builder.scope()
+    scope.plan["effective"]["start"] = scope.end
+    results = run_rules(scope)
+    assert results.outcomes["completeness@1"] == "not_applicable"
+    assert results.not_run["completeness@1"]["en"] == "the plan expects no readings in the period"
+
+
 def test_substituted_share_is_judged_only_where_something_was_calculated():
-    assert day().outcome("substituted-share") == "passed"
+    assert day().outcome("substituted-share") == "not_applicable"
     builder = day()
     builder.more["counted"] = {"main": SlotCounts(96, 86, 0, 0, 0, 10)}
     assert "10.4167 %" in builder.findings("substituted-share")[0].observed["en"]

@@ -41,7 +41,7 @@ def add_quality(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     quality.add_argument("--profile", type=Path, help="quality profile (TOML); default: default@1")
     quality.add_argument("--time-zone", default="UTC", help="zone of stamps without an offset (IANA name)")
     quality.add_argument(
-        "--form", choices=("register", "interval", "instant"), help="default: told by the data"
+        "--form", choices=("register", "interval", "instant"), help="default: told by data and unit"
     )
     quality.add_argument("--lang", choices=("en", "zh"), default="en")
     quality.add_argument(
@@ -94,7 +94,18 @@ def run_quality_command(arguments: argparse.Namespace) -> int:
         for finding in code.findings:
             since = format_instant(finding.runs[0].start) if finding.runs else ""
             print(f"{finding.severity:13} {finding.rule:24} {since}  {finding.observed[arguments.lang]}")
+        print(_rules_text(code, arguments.lang))
     return 0 if code.code == GREEN else 1
+
+
+def _rules_text(code: DataCode, language: str) -> str:
+    """Return the rules that ran in one line, and each that did not with its reason."""
+    ran = [name for name in code.outcomes if name not in code.not_run]
+    lines = [
+        f"rules that ran ({len(ran)}): {', '.join(ran)}",
+        f"rules that did not run ({len(code.not_run)}):",
+    ]
+    return "\n".join(lines + [f"  {name:24} {why[language]}" for name, why in code.not_run.items()])
 
 
 def quality_json(code: DataCode, language: str) -> dict[str, Any]:

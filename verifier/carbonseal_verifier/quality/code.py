@@ -31,12 +31,13 @@ MAX_TEXT: Final = 400  # characters
 
 @dataclass(frozen=True, slots=True)
 class DataCode:
-    """A judged code: the colour, the findings behind it, and the figures beside it."""
+    """A judged code: the colour, the findings behind it, the figures beside it, why rules did not run."""
 
     code: str
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, str]
     figures: Mapping[str, str]
+    not_run: Mapping[str, Text]
 
     def to_body(
         self, scope: Scope, *, plan_digest: bytes, cut_off: Sequence[tuple[str, int, bytes]]
@@ -63,7 +64,13 @@ class DataCode:
 def judge(scope: Scope) -> DataCode:
     """Return the data code of a scope."""
     results = run_rules(scope)
-    return DataCode(_colour(scope, results), results.findings, results.outcomes, _figures(scope, results))
+    return DataCode(
+        code=_colour(scope, results),
+        findings=results.findings,
+        outcomes=results.outcomes,
+        figures=_figures(scope, results),
+        not_run=results.not_run,
+    )
 
 
 def _colour(scope: Scope, results: RuleResults) -> str:

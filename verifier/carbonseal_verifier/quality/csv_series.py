@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 from zoneinfo import ZoneInfo
 
+from carbonseal_accounting.units import parse_unit
+from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.quantities import MAX_DIGITS
 from carbonseal_verifier.errors import SeriesInvalid
 from carbonseal_verifier.paths import in_words, open_input
@@ -34,6 +36,9 @@ MAX_ROWS: Final = 5_000_000
 MAX_LINE: Final = 10_000  # characters
 DEVICE: Final = "m-series"
 COLUMNS: Final = ("time", "value", "unit", "status", "reference")
+COUNTED: Final = "counted_amount"  # what the plan's quantities would say more precisely
+_AMOUNTS: Final = tuple(parse_unit(unit).dimension for unit in ("J", "kg", "m3"))
+REACTIVE: Final = ("{reactive}", 1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _GOOD: Final = frozenset({"", "good", "ok", "valid"})
@@ -79,18 +84,21 @@ def scope_of_csv(series: CsvSeries, profile: Profile, *, form: str | None = None
     Args:
         series: what `read_csv` returned.
         profile: limits and rule settings.
-        form: register, interval or instant; None to tell a register by its never falling.
+        form: register, interval or instant; None to tell a register by its never falling, and an amount of
+            each interval by its unit of energy, mass or volume.
     """
     step = _step(series.times)
     start, end = min(series.times), max(series.times) + step
-    form = form or _form(series.values)
+    is_amount = _is_amount(series.unit)
+    form = form or _form(series.values, is_amount=is_amount)
+    quantity = COUNTED if is_amount else "unspecified"
     provenance = Provenance(bytes(32), DEVICE, (start, end), start, end)
     index = SeriesIndex(readings=len(series.times))
-    measurements = [_measurement("series", series.unit, form, step)]
+    measurements = [_measurement("series", quantity, series.unit, form, step)]
     checks: list[dict[str, Any]] = []
     columns = [("series", series.values)]
     if series.references is not None:
-        measurements.append(_measurement("reference", series.unit, form, step))
+        measurements.append(_measurement("reference", quantity, series.unit, form, step))
         columns.append(("reference", series.references))
     scales = []
     for point, values in columns:
@@ -107,7 +115,7 @@ def scope_of_csv(series: CsvSeries, profile: Profile, *, form: str | None = None
     plan = {"time_zone": "UTC", "effective": {"start": start, "end": None}, "measurements": measurements,
             "cross_checks": checks}  # fmt: skip
     as_of = end + profile.filing_days * 86_400_000  # a file by itself has no filing date to wait for
-    return Scope(plan=plan, start=start, end=end, as_of=as_of, profile=profile, index=index)
+    return Scope(plan=plan, start=start, end=end, as_of=as_of, profile=profile, index=index, is_bare=True)
 
 
 def _lines(stream: TextIO) -> Iterator[str]:
@@ -196,16 +204,27 @@ def _step(times: array[int]) -> int:
     return min(s for s, n in steps.items() if n == best)
 
 
-def _form(values: list[Decimal | None]) -> str:
+def _is_amount(unit: str) -> bool:
+    """Whether the unit is of energy, mass or volume; not of reactive energy, which has a sign."""
+    try:
+        dimension = parse_unit(unit).dimension
+    except CarbonsealError:
+        return False  # a unit of another system: nothing is known about it
+    # A tag says what it is an amount of.
+    return tuple(part for part in dimension if part[0][0] != "{" or part == REACTIVE) in _AMOUNTS
+
+
+def _form(values: list[Decimal | None], *, is_amount: bool) -> str:
     """Tell a cumulative register: its values rise, and fall at most once in a hundred steps."""
+    other = "interval" if is_amount else "instant"
     present = [v for v in values if v is not None]
     falls = sum(b < a for a, b in pairwise(present))
     rises = sum(b > a for a, b in pairwise(present))
-    return "register" if rises >= 20 and falls * 100 <= rises and present[-1] >= present[0] else "instant"
+    return "register" if rises >= 20 and falls * 100 <= rises and present[-1] >= present[0] else other
 
 
-def _measurement(identifier: str, unit: str, form: str, step: int) -> dict[str, Any]:
-    return {"id": identifier, "device": DEVICE, "point": identifier, "quantity": "unspecified", "form": form,
+def _measurement(identifier: str, quantity: str, unit: str, form: str, step: int) -> dict[str, Any]:
+    return {"id": identifier, "device": DEVICE, "point": identifier, "quantity": quantity, "form": form,
             "unit": unit, "step_ms": step, "register_modulus": None, "capacity_per_hour": None,
             "calibration": {"required": False, "cycle_days": 0}}  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Runs the catalogue over a scope: every rule on every measurement or cross-check that it applies to.
 
 A rule applies where the plan declares its inputs. An input that is declared and not there makes the
-rule fail; a rule that applies nowhere is listed as not applicable.
+rule fail. A rule that found nothing it could judge (no such subject, nothing declared, too few readings) is
+listed as not applicable, never as passed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any, Final
 
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_verifier.quality.catalogue import Rule, load_catalogue
-from carbonseal_verifier.quality.findings import Finding, Observation, Run
+from carbonseal_verifier.quality.findings import Finding, Observation, Run, Text
 from carbonseal_verifier.quality.rules import RULE_FUNCTIONS
-from carbonseal_verifier.quality.scope import InputMissing, Scope, Target
+from carbonseal_verifier.quality.scope import InputMissing, NotApplicable, Scope, Target
 
 PASSED, FAILED, NOT_APPLICABLE = "passed", "failed", "not_applicable"
 _MISSING: Final = {
@@ -22,33 +23,45 @@ _MISSING: Final = {
     "observed": {"zh": "输入缺失或不可用：{what}", "en": "missing or unusable: {what}"},
     "cure": {"zh": "补交该输入，或修订监测计划", "en": "File the input, or amend the monitoring plan"},
 }
+_NO_SUBJECT: Final = {"zh": "没有适用的对象", "en": "nothing here that it applies to"}
 # With no readings at all, `completeness` says so once; the other rules of that point only count as failed.
 _SPEAKS_FOR_ABSENCE: Final = "completeness"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResults:
-    """Findings, worst first, each rule's outcome by `ID@VERSION`, and whether any rule lacked an input."""
+    """Findings, worst first, each rule's outcome by `ID@VERSION`, and whether any rule lacked an input.
+
+    `not_run` says why, for each rule that is not applicable.
+    """
 
     findings: tuple[Finding, ...]
     outcomes: Mapping[str, str]
     is_lacking: bool
+    not_run: Mapping[str, Text]
 
 
 def run_rules(scope: Scope) -> RuleResults:
     """Return what every rule of the catalogue finds in `scope`. Deterministic."""
     findings: list[Finding] = []
     outcomes: dict[str, str] = {}
+    not_run: dict[str, Text] = {}
     is_lacking = False
     for rule in load_catalogue().values():
-        outcome = NOT_APPLICABLE
+        outcome, why = NOT_APPLICABLE, _NO_SUBJECT
         for subject in _subjects(rule, scope):
-            found, lacks = _apply(rule, subject, scope)
+            try:
+                found, lacks = _apply(rule, subject, scope)
+            except NotApplicable as reason:
+                why = dict(reason.why)
+                continue
             findings.extend(found)
             is_lacking |= lacks
             outcome = FAILED if found or lacks or outcome == FAILED else PASSED
         outcomes[rule.reference] = outcome
-    return RuleResults(tuple(sorted(findings, key=Finding.sort_key)), outcomes, is_lacking)
+        if outcome == NOT_APPLICABLE:
+            not_run[rule.reference] = why
+    return RuleResults(tuple(sorted(findings, key=Finding.sort_key)), outcomes, is_lacking, not_run)
 
 
 def _subjects(rule: Rule, scope: Scope) -> Iterator[Mapping[str, Any]]:

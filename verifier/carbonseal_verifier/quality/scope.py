@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carbonseal_verifier.quality.catalogue import Parameter
+from carbonseal_verifier.quality.findings import Text
 from carbonseal_verifier.quality.grid import (
     Gap,
     GridCount,
@@ -34,6 +35,14 @@ class InputMissing(Exception):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+class NotApplicable(Exception):
+    """A rule has nothing here that it could judge: it neither passes nor fails. `why` is for people."""
+
+    def __init__(self, *, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.why: Text = {"zh": zh, "en": en}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Scope:
     Attributes:
         as_of: time of the log's last tick up to the cut-off: when the code was judged.
         counted: the calculation's own count of each measurement's slots; without it the grid is counted.
+        is_bare: whether it is a series by itself, with no plan of anybody and no statements.
     """
 
     plan: Mapping[str, Any]
@@ -89,6 +99,7 @@ class Scope:
     breaks: Sequence[StreamBreak] = ()
     disowned: Sequence[Disowned] = ()
     counted: Mapping[str, SlotCounts] | None = None
+    is_bare: bool = False
     _ordered: dict[str, OrderedSeries] = field(default_factory=dict)
     _grids: dict[str, GridCount] = field(default_factory=dict)
 
@@ -101,6 +112,11 @@ class Scope:
     def cross_checks(self) -> Sequence[Mapping[str, Any]]:
         """The plan's cross-checks, in the plan's order."""
         return list(self.plan["cross_checks"])
+
+    def require_statements(self) -> None:
+        """Raise NotApplicable where no statement of the period is there to be judged."""
+        if self.is_bare or not (self.index.series or self.gaps or self.breaks or self.disowned):
+            raise NotApplicable(zh="没有声明", en="no statements")
 
     def measurement(self, identifier: object) -> Mapping[str, Any]:
         """Return the measurement that a cross-check names."""

@@ -95,14 +95,6 @@ class PointSeries:
         chosen = sorted(first)
         return OrderedSeries(self, array("q", chosen), [first[at] for at in chosen])
 
-    def provenance_at(self, at: int) -> Provenance | None:
-        """Return the statement whose readings include instant `at`, the first logged one."""
-        for block in self.blocks:
-            part = self.times[block.first : block.first + block.count]
-            if part and part[0] <= at <= part[-1] and at in part:
-                return block.provenance
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class OrderedSeries:

@@ -8,23 +8,25 @@ from typing import Final
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.quality.findings import Observation, Run
 from carbonseal_verifier.quality.rules.signature import RuleFunction
-from carbonseal_verifier.quality.scope import Calibration, Target
+from carbonseal_verifier.quality.scope import Calibration, NotApplicable, Target
 
 _DAY: Final = 86_400_000
 
 
 def calibration_missing(target: Target) -> Iterator[Observation]:
     """Find meters that the plan wants calibrated and that have no record."""
-    if _is_required(target) and not _records(target):
+    _require_requirement(target)
+    if not _records(target):
         run = Run(target.scope.start, target.scope.end, 1)
         yield Observation((run,), {"device": target.subject["device"]}, is_absence=True)
 
 
 def calibration_expired(target: Target) -> Iterator[Observation]:
     """Find the part of the period that no calibration covers; the plan's cycle may end one early."""
+    _require_requirement(target)
     records = _records(target)
-    if not _is_required(target) or not records:
-        return
+    if not records:
+        raise NotApplicable(zh="没有检定或校准记录", en="no calibration record")
     cycle = target.subject["calibration"]["cycle_days"]  # 0: the certificate alone decides
     covered = sorted(
         (r.calibrated_at, min(r.valid_until, r.calibrated_at + cycle * _DAY) if cycle else r.valid_until)
@@ -48,6 +50,7 @@ def calibration_expired(target: Target) -> Iterator[Observation]:
 
 def withdrawn_key(target: Target) -> Iterator[Observation]:
     """Find statements that a key signed beyond what its rotation, suspension or revocation lets count."""
+    target.scope.require_statements()
     found = sorted(target.scope.disowned, key=lambda d: (d.start, d.subject, d.digest))
     if found:
         yield Observation(
@@ -58,9 +61,10 @@ def withdrawn_key(target: Target) -> Iterator[Observation]:
         )  # fmt: skip
 
 
-def _is_required(target: Target) -> bool:
+def _require_requirement(target: Target) -> None:
     calibration = target.subject.get("calibration")
-    return calibration is not None and bool(calibration.get("required"))
+    if calibration is None or not calibration.get("required"):
+        raise NotApplicable(zh="计划不要求检定或校准", en="the plan requires no calibration")
 
 
 def _records(target: Target) -> list[Calibration]:

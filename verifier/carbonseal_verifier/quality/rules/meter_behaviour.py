@@ -16,7 +16,7 @@ from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.quality.amounts import rounded, scaled_or_none, shown
 from carbonseal_verifier.quality.findings import Observation, Run, runs_of
 from carbonseal_verifier.quality.rules.signature import RuleFunction
-from carbonseal_verifier.quality.scope import InputMissing, Target
+from carbonseal_verifier.quality.scope import InputMissing, NotApplicable, Target
 
 _HOUR: Final = 3_600_000
 _DAY: Final = 86_400_000
@@ -32,6 +32,7 @@ def stuck(target: Target) -> Iterator[Observation]:
     times, values = series.present()
     least, step = target.integer("min_run"), target.subject["step_ms"]
     is_register = target.subject["form"] == "register"
+    _require_count(values, least + is_register)
     coarse = 0 if is_register else target.integer("min_resolution_steps")
     found: list[tuple[int, int, int]] = []
     position = 0
@@ -60,8 +61,7 @@ def spike(target: Target) -> Iterator[Observation]:
     if target.subject["form"] == "register":
         times, values = _steps(times, values, target.subject["step_ms"])
     usual = sorted(v for v in values if v)
-    if len(usual) < target.integer("min_readings"):
-        return
+    _require_count(usual, target.integer("min_readings"))
     last = len(usual) - 1
     p1, p50, p99 = (usual[last * p // 100] for p in (1, 50, 99))
     factors = [Fraction(target.parameters[name]) for name in ("factor", "severe_factor")]
@@ -87,9 +87,10 @@ def over_capacity(target: Target) -> Iterator[Observation]:
     """Find amounts beyond what the declared capacity gives in the interval's length."""
     subject = target.subject
     if subject.get("capacity_per_hour") is None:
-        return
+        raise NotApplicable(zh="计划未声明装机能力", en="no capacity is declared")
     series = target.scope.ordered(subject)
     times, values = series.present()
+    _require_count(values, 1 if subject["form"] == "interval" else 2)
     # value / 10^scale in length ms beyond capacity per hour  <=>  value * HOUR > capacity * 10^scale * length
     per_ms = Fraction(parse_decimal(subject["capacity_per_hour"])) * 10**series.scale
     starts: list[int] = []
@@ -118,6 +119,7 @@ def negative_step(target: Target) -> Iterator[Observation]:
     subject = target.subject
     series = target.scope.ordered(subject)
     times, values = series.present()
+    _require_count(values, 2)
     if all(map(int.__le__, values, values[1:])):
         return
     modulus = scaled_or_none(subject.get("register_modulus"), series.scale)
@@ -143,7 +145,8 @@ def negative_amount(target: Target) -> Iterator[Observation]:
     """Find negative amounts of quantities that are counted in one direction."""
     series = target.scope.ordered(target.subject)
     times, values = series.present()
-    if not values or min(values) >= 0:
+    _require_count(values, 1)
+    if min(values) >= 0:
         return
     found = [(t, v) for t, v in zip(times, values, strict=True) if v < 0]
     yield Observation(
@@ -156,6 +159,8 @@ def negative_amount(target: Target) -> Iterator[Observation]:
 def unlike_plan(target: Target) -> Iterator[Observation]:
     """Find readings of the point whose form, unit or width is not the plan's."""
     scope, subject = target.scope, target.subject
+    if scope.is_bare:
+        raise NotApplicable(zh="没有监测计划", en="no monitoring plan")
     own = scope.series(subject)
     others = [
         s for s in scope.index.of_point(subject["device"], subject["point"]) if s is not own and s.times
@@ -171,6 +176,15 @@ def unlike_plan(target: Target) -> Iterator[Observation]:
         )  # fmt: skip
     elif own is None:
         raise InputMissing(f"readings of {subject['id']}")
+
+
+def _require_count(values: Sequence[int], least: int) -> None:
+    """Raise NotApplicable below the number of values with which a rule can say anything."""
+    if len(values) < least:
+        raise NotApplicable(
+            zh=f"可用读数 {len(values)} 个，至少需要 {least} 个",
+            en=f"usable readings: {len(values)}, at least {least} are needed",
+        )
 
 
 def _steps(times: array[int], values: Sequence[int], step: int) -> tuple[array[int], list[int]]:

@@ -11,7 +11,7 @@ from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.quality.amounts import WIDE, amounts_by_start, shown
 from carbonseal_verifier.quality.findings import Observation, runs_of
 from carbonseal_verifier.quality.rules.signature import RuleFunction
-from carbonseal_verifier.quality.scope import InputMissing, Target
+from carbonseal_verifier.quality.scope import InputMissing, NotApplicable, Target
 
 
 def power_factor(target: Target) -> Iterator[Observation]:
@@ -30,7 +30,7 @@ def power_factor(target: Target) -> Iterator[Observation]:
     by_k, by_q, by_p = 10 ** (scale - s_k), 10 ** (scale - s_q), 10 ** (places - s_p)
     slack, whole = int(tolerance.scaleb(places, WIDE)), (100 * 10**places) ** 2
     found: list[int] = []
-    matched = 0
+    matched = judged = 0
     for at, energy in active.items():
         q, p = reactive.get(at), factor.get(at)
         if q is None or p is None:
@@ -38,6 +38,7 @@ def power_factor(target: Target) -> Iterator[Observation]:
         matched += 1
         k, q, p = energy * by_k, q * by_q, p * by_p
         square = k * k + q * q
+        judged += bool(square)
         low, high, middle = p - slack, p + slack, whole * k * k
         if square and (
             k < 0 or high < 0 or high * high * square < middle or (low > 0 and low * low * square > middle)
@@ -45,6 +46,8 @@ def power_factor(target: Target) -> Iterator[Observation]:
             found.append(at)
     if not matched:
         raise InputMissing(f"one interval with {', '.join(names)}")
+    if not judged:
+        raise NotApplicable(zh="各时段电量均为零", en="both energies are zero in every interval")
     if found:
         yield Observation(
             runs_of(found, measurements[0]["step_ms"]),

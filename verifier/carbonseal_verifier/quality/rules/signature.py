@@ -1,4 +1,7 @@
-"""The shape of a rule's code: it looks at a target and yields what it observed, or raises InputMissing."""
+"""The shape of a rule's code: it looks at a target and yields what it observed.
+
+It raises InputMissing where a declared input is not there, and NotApplicable where nothing can be judged.
+"""
 
 from __future__ import annotations
 

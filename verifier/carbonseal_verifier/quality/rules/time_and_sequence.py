@@ -11,7 +11,7 @@ from carbonseal_verifier.commit_delay import commit_delay as commit_delay_of
 from carbonseal_verifier.quality.findings import Observation, Run, runs_of
 from carbonseal_verifier.quality.grid import GAP, LATE, MISSING, percent
 from carbonseal_verifier.quality.rules.signature import RuleFunction
-from carbonseal_verifier.quality.scope import InputMissing, Target
+from carbonseal_verifier.quality.scope import InputMissing, NotApplicable, Target
 from carbonseal_verifier.quality.series_index import PointSeries, goes_back
 
 _HOUR: Final = 3_600_000
@@ -25,6 +25,8 @@ def completeness(target: Target) -> Iterator[Observation]:
     """
     scope = target.scope
     counts, minimum = scope.counts(target.subject), scope.profile.completeness_min_percent
+    if not counts.expected:
+        raise _nothing_expected()
     absent = counts.expected - counts.measured - counts.late
     if not absent:
         return
@@ -47,6 +49,7 @@ def completeness(target: Target) -> Iterator[Observation]:
 def declared_gap(target: Target) -> Iterator[Observation]:
     """List the signed gaps of a point."""
     scope, subject = target.scope, target.subject
+    scope.require_statements()
     gaps = sorted(
         (g.start, g.end, g.digest, g.reason)
         for g in scope.gaps
@@ -100,6 +103,7 @@ def time_order(target: Target) -> Iterator[Observation]:
 
 def sequence_break(target: Target) -> Iterator[Observation]:
     """List the breaks that continuity found in the streams."""
+    target.scope.require_statements()
     breaks = sorted(target.scope.breaks, key=lambda b: (b.at, b.stream, b.sequence))
     if breaks:
         first = breaks[0]
@@ -114,6 +118,7 @@ def sequence_break(target: Target) -> Iterator[Observation]:
 def commit_delay(target: Target) -> Iterator[Observation]:
     """List late readings of all measurements with the greatest delay: one uplink, one finding."""
     scope = target.scope
+    _require_readings(target)
     concerned = [m for m in scope.measurements if scope.counts(m).late]
     if not concerned:
         return
@@ -136,6 +141,7 @@ def commit_delay(target: Target) -> Iterator[Observation]:
 def late_share(target: Target) -> Iterator[Observation]:
     """Compare the late share of each measurement with the profile's limit: one finding for all."""
     scope, maximum = target.scope, target.scope.profile.late_max_percent
+    _require_readings(target)
     shares = {m["id"]: percent(scope.counts(m).late, scope.counts(m).expected)
               for m in scope.measurements if scope.counts(m).expected}  # fmt: skip
     concerned = [m for m in scope.measurements if shares.get(m["id"], Decimal(0)) > maximum]
@@ -150,9 +156,13 @@ def late_share(target: Target) -> Iterator[Observation]:
 
 def substituted_share(target: Target) -> Iterator[Observation]:
     """Compare the share that the calculation substituted with the profile's limit."""
+    if target.subject["id"] not in (target.scope.counted or {}):
+        raise NotApplicable(zh="没有计算结果", en="nothing was calculated")
     counts, maximum = target.scope.counts(target.subject), target.scope.profile.substituted_max_percent
+    if not counts.expected:
+        raise _nothing_expected()
     share = percent(counts.substituted, counts.expected)
-    if counts.expected and share > maximum:
+    if share > maximum:
         runs = target.scope.grid(target.subject).runs(MISSING, GAP, LATE)
         yield Observation(runs, {"maximum": str(maximum), "share": str(share)})
 
@@ -163,9 +173,14 @@ def clock_offset(target: Target) -> Iterator[Observation]:
         raise InputMissing(f"readings of {target.subject['id']}")
     if target.subject["quantity"] == CLOCK:
         yield from _meter_clock(target)
+    origins = target.scope.provenances(target.subject)
+    if target.subject["quantity"] != CLOCK:
+        target.scope.require_statements()
+        if all(origin.registered_by is None and origin.known_at is None for origin in origins):
+            raise NotApplicable(zh="没有时间戳记可比", en="no tick to compare with")
     limit = target.scope.profile.clock_offset_ms
     found: list[tuple[int, int, int, bytes]] = []
-    for origin in target.scope.provenances(target.subject):
+    for origin in origins:
         offset = 0
         if origin.registered_by is not None:
             offset = max(origin.interval[1], origin.issued_at) - origin.registered_by
@@ -202,7 +217,20 @@ def _logged(target: Target) -> tuple[PointSeries, int, int]:
     series = target.scope.series(target.subject)
     if series is None:
         raise InputMissing(f"readings of {target.subject['id']}")
+    if len(series.times) < 2:
+        raise NotApplicable(zh="读数少于两个", en="fewer than two readings")
     return series, target.scope.start, target.scope.end
+
+
+def _require_readings(target: Target) -> None:
+    scope = target.scope
+    scope.require_statements()
+    if not any(scope.provenances(m) for m in scope.measurements):
+        raise NotApplicable(zh="期间内没有读数", en="no readings of the period")
+
+
+def _nothing_expected() -> NotApplicable:
+    return NotApplicable(zh="期间内计划不要求读数", en="the plan expects no readings in the period")
 
 
 def _digests(series: PointSeries, instants: list[int]) -> tuple[bytes, ...]:
