@@ -116,7 +116,11 @@ class Factor:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether no official page was read for the value."""
+        """Whether nobody checked the value: general knowledge, sources that disagree, or marked unsure.
+
+        A value of `secondary-verified` was checked against a second source, not against the official page. It
+        is not counted here; its certainty goes with it into inventory, trace and report, and is shown there.
+        """
         return self.certainty in UNSURE
 
     @property

@@ -214,3 +214,9 @@ def test_doubtful_values_keep_their_marks():
     assert of("CETS-AG-2024.bituminous.carbon_content", "CN-FUELS@1.0.0").certainty == "conflict"
     assert of("CN-AH.location_average.2018").is_unsure
     assert not of("CN.location_average.2023").is_unsure
+
+
+def test_values_checked_against_a_second_source_only_keep_their_mark_and_are_not_unsure():
+    factor = of("CN-AH.location_average.2023")
+    assert factor.to_json()["certainty"] == "secondary-verified"
+    assert not factor.is_unsure

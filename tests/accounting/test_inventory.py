@@ -209,6 +209,12 @@ def test_unsure_factor_carries_its_mark_to_the_total():
     assert result["shares"]["unsure_factor"] == "1.000000"
 
 
+def test_factor_checked_against_a_second_source_only_shows_its_mark_and_is_not_counted_as_unsure():
+    result = build(grid(grid_factor=key("CN-AH.location_average.2023"))).to_json()
+    assert result["factors"][0]["certainty"] == "secondary-verified"
+    assert result["shares"]["unsure_factor"] == "0.000000"
+
+
 def test_late_share_is_that_of_the_emissions():
     contents = [
         readings(samples(["0", "300"], START)),
