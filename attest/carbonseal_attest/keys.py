@@ -19,7 +19,6 @@ from carbonseal_attest import cbor
 from carbonseal_attest.errors import KeyRefused, SignatureInvalid
 
 ED25519: Final = -19
-ALGORITHM_NAMES: Final[Mapping[int, str]] = {ED25519: "Ed25519"}
 
 _FIELD_PRIME: Final = (1 << 255) - 19
 _CURVE_D: Final = -121665 * pow(121666, -1, _FIELD_PRIME) % _FIELD_PRIME

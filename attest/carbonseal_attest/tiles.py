@@ -59,16 +59,6 @@ def decode_entries(data: bytes) -> list[bytes]:
     return entries
 
 
-def tiles_of(size: int) -> list[Tile]:
-    """Return the hash tiles on the right edge of a tree of `size` leaves, one a level."""
-    tiles, level, count = [], 0, size
-    while count:
-        index, width = divmod(count, TILE_WIDTH)
-        tiles.append((level, index - 1, TILE_WIDTH) if width == 0 else (level, index, width))
-        level, count = level + 1, count // TILE_WIDTH
-    return tiles
-
-
 def grown_tiles(old_size: int, leaf_hashes: Sequence[bytes], read_tile: ReadTile) -> dict[Tile, bytes]:
     """Return the hash tiles, full and partial, that appending `leaf_hashes` to a tree of `old_size` makes.
 

@@ -155,13 +155,6 @@ class TrustFile:
         _check_no_contradiction(result)
         return result
 
-    def log_host_of(self, origin: str) -> TrustedLogHost:
-        """Return the log host that may sign for `origin`."""
-        for host in self.log_hosts:
-            if origin.startswith(host.origin_prefix):
-                return host
-        raise _refusal("log_host", f"none is named for {origin}")
-
 
 def sign_trust_file(text: str, signer: Signer) -> bytes:
     """Return the trust file `text` (ending in a newline) with the publisher's signature as its last line."""

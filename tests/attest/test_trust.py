@@ -199,13 +199,13 @@ def test_refuses_file_that_trusts_no_registrar() -> None:
 
 
 def test_log_key_is_chosen_by_tree_size_and_only_within_the_hosts_prefix() -> None:
-    host = parse(TEXT).log_host_of(DATA)
+    (host,) = parse(TEXT).log_hosts
     assert host.key_for(DATA, 99).raw.hex() == LOG
     assert host.key_for(DATA, 100).raw.hex() == OTHER
     with pytest.raises(TrustInvalid, match="outside"):
         host.key_for("log.example.org.evil/e-a/data", 1)
-    with pytest.raises(TrustInvalid, match="none is named"):
-        parse(TEXT).log_host_of("log.example.orgx/e-a/data")
+    with pytest.raises(TrustInvalid, match="outside"):
+        host.key_for("log.example.orgx/e-a/data", 1)
 
 
 def test_signature_of_the_publisher_is_shown_and_any_flipped_bit_is_refused() -> None:
