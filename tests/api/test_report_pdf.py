@@ -15,7 +15,7 @@ from carbonseal_api.reports.fonts import find_fonts
 from carbonseal_api.reports.proofs import ReportProofs
 from carbonseal_api.reports.report_json import encode_report, parse_report, report_digest
 from carbonseal_api.reports.report_pdf import render_pdf
-from carbonseal_api.reports.wording import LANGUAGES, load_wording
+from carbonseal_api.reports.wording import LANGUAGES, load_wording, percentage
 
 
 def pdf_text(data: bytes) -> str:
@@ -158,3 +158,37 @@ def test_rejects_report_json_that_is_not_written_in_the_one_way(report: dict[str
     assert parse_report(data) == report
     with pytest.raises(ReportInvalid):
         parse_report(change(data))
+
+
+def test_factors_are_named_in_words_and_a_bare_number_has_no_unit(
+    report: dict[str, Any], proofs: ReportProofs
+) -> None:
+    report["factors"][1] |= {"parameter": "oxidation", "value": "0.99", "unit": "1"}
+    text = pdf_text(render_pdf(encode_report(report), proofs, lang="en"))
+    assert "oxidation factor" in text
+    assert "0.99 1" not in text
+    assert "location average" in text
+    assert "location_average" not in text
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [("100.0000", "100 %"), ("0.0000", "0 %"), ("99.56", "99.56 %"), ("100", "100 %")]
+)
+def test_shares_lose_the_zeros_at_their_end(share: str, shown: str) -> None:
+    assert percentage(share) == shown
+
+
+def test_plan_of_the_cover_is_called_a_plan(report: dict[str, Any], proofs: ReportProofs) -> None:
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(encode_report(report), proofs, lang="en"))).pages
+    assert "Monitoring plan" in pages[0].extract_text()
+    assert "Installation" not in pages[0].extract_text()
+
+
+def test_heading_of_the_packages_stands_on_the_page_of_its_table(
+    report: dict[str, Any], proofs: ReportProofs
+) -> None:
+    for copies in range(1, 8):
+        many = {**report, "factors": report["factors"] * copies}
+        for page in pypdf.PdfReader(io.BytesIO(render_pdf(encode_report(many), proofs, lang="en"))).pages:
+            text = page.extract_text()
+            assert ("Packages pinned" in text) == ("78" * 32 in text)

@@ -8,11 +8,21 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import BundleRequest, build_bundle, write
 from carbonseal_api.catalogue.service import package_files
 from carbonseal_api.evidence.queries import document
-from carbonseal_api.problems import RequestInvalid
+from carbonseal_api.problems import ApiError, RequestInvalid
 from carbonseal_api.quality.queries import result_by_digest, results
 from carbonseal_api.reports.report_json import parse_report
 from carbonseal_api.reports.service import report_json
+from carbonseal_attest.errors import AnchorInvalid
 from carbonseal_attest.instants import parse_instant
+from carbonseal_ledger.anchoring import AnchorNotReady
+from carbonseal_ledger.chain_answers import ChainRefused
+
+
+class BlockUnusable(ApiError):
+    """The block that a reader trusts does not exist yet, or the report's anchor is not in it."""
+
+    code = "block-unusable"
+    status = 409
 
 
 def bundle_bytes(parts: Parts, party: str, digest: bytes, trusted_block: int | None = None) -> bytes:
@@ -24,7 +34,7 @@ def bundle_bytes(parts: Parts, party: str, digest: bytes, trusted_block: int | N
     Raises:
         NotFound: No such report, its report.json is not kept here, or a package it names is not known here.
         RequestInvalid: A block is named and nothing is anchored here.
-        AnchorNotReady: The report was not anchored yet in the block named.
+        BlockUnusable: The block named does not exist, or the report was not anchored yet in it.
     """
     data = report_json(parts, party, digest)
     content = parse_report(data)
@@ -60,7 +70,15 @@ def _evidence(parts: Parts, party: str, digest: bytes, trusted_block: int | None
     row = result_by_digest(parts.engine, party, digest)
     origin = f"{parts.settings.log_host_name}/{party}/data"
     epoch = None if row is None else parts.host.epoch_covering(origin, row["entry_index"] + 1)
-    return parts.anchors.evidence(None if epoch is None else epoch.tree_size, trusted_block=trusted_block)
+    covering = None if epoch is None else epoch.tree_size
+    try:
+        return parts.anchors.evidence(covering, trusted_block=trusted_block)
+    except (AnchorInvalid, AnchorNotReady, ChainRefused) as problem:
+        raise BlockUnusable(
+            "trusted_block",
+            f"no evidence ends in block {trusted_block} ({problem.reason})",
+            "name a final block, the one of the report's anchor or a later one",
+        ) from problem
 
 
 def filed_pdf(parts: Parts, party: str, digest: bytes) -> bytes | None:

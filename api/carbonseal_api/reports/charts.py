@@ -39,7 +39,7 @@ def colour_of(index: int) -> Color:
 
 
 def stream_bars(rows: Sequence[tuple[str, str, str]], *, width: float, font: str) -> Drawing:
-    """Return horizontal bars, one a source stream.
+    """Return horizontal bars, one a source stream, on a track as long as all of them together.
 
     Args:
         rows: Label, value as printed, and the note beside the value (its share).
@@ -49,12 +49,12 @@ def stream_bars(rows: Sequence[tuple[str, str, str]], *, width: float, font: str
     row_height, top = 38.0, 6.0
     height = row_height * len(rows) + top
     drawing = Drawing(width, height)
-    largest = max((abs(Decimal(value)) for _, value, _ in rows), default=Decimal(0)) or Decimal(1)
+    total = sum((abs(Decimal(value)) for _, value, _ in rows), Decimal(0)) or Decimal(1)
     note_width = max((stringWidth(f"{value}  {note}", font, 9) for _, value, note in rows), default=0.0) + 12
     track = width - note_width
     for index, (label, value, note) in enumerate(rows):
         base = height - top - (index + 1) * row_height
-        length = max(float(abs(Decimal(value)) / largest) * track, 1.5)
+        length = max(float(abs(Decimal(value)) / total) * track, 1.5)
         drawing.add(String(0, base + 25, label, fontName=font, fontSize=9, fillColor=INK))
         drawing.add(Rect(0, base + 7, track, 12, rx=2, ry=2, fillColor=HexColor("#EEF3F2"), strokeColor=None))
         drawing.add(Rect(0, base + 7, length, 12, rx=2, ry=2, fillColor=colour_of(index), strokeColor=None))

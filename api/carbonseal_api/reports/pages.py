@@ -95,7 +95,7 @@ def make_styles() -> Styles:
         head=style("head", 8, 11, fontName=bold, textColor=BRAND),
         head_right=style("head_right", 8, 11, fontName=bold, textColor=BRAND, alignment=TA_RIGHT),
         section=style("section", 16, 22, fontName=bold, textColor=BRAND, spaceAfter=8),
-        subsection=style("subsection", 10.5, 15, fontName=bold, spaceBefore=14, spaceAfter=5),
+        subsection=style("subsection", 10.5, 15, fontName=bold, spaceBefore=14, spaceAfter=5, keepWithNext=1),
         title=style("title", 25, 33, fontName=bold, textColor=HexColor("#FFFFFF")),
         mono=style("mono", 7.6, 11),
     )

@@ -15,14 +15,22 @@ from zoneinfo import ZoneInfo
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.shapes import Drawing
-from reportlab.platypus import CondPageBreak, Flowable, NextPageTemplate, PageBreak, Table, TableStyle
+from reportlab.platypus import (
+    CondPageBreak,
+    Flowable,
+    KeepTogether,
+    NextPageTemplate,
+    PageBreak,
+    Table,
+    TableStyle,
+)
 
 from carbonseal_api.reports import charts, pages
 from carbonseal_api.reports.cover import CoverBand, Headline
 from carbonseal_api.reports.pages import CONTENT_WIDTH, Frames, Styles, facts, gap, table, text
 from carbonseal_api.reports.proofs import ReportProofs
 from carbonseal_api.reports.report_json import parse_report, report_digest
-from carbonseal_api.reports.wording import Wording, load_wording
+from carbonseal_api.reports.wording import Wording, bare_share, load_wording, percentage
 from carbonseal_attest.instants import parse_instant
 
 QR_POINTS: Final = 112.0
@@ -76,7 +84,7 @@ def _cover(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Fl
         strap=words("cover.strap"),
         rows=(
             (words("cover.operator"), words.name(operator.get("name"), operator["party"])),
-            (words("cover.installation"), words.name(report["installation"]["name"])),
+            (words("cover.plan"), words.name(report["installation"]["name"])),
             (words("cover.period"), f"{_period_text(report, words)} ({report['period']['time_zone']})"),
             (words("cover.report"), report["report"]),
         ),
@@ -95,9 +103,9 @@ def _cover(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Fl
     )
     strip = _share_strip(
         (
-            (words("share.completeness"), f"{shares['completeness_percent']} %"),
-            (words("share.late"), f"{shares['late_percent']} %"),
-            (words("share.substituted"), f"{shares['substituted_percent']} %"),
+            (words("share.completeness"), percentage(shares["completeness_percent"])),
+            (words("share.late"), percentage(shares["late_percent"])),
+            (words("share.substituted"), percentage(shares["substituted_percent"])),
             (words("share.delay"), _duration(quality["greatest_commit_delay_ms"], words)),
         ),
         styles,
@@ -123,7 +131,7 @@ def _stream_table(report: Mapping[str, Any], words: Wording, styles: Styles) -> 
             report["activity_data"][row["stream"]]["value"],
             report["activity_data"][row["stream"]]["unit"],
             row["rounded"],
-            row["share_percent"] if row["is_counted"] else words("scope.apart"),
+            bare_share(row["share_percent"]) if row["is_counted"] else words("scope.apart"),
         )
         for row in emissions["by_stream"]
     ]
@@ -146,7 +154,7 @@ def _charts(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
     # would be taller than the total that it shows.
     counted = [row for row in streams if row["is_counted"]]
     bars = charts.stream_bars(
-        [(label[row["stream"]], row["rounded"], f"({row['share_percent']} %)") for row in counted],
+        [(label[row["stream"]], row["rounded"], f"({percentage(row['share_percent'])})") for row in counted],
         width=CONTENT_WIDTH,
         font=styles.regular,
     )
@@ -198,9 +206,14 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
     factor_rows = [
         (
             words.name(factor["stream_name"], factor["stream"]),
-            factor["parameter"],
-            f"{factor['value']} {factor['unit']}",
-            " · ".join(str(part) for part in (factor["kind"], factor["region"], factor["year"]) if part),
+            words.term("parameter", factor["parameter"]),
+            # A number without a unit is written so in report.json.
+            factor["value"] if factor["unit"] == "1" else f"{factor['value']} {factor['unit']}",
+            " · ".join(
+                str(part)
+                for part in (words.term("factor_kind", factor["kind"]), factor["region"], factor["year"])
+                if part
+            ),
             _factor_source(factor, words),
         )
         for factor in report["factors"]
@@ -235,12 +248,19 @@ def _method(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[F
         ),
         text(words("method.calculation"), styles.subsection),
         _calculation(report, words, styles),
-        text(words("method.packages"), styles.subsection),
-        table(
-            [words("column.package"), words("column.digest")],
-            [(f"{p['id']}@{p['version']}", text(p["digest"], styles.mono)) for p in method["packages"]],
-            widths=(34, 66),
-            styles=styles,
+        KeepTogether(
+            [
+                text(words("method.packages"), styles.subsection),
+                table(
+                    [words("column.package"), words("column.digest")],
+                    [
+                        (f"{p['id']}@{p['version']}", text(p["digest"], styles.mono))
+                        for p in method["packages"]
+                    ],
+                    widths=(34, 66),
+                    styles=styles,
+                ),
+            ]
         ),
         gap(24),
         CondPageBreak(HALF_PAGE),
@@ -320,7 +340,11 @@ def _quality(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[
         table(
             [words("column.signer"), words("column.statements"), words("column.share")],
             [
-                (words.term("signer", row["signer_class"]), row["statements"], row["share_percent"])
+                (
+                    words.term("signer", row["signer_class"]),
+                    row["statements"],
+                    bare_share(row["share_percent"]),
+                )
                 for row in quality["signer_classes"]
             ],
             widths=(50, 25, 25),

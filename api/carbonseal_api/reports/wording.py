@@ -1,8 +1,8 @@
 """The Chinese and English catalogue of the reports and pages: sentences are data, not code.
 
 A missing sentence or language is refused when it is asked for, never replaced by the other language. This
-module leaves out number formats: figures are printed exactly as they stand in report.json, in both
-languages.
+module leaves out number formats: figures are printed as they stand in report.json, in both languages; shares
+alone lose the zeros at their end.
 """
 
 from __future__ import annotations
@@ -86,4 +86,9 @@ def load_wording(lang: str, catalogue: str = "reports/wording.json") -> Wording:
 
 def percentage(share: str) -> str:
     """Return a share in percent as people read it: no zeros at the end, and the sign."""
-    return f"{share.rstrip('0').rstrip('.') if '.' in share else share} %"
+    return f"{bare_share(share)} %"
+
+
+def bare_share(share: str) -> str:
+    """Return a share in percent without zeros at its end, for a column whose head has the sign."""
+    return share.rstrip("0").rstrip(".") if "." in share else share
