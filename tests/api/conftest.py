@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -442,6 +442,16 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
 def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with found_site(database_url, "site", tmp_path_factory.mktemp("site")) as made:
         yield made
+
+
+@pytest.fixture(name="open_site", scope="session")
+def open_site_fixture() -> Callable[..., Any]:
+    return found_site
+
+
+@pytest.fixture(name="file_january", scope="session")
+def file_january_fixture() -> Callable[[Site], Filed]:
+    return file_january
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +59,19 @@ def test_refuses_period_that_overlaps_a_filed_report_and_names_it(
     text = refused(filed, request_of(start_days=start_days, end_days=end_days), AlreadyFiled)
     assert filed.report.report.digest.hex() in text
     assert "corrections" in text
+
+
+def test_files_a_period_again_once_its_report_was_withdrawn(
+    database_url: str, tmp_path: Path, open_site: Callable[..., Any], file_january: Callable[[Any], Any]
+) -> None:
+    with open_site(database_url, "refiled", tmp_path) as site:
+        filed = file_january(site)
+        refused(filed, filed.request, AlreadyFiled)
+        body = {"withdraws": filed.report.report.digest, "role": "operator", "reason": "filed by mistake"}
+        site.cast.enterprise.issue(site.cast.enterprise.register_origin, "withdrawal", body)
+        again = file_report(site.host, site.cast.enterprise.desk, filed.request, clock=site.clock)
+        assert again.report.digest != filed.report.report.digest
+        assert (
+            again.recomputed.inventory.to_json()["total"]
+            == (filed.report.recomputed.inventory.to_json()["total"])
+        )

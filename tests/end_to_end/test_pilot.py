@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 _BIN = Path(sys.executable).parent
@@ -77,7 +79,7 @@ def pilot(tmp_path: Path) -> Iterator[Pilot]:
 def _write_site(pilot: Pilot, party: dict[str, Any], log_key: str) -> Path:
     text = (_EXAMPLE / "gateway.toml").read_text(encoding="utf-8")
     text = text.replace("e-7k2mq5xw3ztbn4pr", party["party"])
-    text = text.replace('ledger_url = "http://127.0.0.1:8000"', f'ledger_url = "{pilot.address}"')
+    text = text.replace('ledger_url = "http://127.0.0.1:8440"', f'ledger_url = "{pilot.address}"')
     text = text.replace("[uplink]\n", f'[uplink]\nlog_key = "{log_key}"\n')
     gateway = pilot.folder / "gateway.toml"
     gateway.write_text(text, encoding="utf-8")
@@ -101,6 +103,24 @@ def _assert_refused(pilot: Pilot, party: str, asked: tuple[str, str], reason: st
     assert done.returncode == 2, done.stdout
     assert len(done.stderr.strip().splitlines()) == 1
     assert reason in done.stderr
+
+
+def _assert_bundle_can_be_drawn_for_a_trusted_block(
+    pilot: Pilot, party: dict[str, Any], report: str, command: Callable[..., Any]
+) -> None:
+    """A third party's trust file names its block before it asks for the bundle."""
+    trust = pilot.folder / "out/trust.toml"
+    (block,) = tomllib.loads(trust.read_text(encoding="utf-8"))["chain"][0]["trusted_block"]
+    address = f"{pilot.address}/organisations/{party['party']}/reports/{report}/evidence.bundle"
+    own = {"Authorization": f"Bearer {party['api_key']}"}
+    drawn = httpx.get(address, params={"trusted_block": block["number"]}, headers=own, timeout=60)
+    assert drawn.status_code == 200, drawn.text
+    (pilot.folder / "drawn.bundle").write_bytes(drawn.content)
+    checked = command("carbonseal-verifier", "check", pilot.folder / "drawn.bundle", "--trust", trust)
+    assert checked.exit_code == 0, checked.stdout
+    for number, status in ((1, 409), (10**12, 409), ("x", 422)):
+        refused = httpx.get(address, params={"trusted_block": number}, headers=own, timeout=60)
+        assert refused.status_code == status, refused.text
 
 
 def test_pilot_from_admission_to_a_bundle_that_checks(
@@ -156,6 +176,7 @@ def test_pilot_from_admission_to_a_bundle_that_checks(
     )
     assert checked.exit_code == 0, checked.stdout
     assert "made by the log host itself" in checked.stdout
+    _assert_bundle_can_be_drawn_for_a_trusted_block(pilot, party, report["report"], command)
 
 
 def test_enrolment_of_a_gateway_of_another_party_is_refused_naming_the_right_one(
