@@ -86,12 +86,14 @@ class Poll:
         set_aside: rows that became no sample.
         files: files read whole.
         refused: files or devices that could not be read at all; the others went on.
+        unreachable: where nobody answered, as an address for people; empty when somebody did.
     """
 
     samples: list[Sample] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
     refused: list[SourceRefused] = field(default_factory=list)
+    unreachable: str = ""
 
 
 class Adapter(Protocol):

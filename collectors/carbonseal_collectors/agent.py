@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ import httpx
 from carbonseal_attest.errors import AttestError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Signer
-from carbonseal_collectors.adapter import Adapter, Sample, SetAside, SourceFile, open_adapters
+from carbonseal_collectors.adapter import BAD, Adapter, Poll, Sample, SetAside, SourceFile, open_adapters
 from carbonseal_collectors.batching import BAD_VALUE, SOURCE_SILENT, STOPPED, Batch, Cut, cut_meter, gap_batch
 from carbonseal_collectors.clock import system_clock
 from carbonseal_collectors.errors import CollectorError, SourceRefused, SpoolFull, SpoolRefused
@@ -43,7 +44,10 @@ class PollReport:
     """What one round of polling brought.
 
     Attributes:
-        samples: new ones, by source id.
+        samples: new ones, good and bad, by source id.
+        bad: those of them with quality bad, by source id.
+        troubles: why they are bad, in words, by source id; only sources with bad samples.
+        fruitless: ids of sources that were read and gave nothing good, new or known.
         known: readings passed over because the same was signed before.
         set_aside: rows that became no sample.
         refused: files or devices that could not be read at all.
@@ -52,11 +56,36 @@ class PollReport:
     """
 
     samples: dict[str, int] = field(default_factory=dict)
+    bad: dict[str, int] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+    fruitless: list[str] = field(default_factory=list)
     known: int = 0
     set_aside: list[SetAside] = field(default_factory=list)
     refused: list[SourceRefused] = field(default_factory=list)
     files: list[SourceFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def count(self, source: str, poll: Poll, samples: Sequence[Sample], *, known: int = 0) -> None:
+        """Counts the new samples of one source, and says why the bad ones are bad."""
+        bad = [sample for sample in samples if sample.quality == BAD]
+        self.samples[source], self.bad[source] = len(samples), len(bad)
+        if bad:
+            statuses = Counter(sample.source_status or "no reason given" for sample in bad).most_common(3)
+            self.troubles[source] = (
+                f"{poll.unreachable} does not answer"
+                if poll.unreachable
+                else ", ".join(f"{status} {count}" for status, count in statuses)
+            )
+        if len(bad) == len(samples) and (bad or poll.set_aside) and not known:
+            self.fruitless.append(source)
+
+    def lines(self) -> list[str]:
+        """One line a source: how many samples are good and bad, and why."""
+        return [
+            f"samples {count - self.bad[source]} good, {self.bad[source]} bad ({source}"
+            + (f": {self.troubles[source]})" if source in self.troubles else ")")
+            for source, count in self.samples.items()
+        ]
 
 
 @dataclass(slots=True)
@@ -221,34 +250,52 @@ class Agent:
 
     # Real time
 
-    def run(self, stop: threading.Event) -> None:
-        """Polls, seals and drains in real time until `stop` is set; a dead line never holds up polling."""
-        drainer = threading.Thread(target=self._drain_until, args=(stop,), name="uplink", daemon=True)
+    def run(self, stop: threading.Event, *, tell: Callable[[str], None] = _logger.info) -> None:
+        """Polls, seals and drains in real time until `stop` is set; a dead line never holds up polling.
+
+        Args:
+            stop: ends the run when set.
+            tell: takes a line for people after every round that brought something or went otherwise than
+                the one before; called from two threads.
+        """
+        drainer = threading.Thread(target=self._drain_until, args=(stop, tell), name="uplink", daemon=True)
         drainer.start()
         due = {source.id: 0 for source in self.config.sources}
+        told = ""
         while not stop.is_set():
             now = self.clock()
             asked = [source.id for source in self.config.sources if now >= due[source.id]]
             try:
                 if asked:
-                    self.poll_once(now, sources=asked)
-                    self.seal_due(now)
+                    polled = self.poll_once(now, sources=asked)
+                    said = _round(polled, self.seal_due(now))
+                    if any(polled.samples.values()) or said != told:
+                        tell(said)
+                        told = said
             except CollectorError as exc:  # a full disk may be cured while we wait
-                _logger.warning("%s", exc)
+                tell(str(exc))
             for source in self.config.sources:
                 if source.id in asked:
                     due[source.id] = now - now % source.poll_every_ms + source.poll_every_ms
             stop.wait(min(max(min(due.values()) - self.clock(), 1), _LONGEST_SLEEP_MS) / 1000)
         drainer.join()
 
-    def _drain_until(self, stop: threading.Event) -> None:
+    def _drain_until(self, stop: threading.Event, tell: Callable[[str], None]) -> None:
+        told = ""
         while not stop.is_set():
             try:
                 uplink = self.uplink()
-                uplink.drain()
+                drained = uplink.drain()
+                failure = drained.failure or "; ".join(drained.held.values())
                 wait_ms = max(uplink.wait_ms, _IDLE_MS)
-            except CollectorError:
+                if drained.logged:
+                    tell(f"uplink: {drained.logged} statements logged")
+            except CollectorError as exc:
+                failure = str(exc)
                 wait_ms = self.config.uplink.backoff_max_ms
+            if failure != told:
+                tell(f"uplink: {failure or 'works again'}")
+                told = failure
             stop.wait(wait_ms / 1000)
 
     # Parts
@@ -258,6 +305,7 @@ class Agent:
         known = self.spool.known_files(source.id) + [item.digest for item in unsealed.files]
         poll = self._adapters[source.id].poll(now, known=known)
         fresh: list[Sample] = []
+        known_before = report.known
         marks: dict[tuple[str, int], dict[bytes, set[bytes]]] = {}
         bounds = (0, 0)
         for sample in poll.samples:
@@ -276,7 +324,7 @@ class Agent:
         unsealed.samples.extend(fresh)
         unsealed.set_aside.extend(poll.set_aside)
         unsealed.files.extend(poll.files)
-        report.samples[source.id] = len(fresh)
+        report.count(source.id, poll, fresh, known=report.known - known_before)
         report.set_aside.extend(poll.set_aside)
         report.refused.extend(poll.refused)
         report.files.extend(poll.files)
@@ -297,7 +345,7 @@ class Agent:
                 if self.spool.resume_from(meter.code) is None:
                     step = max(point.step_ms for point in meter.points)
                     self.spool.set_resume_from(meter.code, slot_of(now, step, source.window.time_zone))
-        report.samples[source.id] = len(poll.samples)
+        report.count(source.id, poll, poll.samples)
         report.refused.extend(poll.refused)
 
     def _seal_meter(
@@ -385,6 +433,18 @@ class Agent:
             if not is_replayable:
                 self.spool.forget_samples(meter.code, before=until)
         report.repeated += len(cut.repeated)
+
+
+def _round(polled: PollReport, sealed: SealReport) -> str:
+    """What one round of `run` did, in one line."""
+    said = [
+        *polled.lines(),
+        f"sealed {len(sealed.readings)} readings and {len(sealed.gaps)} gaps",
+        *([f"set aside {len(polled.set_aside)} rows"] if polled.set_aside else []),
+        *map(str, polled.refused),
+        *polled.notes,
+    ]
+    return "; ".join(said)
 
 
 def _unsealable(meter: MeterConfig, batch: Batch, reason: str) -> Batch:

@@ -26,7 +26,6 @@ from carbonseal_collectors.windows import Window, civil_day, grid
 SOURCE_SILENT: Final = "source_silent"
 BAD_ROW: Final = "bad_row"
 BAD_VALUE: Final = "bad_value"
-CLOCK_JUMP: Final = "clock_jump"
 STOPPED: Final = "stopped"
 CONTRADICTS: Final = "contradicts_another_row"
 _ORDINARY_PLACES: Final = 6  # where a column does not fit 64 bits, figures up to these limits always do

@@ -1,7 +1,8 @@
-"""`carbonseal-collector`: runs a gateway, checks its file, makes its key, shows its spool.
+"""`carbonseal-collector`: runs a gateway, checks its file, makes its key, shows its spool, plays a plant.
 
-Exit codes: 0 done; 1 something is wrong at run time (statements held, ledger not reached with --once); 2
-bad usage, configuration, key or source file, said in one line that names place and remedy.
+Exit codes: 0 done; 1 something is wrong at run time with --once (a source gave nothing good, statements are
+held, ledger not reached); 2 bad usage, configuration, key or source file, said in one line that names place
+and remedy.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant
 from carbonseal_collectors.adapter import open_adapters
 from carbonseal_collectors.agent import Agent
-from carbonseal_collectors.errors import ConfigInvalid
+from carbonseal_collectors.clock import system_clock
+from carbonseal_collectors.errors import ConfigInvalid, KeyUnusable
 from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
 from carbonseal_collectors.plain_text import as_plain_text
 from carbonseal_collectors.plan_file import check_against_gateway, load_plan
+from carbonseal_collectors.pymodbus_log import send_to_debug
+from carbonseal_collectors.register_map import RegisterMap
 from carbonseal_collectors.sealing import load_signer, read_passphrase, write_new_key
+from carbonseal_collectors.simulators.modbus_server import PlantServer
+from carbonseal_collectors.simulators.plant import SLOT_MS, Plant
 from carbonseal_collectors.spool import Spool
 
+_SIMULATED_BEFORE_MS: Final = 86_400_000  # so that a clock set back a little still finds the plant there
 _MAX_DIGITS: Final = 18  # of a --set value that is taken as a number
 _EXAMPLES: Final = """examples:
   carbonseal-collector key new gateway.key --passphrase-env CARBONSEAL_GATEWAY_PASSPHRASE
@@ -35,9 +42,10 @@ _EXAMPLES: Final = """examples:
   carbonseal-collector run gateway.toml --once --json
   carbonseal-collector run gateway.toml
   carbonseal-collector spool status gateway.toml
+  carbonseal-collector simulate --port 15020
 
-exit codes: 0 done; 1 statements are held or the ledger was not reached; 2 bad usage, configuration, key or
-file
+exit codes: 0 done; 1 a source gave nothing good, statements are held or the ledger was not reached; 2 bad
+usage, configuration, key or file
 """
 
 
@@ -68,8 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--once", action="store_true", help="one round: poll, seal what is due, upload; then stop"
     )
-    run.add_argument("--offline", action="store_true", help="with --once: leave the statements in the spool")
-    run.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    run.add_argument(
+        "--offline", action="store_true", help="only with --once: leave the statements in the spool"
+    )
+    run.add_argument(
+        "--json", action="store_true", help="print JSON instead of text; without --once one object a line"
+    )
     _add_overrides(run)
     run.set_defaults(command=_run)
 
@@ -86,6 +98,22 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--passphrase-env", metavar="NAME", help="environment variable with the passphrase")
     source.add_argument("--passphrase-file", type=Path, metavar="FILE", help="file whose first line is it")
     new.set_defaults(command=_key_new)
+
+    simulate = commands.add_parser("simulate", help="play a small plant's seven meters over Modbus TCP")
+    simulate.add_argument(
+        "--port",
+        type=int,
+        default=15020,
+        help="loopback port to listen on; 0 takes a free one (default 15020)",
+    )
+    simulate.add_argument(
+        "--map",
+        type=Path,
+        default=Path("docs/examples/plant/registers.toml"),
+        metavar="FILE",
+        help="register map of the meters (default %(default)s)",
+    )
+    simulate.set_defaults(command=_simulate)
 
     spool = commands.add_parser("spool", help="look at the spool").add_subparsers(
         required=True, metavar="COMMAND"
@@ -120,6 +148,10 @@ def _config(options: argparse.Namespace) -> GatewayConfig:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.offline and not options.once:
+        raise ConfigInvalid(
+            "--offline", "is for one round only; without --once the gateway goes online", "add --once"
+        )
     config = _config(options)
     signer = load_signer(config, os.environ)
     api_key = os.environ.get(config.uplink.api_key_env, "") if config.uplink.api_key_env else ""
@@ -128,13 +160,24 @@ def _run(options: argparse.Namespace) -> int:
         if options.once:
             return _run_once(agent, options)
         agent.uplink()  # refuses here what could not be uploaded later
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        agent.run(stop)
+        stop = _until_signalled()
+        agent.run(stop, tell=_telling(agent, as_json=options.json))
     finally:
         agent.close()
     return 0
+
+
+def _telling(agent: Agent, *, as_json: bool) -> Callable[[str], None]:
+    """Prints what `run` says, each line with its instant, at once even into a pipe."""
+
+    def tell(line: str) -> None:
+        at = format_instant(agent.clock() // 1000 * 1000)
+        print(
+            json.dumps({"at": at, "said": line}, ensure_ascii=False) if as_json else f"{at} {line}",
+            flush=True,
+        )
+
+    return tell
 
 
 def _run_once(agent: Agent, options: argparse.Namespace) -> int:
@@ -142,6 +185,8 @@ def _run_once(agent: Agent, options: argparse.Namespace) -> int:
     sealed = agent.seal_due()
     result: dict[str, Any] = {
         "samples": polled.samples,
+        "bad": polled.bad,
+        "troubles": polled.troubles,
         "known": polled.known,
         "files": [{"name": item.name, "rows": item.rows} for item in polled.files],
         "set_aside": [{"file": row.file, "line": row.line, "reason": row.reason} for row in polled.set_aside],
@@ -160,9 +205,9 @@ def _run_once(agent: Agent, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
     else:
-        print(
-            f"samples {sum(polled.samples.values())}, known {polled.known}, set aside {len(polled.set_aside)}"
-        )
+        for line in polled.lines():
+            print(line)
+        print(f"known {polled.known}, set aside {len(polled.set_aside)}")
         print(f"sealed {len(sealed.readings)} readings and {len(sealed.gaps)} gaps")
         print("spool " + ", ".join(f"{state} {count}" for state, count in result["statements"].items()))
         for line in [
@@ -176,7 +221,7 @@ def _run_once(agent: Agent, options: argparse.Namespace) -> int:
         print(f"uplink: {failure}", file=sys.stderr)
     if polled.refused:
         return 2
-    return 1 if failure else 0
+    return 1 if failure or polled.fruitless else 0
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -191,17 +236,66 @@ def _check(options: argparse.Namespace) -> int:
         "sources": len(config.sources),
         "meters": len(config.meters()),
         "points": points,
+        "missing": _missing(config),
     }
     if options.json:
         print(json.dumps(result))
     else:
-        print(f"{config.file}: {len(config.sources)} sources, {len(config.meters())} meters, {points} points")
+        counted = ((len(config.sources), "source"), (len(config.meters()), "meter"), (points, "point"))
+        print(f"{config.file}: " + ", ".join(f"{n} {word}{'s' * (n != 1)}" for n, word in counted))
+        for line in _missing(config):
+            print(f"not yet: {line}")
     return 0
+
+
+def _missing(config: GatewayConfig) -> list[str]:
+    """What a right file still needs before `run`, each with where it comes from."""
+    uplink, lines = config.uplink, []
+    if not config.key_file.exists():
+        lines.append("gateway.key_file: there is no such file; make it with carbonseal-collector key new")
+    if not uplink.ledger_url:
+        lines.append("uplink.ledger_url: is not set; carbonseal up prints the service's address")
+    if not uplink.log_key:
+        lines.append("uplink.log_key: is not set; carbonseal enrol prints it")
+    lines += [
+        f"{key}: the environment has no {name}; set it before run"
+        for key, name in (
+            ("gateway.passphrase_env", config.passphrase_env),
+            ("uplink.api_key_env", uplink.api_key_env),
+        )
+        if name and not os.environ.get(name)
+    ]
+    return lines
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    send_to_debug()
+    now = system_clock()
+    plant = Plant(seed=1, start=now - now % SLOT_MS - _SIMULATED_BEFORE_MS)
+    stop = _until_signalled()
+    with PlantServer(plant, RegisterMap.load(options.map), system_clock, port=options.port) as server:
+        print(f"plant at 127.0.0.1:{server.port}, seven meters; Ctrl-C stops it", flush=True)
+        stop.wait()
+    return 0
+
+
+def _until_signalled() -> threading.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _key_new(options: argparse.Namespace) -> int:
     if options.passphrase_env:
         passphrase = os.environ.get(options.passphrase_env, "")
+        if not passphrase:
+            raise KeyUnusable(
+                "--passphrase-env",
+                f"the environment has no {as_plain_text(options.passphrase_env, 60)}",
+                "export it with the passphrase first; without one the key file protects nothing",
+            )
     elif options.passphrase_file:
         passphrase = read_passphrase(options.passphrase_file)
     else:

@@ -10,6 +10,7 @@ ledger's word; checking it against the chain is the verifier's.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Uplink:
             raise UplinkUnusable(
                 "uplink.log_key" if config.ledger_url else "uplink.ledger_url",
                 "is not set",
-                "write the service's address and the log's public key into [uplink]",
+                "write the service's address and the log key that carbonseal enrol prints into [uplink]",
             )
         self._config = config
         self._origin = origin
@@ -285,7 +286,9 @@ class Uplink:
             with self._client.stream(method, url, headers=headers, **more) as stream:
                 answer = self._whole(stream, f"{method} {path}")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-            raise _Unreachable(f"{method} {path}: {type(exc).__name__}") from exc
+            raise _Unreachable(
+                f"{method} {path}: {type(exc).__name__} at {_address(self._config.ledger_url)}"
+            ) from exc
         if answer.is_success or (may_lack and answer.status_code in {404, 405, 501}):
             return answer
         detail = ""
@@ -307,6 +310,11 @@ class Uplink:
                 raise _Unreachable(f"{what}: the answer does not come to an end")
         kind = stream.headers.get("content-type", "")
         return httpx.Response(stream.status_code, headers={"content-type": kind}, content=bytes(data))
+
+
+def _address(url: str) -> str:
+    """The ledger's address for a message, without a name and password that may stand in it."""
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 def _outcomes(data: bytes, entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from pymodbus.exceptions import ModbusException
 
 from carbonseal_collectors.adapter import BAD, GOOD, Poll, Sample
 from carbonseal_collectors.gateway_config import MeterConfig, PointConfig, SourceConfig
+from carbonseal_collectors.pymodbus_log import send_to_debug
 from carbonseal_collectors.register_map import INPUT, MAX_BLOCK, Register, RegisterMap, plan_blocks
 from carbonseal_collectors.toml_table import Table
 
@@ -106,6 +107,7 @@ class ModbusAdapter:
     def from_config(cls, source: SourceConfig) -> Self:
         """An adapter for `source`; reads the register map, opens no connection. Raises CollectorError."""
         table = source.settings_table()
+        send_to_debug()
         settings = ModbusSettings.from_table(table)
         register_map = RegisterMap.load(source.folder / table.text("register_map"))
         table.finish()
@@ -123,6 +125,8 @@ class ModbusAdapter:
             for figure in wanted:
                 answer = answers.get(figure.register.name, lost or "no_answer")
                 poll.samples.append(self._sample(unit, figure, now, answer))
+        if lost and all(sample.quality == BAD for sample in poll.samples):
+            poll.unreachable = f"{self._settings.host}:{self._settings.port}"
         return poll
 
     def close(self) -> None:
