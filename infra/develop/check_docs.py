@@ -1,4 +1,4 @@
-"""Checks that the docs say what is true: links lead somewhere, help texts are the real ones.
+"""Checks that the docs say what is true: links lead somewhere, code fences close, help texts are real.
 
 It also refuses, in every tracked text file, paths of one machine and addresses of package registries, which
 belong to whoever installs. It doesn't judge prose. Exit 0: fine; 1: findings, one line each.
@@ -29,6 +29,7 @@ _REGISTRY_HOSTS = re.compile(
 )
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*\ssrc=\"([^\"]+)\"|!\[[^\]]*\]\(([^)\s]+)\)")
 _CODE_BLOCK = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r" {0,3}(```+|~~~+)(.*)$")
 # A help block in the docs: a marker, then a fenced block.
 HELP_BLOCK = re.compile(r"<!-- help: ([a-z][\w -]*) -->\n```[a-z]*\n(.*?)\n```", re.DOTALL)
 _BINARY_OR_DATA = {".csv", ".gz", ".ico", ".jpg", ".pdf", ".png", ".ttf", ".woff2", ".zip", ".bin", ".cbor"}
@@ -82,6 +83,27 @@ def broken_links(path: Path, text: str) -> list[str]:
     return findings
 
 
+def broken_fences(path: Path, text: str) -> list[str]:
+    """Code fences that swallow what follows: text after a closing fence, or no closing fence."""
+    findings = []
+    fence, opened = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _FENCE.match(line)
+        if not match:
+            continue
+        if not fence:
+            fence, opened = match[1], number
+        elif match[1].startswith(fence):
+            if match[2].strip():
+                findings.append(
+                    f"{path.relative_to(ROOT)}:{number}: text after a closing fence; give it a line"
+                )
+            fence = ""
+    if fence:
+        findings.append(f"{path.relative_to(ROOT)}:{opened}: code fence is never closed; close it")
+    return findings
+
+
 def printed_help(command: str) -> str | None:
     """What `command --help` prints at 100 columns; None when the command fails."""
     program, *arguments = command.split()
@@ -112,7 +134,7 @@ def main() -> int:
     for path, text in texts(tracked_files()).items():
         findings += machine_traces(path, text)
         if path.suffix == ".md":
-            findings += broken_links(path, text) + stale_help(path, text)
+            findings += broken_links(path, text) + broken_fences(path, text) + stale_help(path, text)
     for finding in findings:
         print(finding)
     print(f"docs: {len(findings)} findings")
