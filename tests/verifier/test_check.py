@@ -109,7 +109,7 @@ def test_passes_and_counts_a_revocation_after_the_period():
     world.file()
     result = world.check()
     assert failures(result) == []
-    assert "1 statements revoked" in reason(result, "freshness")
+    assert "1 statement revoked" in reason(result, "freshness")
 
 
 def test_passes_a_revocation_within_the_period_and_turns_later_readings_red():
@@ -154,7 +154,7 @@ def test_passes_a_void_and_a_resume_and_shows_them():
     world.file()
     result = world.check()
     assert failures(result) == []
-    assert "1 voids, 1 resumes" in reason(result, "continuity")
+    assert "1 void, 1 resume" in reason(result, "continuity")
 
 
 def test_passes_a_bundle_whose_data_log_begins_at_the_period(world):

@@ -899,7 +899,7 @@ def test_catches_a_report_that_was_taken_back(world, kind, field):
     world.close_epoch()
     result = world.check()
     assert caught(result) == "report"
-    assert "1 statements revoked, corrected or withdrawn" in reason(result, "freshness")
+    assert "1 statement revoked, corrected or withdrawn" in reason(result, "freshness")
 
 
 def test_a_step_after_a_failed_one_is_not_run_and_never_passed(world):

@@ -239,7 +239,7 @@ def test_says_how_much_of_the_period_came_after_the_cut_off():
 
     result = Late().found().measure().file().check()
     assert result.has_passed
-    assert "1 readings and gaps of the period came after it" in reason(result, "cut-off")
+    assert "1 statement about the period was registered after it" in reason(result, "cut-off")
 
 
 # -- time ------------------------------------------------------------------------------------------

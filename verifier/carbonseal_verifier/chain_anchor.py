@@ -24,6 +24,7 @@ from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.log_proofs import CLOCK_TOLERANCE_MS
+from carbonseal_verifier.wording import counted
 
 RPC_TIMEOUT_S: Final = 20
 MAX_ANSWER: Final = 1 << 20  # bytes
@@ -51,7 +52,9 @@ def check_anchor(case: Case) -> str:
         require(
             last.anchored_at <= last_date, f"algorithm {algorithm} no longer counted when this was anchored"
         )
-    shown = f"{len(anchored.heads)} heads on chain {profile.chain_id} up to size {last.tree_size}, "
+    shown = (
+        f"{counted(len(anchored.heads), 'head')} on chain {profile.chain_id} up to size {last.tree_size}, "
+    )
     shown += f"anchored {format_instant(last.anchored_at)} in block {anchored.block_number} at the latest"
     shown += "; the chain id is asserted"
     if case.rpc_url is not None:
@@ -70,7 +73,8 @@ def check_freshness(case: Case) -> str:
         hours = trust.max_age_ms // 3_600_000
         require(
             case.at - at <= trust.max_age_ms,
-            f"the newest anchored head is of {format_instant(at)}, more than {hours} hours before the check",
+            f"the newest anchored head is of {format_instant(at)}, more than "
+            f"{counted(hours, 'hour')} before the check",
         )
     if trust.not_before is not None:
         require(
@@ -81,7 +85,7 @@ def check_freshness(case: Case) -> str:
     kinds = [e.content for e in register if e.content is not None]
     withdrawn = sum(c.kind == "device" and c.body["action"] in {"suspend", "revoke"} for c in kinds)
     withdrawn += sum(c.kind in {"withdrawal", "correction"} for c in kinds)
-    what = "nothing" if not withdrawn else f"{withdrawn} statements"
+    what = "nothing" if not withdrawn else counted(withdrawn, "statement")
     return f"{what} revoked, corrected or withdrawn up to size {size}, anchored at {format_instant(at)}"
 
 

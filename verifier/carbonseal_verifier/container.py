@@ -9,6 +9,7 @@ from carbonseal_attest.bundle_layout import from_members
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
+from carbonseal_verifier.wording import counted
 
 MAX_BUNDLE: Final = 1 << 30  # bytes; a bundle of a million readings takes about 30 MB
 MAX_ENTRIES: Final = 2_000_000
@@ -22,7 +23,7 @@ def check_container(case: Case) -> str:
         members[name] = data
         size += len(data)
     case.members = members
-    return f"{len(members)} members, {size} bytes; every digest and the trailer hold"
+    return f"{counted(len(members), 'member')}, {size} bytes; every digest and the trailer hold"
 
 
 def check_members(case: Case) -> str:
@@ -47,8 +48,8 @@ def check_members(case: Case) -> str:
         "the trust file requires an anchor, and the bundle carries no evidence of one",
     )
     case.bundle, case.logs = bundle, logs
-    rest = f"{len(bundle.contents)} contents, {len(bundle.packages)} packages"
-    return f"{len(logs)} logs with {count} entries, {rest}"
+    rest = f"{counted(len(bundle.contents), 'content')}, {counted(len(bundle.packages), 'package')}"
+    return f"{counted(len(logs), 'log')} with {counted(count, 'entry', 'entries')}, {rest}"
 
 
 def _statements(origin: str, first: int, entries: tuple[bytes, ...]) -> tuple[SignedStatement, ...]:

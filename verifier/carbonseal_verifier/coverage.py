@@ -6,6 +6,7 @@ from typing import Any
 
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.log_proofs import roots_at
+from carbonseal_verifier.wording import counted
 
 
 def check_registers_whole(case: Case) -> str:
@@ -25,7 +26,8 @@ def check_registers_whole(case: Case) -> str:
         require(view.section.first == 0, f"{origin} begins at entry {view.section.first}")
         require(
             view.section.end >= head,
-            f"{origin} ends at {view.section.end}, and epochs hold {head} entries of it: some are left out",
+            f"{origin} ends at {view.section.end}, and epochs hold "
+            f"{counted(head, 'entry', 'entries')} of it: some are left out",
         )
         shown.append(f"{party} {view.section.end}")
     for code in (case.bundle.registrar, case.bundle.log_host, case.bundle.operator):
@@ -61,7 +63,10 @@ def check_cut_off(case: Case) -> str:
     sizes = [head["tree_size"] for head in heads]
     after = _after_cut_off(case, sizes[0])
     shown = f"data log at {sizes[0]}, register log at {sizes[1]}; report and code are anchored"
-    return shown + (f"; {after} readings and gaps of the period came after it and do not count" * bool(after))
+    if after:
+        late = counted(after, "statement about the period was", "statements about the period were")
+        shown += f"; {late} registered after it and not counted"
+    return shown
 
 
 def _check_one_moment(case: Case, data: dict[str, Any], register: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from carbonseal_attest.statement import Header, SignedStatement
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.continuity import find_breaks, find_restarts
 from carbonseal_verifier.quality.inputs import LoggedStatement
+from carbonseal_verifier.wording import counted
 
 ALWAYS = frozenset({"tick", "void", "equivocation", "calibration"})
 
@@ -42,7 +43,8 @@ def check_contents(case: Case) -> str:
     case.report = _find(case, bundle.report_digest, "emissions_report")
     body = case.report.content.body if case.report.content else {}
     case.quality = _find(case, body["quality_code_digest"], "quality_code")
-    return f"{count - withheld} contents are what was signed; {withheld} withheld where that is allowed"
+    disclosed = counted(count - withheld, "content is", "contents are")
+    return f"{disclosed} what was signed; {withheld} withheld where that is allowed"
 
 
 def check_continuity(case: Case) -> str:
@@ -59,9 +61,10 @@ def check_continuity(case: Case) -> str:
         streams += len({(s.header.kid, s.header.stream) for s, _ in logged})
         voids += sum(s.header.kind == "void" for s, _ in logged)
         conflicts += sum(s.header.kind == "equivocation" for s, _ in logged)
-    shown = f"{streams} streams without a hole"
+    shown = f"{counted(streams, 'stream')} without a hole"
     if voids or restarts or conflicts:
-        shown += f"; {voids} voids, {len(restarts)} resumes, {conflicts} registered conflicts"
+        shown += f"; {counted(voids, 'void')}, {counted(len(restarts), 'resume')}, "
+        shown += counted(conflicts, "registered conflict")
     return shown
 
 
@@ -85,7 +88,7 @@ def _find(case: Case, digest: bytes, kind: str) -> LoggedStatement:
         if entry.statement.digest == digest:
             require(
                 entry.statement.header.kind == kind and entry.content is not None,
-                f"statement {digest.hex()[:16]} is no disclosed {kind}",
+                f"statement {digest.hex()[:16]} is no disclosed {kind} statement",
             )
             return entry
-    raise StepFailed(f"the operator's data log holds no {kind} {digest.hex()[:16]}")
+    raise StepFailed(f"the operator's data log holds no {kind} statement {digest.hex()[:16]}")

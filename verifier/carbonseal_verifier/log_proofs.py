@@ -13,6 +13,7 @@ from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.epoch import EpochEntry, MapEntry
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
+from carbonseal_verifier.wording import counted
 
 # A tick may be written while an epoch is being closed, so it may state a little less than the closing time.
 CLOCK_TOLERANCE_MS: Final = 600_000
@@ -33,7 +34,7 @@ def check_log_proofs(case: Case) -> str:
             root == checkpoint.root_hash, f"{origin}: the entries lead to another root than the checkpoint"
         )
         _check_known_heads(view)
-    return f"{len(case.logs)} checkpoints; every root recomputed from the entries"
+    return f"{counted(len(case.logs), 'checkpoint')}; every root recomputed from the entries"
 
 
 def check_epochs(case: Case) -> str:
@@ -64,7 +65,8 @@ def check_epochs(case: Case) -> str:
         reached = [n for n in within if not is_register or heads[n].tree_size <= view.section.end]
         require(
             is_register or sizes[-1] <= view.section.end,
-            f"{origin}: epoch {max(heads)} holds {sizes[-1]} entries, the bundle's end at {view.section.end}",
+            f"{origin}: epoch {max(heads)} holds {counted(sizes[-1], 'entry', 'entries')}, "
+            f"the bundle's end at {view.section.end}",
         )
         roots = roots_at(view, [heads[n].tree_size for n in reached])
         for number in reached:
@@ -74,7 +76,8 @@ def check_epochs(case: Case) -> str:
             )
         case.heads[origin] = {n: heads[n].tree_size for n in within}
         proofs += len(maps)
-    return f"epochs {first} to {len(case.epochs)} without a hole, {proofs} map proofs; log of logs recomputed"
+    shown = f"epochs {first} to {len(case.epochs)} without a hole, {counted(proofs, 'map proof')}"
+    return shown + "; log of logs recomputed"
 
 
 def roots_at(view: LogView, sizes: list[int]) -> dict[int, bytes]:

@@ -15,6 +15,7 @@ from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.trust import TrustedLogHost, TrustedRegistrar
 from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
 from carbonseal_verifier.device_keys import fold_device_keys
+from carbonseal_verifier.wording import counted
 
 
 def check_parties(case: Case) -> str:
@@ -45,7 +46,7 @@ def check_parties(case: Case) -> str:
     case.devices = _devices(case)
     _check_independence(case)
     names = ", ".join(sorted(case.parties))
-    return f"registrar {bundle.registrar} admits {names}; {len(case.devices)} device keys"
+    return f"registrar {bundle.registrar} admits {names}; {counted(len(case.devices), 'device key')}"
 
 
 def _check_independence(case: Case) -> None:
@@ -163,5 +164,7 @@ def _disclosed(case: Case, statement: SignedStatement) -> Content:
     content = case.content(statement)
     if content is None:
         header = statement.header
-        raise StepFailed(f"the content of a {header.kind} in {header.origin} is withheld; it must be there")
+        raise StepFailed(
+            f"the content of the {header.kind} statement in {header.origin} is withheld; it must be there"
+        )
     return content

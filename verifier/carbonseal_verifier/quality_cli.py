@@ -15,6 +15,7 @@ from carbonseal_verifier.quality.catalogue import Rule, find_rule, load_catalogu
 from carbonseal_verifier.quality.code import GREEN, DataCode, judge
 from carbonseal_verifier.quality.csv_series import read_csv, scope_of_csv
 from carbonseal_verifier.quality.profile import MAX_PROFILE, Profile, load_profile
+from carbonseal_verifier.wording import in_plural
 
 
 def add_rules(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,7 +67,7 @@ def run_rules_command(arguments: argparse.Namespace) -> int:
     for name, parameter in rule.parameters.items():
         print(f"{name} = {parameter.default} {parameter.unit}: {parameter.reason}")
     for part in ("expected", "observed", "cure"):
-        print(f"{part}: {rule.message[part][language]}")
+        print(f"{part}: {in_plural(rule.message[part][language])}")
     return 0
 
 

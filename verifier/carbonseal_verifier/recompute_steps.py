@@ -12,6 +12,7 @@ from carbonseal_verifier.chain_anchor import check_anchored_in_time
 from carbonseal_verifier.errors import ProfileInvalid
 from carbonseal_verifier.quality.inputs import LoggedStatement, disclosed
 from carbonseal_verifier.recompute import PackageSet, finish, pick_profile, prepare, profile_package
+from carbonseal_verifier.wording import counted
 
 USABLE = frozenset({"active", "legacy"})
 
@@ -36,7 +37,8 @@ def check_packages(case: Case) -> str:
     _check_profile(case, packages)
     require(report["method"] in packages.methods, f"no package of the method {report['method']}")
     case.packages = packages
-    return f"{len(named)} packages are as the registrar published them; profile {case.profile.reference}"
+    shown = counted(len(named), "package is", "packages are")
+    return f"{shown} as the registrar published; profile {case.profile.reference}"
 
 
 def check_completeness(case: Case) -> str:
@@ -59,7 +61,7 @@ def check_completeness(case: Case) -> str:
         key: sum(row[key] for row in rows) for key in ("expected", "measured", "late", "gap", "missing")
     }
     shown = ", ".join(f"{count} {name}" for name, count in totals.items())
-    return f"{len(rows)} points: {shown}"
+    return f"{counted(len(rows), 'point')}: {shown}"
 
 
 def check_recompute(case: Case) -> str:
@@ -85,8 +87,8 @@ def check_recompute(case: Case) -> str:
         for part in ("activity", "emissions"):
             _same(f"{part} of {stream}", report["by_stream"][stream][part], _quantity(row[part]))
     total = inventory["total"]
-    streams = len(inventory["by_stream"])
-    return f"{streams} source streams, total {total['value']} {total['unit']}: equal to the last digit"
+    streams = counted(len(inventory["by_stream"]), "source stream")
+    return f"{streams}, total {total['value']} {total['unit']}: equal to the last digit"
 
 
 def check_rules(case: Case) -> str:

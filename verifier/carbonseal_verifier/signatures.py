@@ -16,6 +16,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
 from carbonseal_verifier.device_keys import DeviceKey
+from carbonseal_verifier.wording import counted
 
 PROGRESS_EVERY: Final = 5000
 
@@ -43,7 +44,7 @@ def check_signatures(case: Case) -> str:
             if count % PROGRESS_EVERY == 0:
                 case.progress(f"{count} signatures")
     _check_last_statements(case.operator_data(), case.devices)
-    return f"{count} statements, each by a key admitted and not withdrawn at its place"
+    return f"{counted(count, 'statement')}, each by a key admitted and not withdrawn at its place"
 
 
 class _Epochs:
@@ -72,16 +73,16 @@ def _admitted_key(
     if kind is None or header.version != kind.version:
         raise StepFailed(f"{where}: kind {header.kind} v{header.version} is not in the registry")
     log = "register" if header.origin == party.register_origin else "data"
-    require(kind.log in {"any", log}, f"{where}: a {header.kind} does not belong in a {log} log")
+    require(kind.log in {"any", log}, f"{where}: the {header.kind} statement does not belong in a {log} log")
     if kind.signer == "log_host":
         key = case.log_host.key_for(header.origin, index + 1)
-        require(header.kid == key.kid, f"{where}: a {header.kind} that the log host did not sign")
+        require(header.kid == key.kid, f"{where}: the {header.kind} statement is not signed by the log host")
         return key
     device = case.devices.get(header.kid) if party is case.operator else None
     if header.kid in party.keys and (kind.signer != "device" or header.kind == "void"):
         require(
             kind.signer != "registrar" or header.origin == case.registrar.register_origin,
-            f"{where}: only the registrar signs a {header.kind}",
+            f"{where}: only the registrar signs {header.kind} statements",
         )
         require(header.issuer == party.party, f"{where}: issued in another party's name")
         return party.keys[header.kid]
@@ -93,7 +94,8 @@ def _admitted_key(
         )
         return device
     raise StepFailed(
-        f"{where}: a {header.kind} signed by key {header.kid.hex()[:16]}, which is not admitted for it"
+        f"{where}: the {header.kind} statement is signed by key {header.kid.hex()[:16]}, "
+        "which is not admitted for it"
     )
 
 

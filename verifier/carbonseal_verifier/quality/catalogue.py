@@ -19,6 +19,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.errors import CatalogueInvalid, UnknownRule
 from carbonseal_verifier.quality.findings import FAMILIES, LANGUAGES, SEVERITIES, Text
+from carbonseal_verifier.wording import fill
 
 SUBJECTS: Final = ("measurement", "cross_check", "period")
 _KEYS: Final = {"id", "version", "severity", "applies_to", "title", "purpose", "inputs", "message", "forms",
@@ -73,7 +74,7 @@ class Rule:
 
     def text(self, part: str, facts: Mapping[str, str]) -> dict[str, str]:
         """Return `expected`, `observed` or `cure` in each language, filled with `facts`."""
-        return {language: self.message[part][language].format_map(facts) for language in LANGUAGES}
+        return {language: fill(self.message[part][language], facts) for language in LANGUAGES}
 
 
 @cache
