@@ -27,6 +27,7 @@ from carbonseal_collectors.batching import BAD_VALUE, SOURCE_SILENT, STOPPED, Ba
 from carbonseal_collectors.clock import system_clock
 from carbonseal_collectors.errors import CollectorError, SourceRefused, SpoolFull, SpoolRefused
 from carbonseal_collectors.gateway_config import GatewayConfig, MeterConfig, SourceConfig
+from carbonseal_collectors.plain_text import counted
 from carbonseal_collectors.sealing import Sealer, is_signed, mark, read_marks
 from carbonseal_collectors.set_aside_file import write_rejects
 from carbonseal_collectors.spool import Spool
@@ -82,8 +83,8 @@ class PollReport:
     def lines(self) -> list[str]:
         """One line a source: how many samples are good and bad, and why."""
         return [
-            f"samples {count - self.bad[source]} good, {self.bad[source]} bad ({source}"
-            + (f": {self.troubles[source]})" if source in self.troubles else ")")
+            (f"samples {count - self.bad[source]} good, {self.bad[source]} bad" if count else "nothing new")
+            + (f" ({source}: {self.troubles[source]})" if source in self.troubles else f" ({source})")
             for source, count in self.samples.items()
         ]
 
@@ -95,6 +96,10 @@ class SealReport:
     readings: list[bytes] = field(default_factory=list)
     gaps: list[bytes] = field(default_factory=list)
     repeated: int = 0
+
+    def line(self) -> str:
+        """What was signed, in words."""
+        return f"sealed {counted(len(self.readings), 'reading')} and {counted(len(self.gaps), 'gap')}"
 
 
 @dataclass(slots=True)
@@ -289,7 +294,7 @@ class Agent:
                 failure = drained.failure or "; ".join(drained.held.values())
                 wait_ms = max(uplink.wait_ms, _IDLE_MS)
                 if drained.logged:
-                    tell(f"uplink: {drained.logged} statements logged")
+                    tell(f"uplink: {counted(drained.logged, 'statement')} logged")
             except CollectorError as exc:
                 failure = str(exc)
                 wait_ms = self.config.uplink.backoff_max_ms
@@ -439,8 +444,8 @@ def _round(polled: PollReport, sealed: SealReport) -> str:
     """What one round of `run` did, in one line."""
     said = [
         *polled.lines(),
-        f"sealed {len(sealed.readings)} readings and {len(sealed.gaps)} gaps",
-        *([f"set aside {len(polled.set_aside)} rows"] if polled.set_aside else []),
+        sealed.line(),
+        *([f"set aside {counted(len(polled.set_aside), 'row')}"] if polled.set_aside else []),
         *map(str, polled.refused),
         *polled.notes,
     ]

@@ -25,7 +25,7 @@ from carbonseal_collectors.agent import Agent
 from carbonseal_collectors.clock import system_clock
 from carbonseal_collectors.errors import ConfigInvalid, KeyUnusable
 from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
-from carbonseal_collectors.plain_text import as_plain_text
+from carbonseal_collectors.plain_text import as_plain_text, counted
 from carbonseal_collectors.plan_file import check_against_gateway, load_plan
 from carbonseal_collectors.pymodbus_log import send_to_debug
 from carbonseal_collectors.register_map import RegisterMap
@@ -208,7 +208,7 @@ def _run_once(agent: Agent, options: argparse.Namespace) -> int:
         for line in polled.lines():
             print(line)
         print(f"known {polled.known}, set aside {len(polled.set_aside)}")
-        print(f"sealed {len(sealed.readings)} readings and {len(sealed.gaps)} gaps")
+        print(sealed.line())
         print("spool " + ", ".join(f"{state} {count}" for state, count in result["statements"].items()))
         for line in [
             *(f"set aside: {r.file} line {r.line}: {r.reason}" for r in polled.set_aside),
@@ -241,8 +241,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(result))
     else:
-        counted = ((len(config.sources), "source"), (len(config.meters()), "meter"), (points, "point"))
-        print(f"{config.file}: " + ", ".join(f"{n} {word}{'s' * (n != 1)}" for n, word in counted))
+        numbers = ((len(config.sources), "source"), (len(config.meters()), "meter"), (points, "point"))
+        print(f"{config.file}: " + ", ".join(counted(number, word) for number, word in numbers))
         for line in _missing(config):
             print(f"not yet: {line}")
     return 0

@@ -92,6 +92,8 @@ def test_one_round_offline_then_online_then_nothing_new(gateway, capsys, log_ser
     assert main(["run", str(gateway), "--once", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["samples"], result["logged"], result["receipts"]) == ({"files": 0}, 2, 2)
+    assert main(["run", str(gateway), "--once"]) == 0
+    assert "nothing new (files)\n" in capsys.readouterr().out
     assert main(["spool", "status", str(gateway), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["statements"]["logged"] == 2
@@ -252,7 +254,9 @@ def test_the_sample_day_is_read_whole_by_its_example(repository_root, tmp_path, 
         (tmp_path / name).write_bytes((example / name).read_bytes())
     assert main(["run", str(tmp_path / "gateway.toml"), "--once", "--offline"]) == 0
     shown = capsys.readouterr().out
-    assert "samples 576 good, 0 bad (meter-export)\nknown 0, set aside 0\nsealed 1 readings" in shown
+    assert (
+        "samples 576 good, 0 bad (meter-export)\nknown 0, set aside 0\nsealed 1 reading and 0 gaps" in shown
+    )
 
 
 def test_the_unit_and_the_production_example_name_the_same_places(repository_root):
