@@ -22,6 +22,8 @@ from carbonseal_verifier.grade_package import find_grade_rule, load_grade_rules
 RULE = "CARBON-EFFICIENCY@1.0.0"
 DOCUMENT = find_grade_rule(RULE).examples["examples/mid_green.json"]["input"]
 ABSENT = object()
+# The inputs that may name the statement they come from.
+SUPPORTED = {"emissions", "value_added", "industry_mean", "data_code", "verification"}
 
 
 def changed(path, value):
@@ -78,6 +80,8 @@ def grade(tmp_path, document, *arguments):
         ("industry_mean.source", "  ", "industry_mean.source"),
         ("industry_mean.source", "statistics\u202e2026", "industry_mean.source"),
         ("industry_mean.source", "x" * 201, "industry_mean.source"),
+        ("emissions.statement", "AB" * 32, "emissions.statement"),
+        ("verification.statement", 7, "verification.statement"),
         ("data_code.code", "GREEN", "data_code.code"),
         ("data_code", "green", "data_code"),
         ("open_findings", {}, "open_findings"),
@@ -236,10 +240,20 @@ def test_output_is_the_same_bytes_under_another_locale_and_hash_seed(tmp_path):
 
 
 def test_inputs_digest_is_sha256_of_the_input_in_its_one_spelling(tmp_path, capsys):
-    spelled = json.dumps(DOCUMENT, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
-    grade(tmp_path, spelled.encode(), "--json", "-")
-    made = json.loads(capsys.readouterr().out)
-    assert made["inputs_digest"] == hashlib.sha256(spelled.encode()).hexdigest()
+    figures = {name: {"statement": None, **part} for name, part in DOCUMENT.items() if name in SUPPORTED}
+    spelled = json.dumps({**DOCUMENT, **figures}, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    for document in (DOCUMENT, spelled.encode()):
+        grade(tmp_path, document, "--json", "-")
+        made = json.loads(capsys.readouterr().out)
+        assert made["inputs_digest"] == hashlib.sha256(spelled.encode()).hexdigest()
+
+
+def test_inputs_digest_covers_the_statement_that_a_figure_names(tmp_path, capsys):
+    digests = set()
+    for statement in (None, "0" * 64, "1" * 64):
+        grade(tmp_path, changed("emissions.statement", statement), "--json", "-")
+        digests.add(json.loads(capsys.readouterr().out)["inputs_digest"])
+    assert len(digests) == 3
 
 
 def test_grades_list_is_one_line_a_rule_with_name_and_digest_first(capsys):

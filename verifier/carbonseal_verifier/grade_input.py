@@ -3,13 +3,15 @@
 Decimals are plain strings, instants RFC 3339 in UTC, intervals half-open. A figure that is not at hand is
 null or left out, and is then a reason for "not gradable"; a key that nobody knows, a figure in another unit
 or a verification that contradicts itself is refused. The digest is over the one spelling of the object: keys
-sorted, absent figures null. Left out: whether any of it is true; that is what a bundle's check says.
+sorted, absent figures null. Each figure may name the statement that it comes from. Left out: whether any of
+it is true, and whether those statements say it; that is what a bundle's check is for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,6 +35,7 @@ VERIFIED, WITHDRAWN = "verified", "withdrawn"
 STATES: Final = (VERIFIED, "in_progress", WITHDRAWN, "none")
 OPINIONS: Final = ("unmodified", "modified", "adverse", "disclaimer")
 _MAX_FIELD: Final = 80  # characters of a field's name in a refusal
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NEEDED: Final = {"schema", "party", "as_of", "period"}
 _ENGAGEMENT: Final = ("opinion", "level_of_assurance", "body")
 
@@ -156,13 +159,28 @@ def _read(document: object, rule: GradeRule) -> GradeInput:
         open_findings=_findings(body.get("open_findings")),
         verification=_verification(_table(body, "verification", {"state", *_ENGAGEMENT})),
         # Last, when every text is known to be plain. Null and absent give the same digest.
-        digest=hashlib.sha256(one_spelling({**dict.fromkeys(INPUTS), **body})).digest(),
+        digest=hashlib.sha256(_spelled(body)).digest(),
     )
 
 
 def _table(body: Mapping[str, Any], name: str, keys: set[str]) -> dict[str, Any] | None:
     value = body.get(name)
-    return None if value is None else check_keys(value, keys, keys, name, GradeInputInvalid)
+    if value is None:
+        return None
+    table = check_keys(value, {*keys, "statement"}, keys, name, GradeInputInvalid)
+    statement = table.get("statement")
+    if statement is not None and not (isinstance(statement, str) and _DIGEST.fullmatch(statement)):
+        raise GradeInputInvalid(f"{name}.statement", "not a statement digest", "write 64 of 0-9a-f, or null")
+    return table
+
+
+def _spelled(body: Mapping[str, Any]) -> bytes:
+    """Return the one spelling of an input: whatever may be left out stands there as null."""
+    whole = {**dict.fromkeys(INPUTS), **body}
+    for name, value in whole.items():
+        if name in INPUTS and isinstance(value, dict):
+            whole[name] = {"statement": None, **value}
+    return one_spelling(whole)
 
 
 def _quantity(table: Mapping[str, Any] | None, name: str, rule: GradeRule) -> Decimal | None:
