@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from carbonseal_accounting.errors import AccountingError
 from carbonseal_attest.errors import CarbonsealError
 
 
@@ -51,3 +52,21 @@ class UsageInvalid(VerifierError):
     """A path or an option of the command cannot be used."""
 
     code = "usage-invalid"
+
+
+class GradeRuleInvalid(VerifierError, AccountingError):
+    """A grade rule's package is malformed; also accounting's, whose readers of packages raise it."""
+
+    code = "grade-rule-invalid"
+
+
+class GradeRuleUnknown(VerifierError):
+    """No grade rule of that name is at hand."""
+
+    code = "grade-rule-unknown"
+
+
+class GradeInputInvalid(VerifierError, AccountingError):
+    """An input to a grade rule is malformed, has an unknown key, or a unit that the rule does not take."""
+
+    code = "grade-input-invalid"
