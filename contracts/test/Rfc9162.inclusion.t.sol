@@ -24,6 +24,8 @@ contract Rfc9162InclusionHarness {
 
 contract Rfc9162InclusionTest is ForgeTest {
     uint256 private constant _MAX_SIZE = 2 ** 48;
+    bytes32 private constant _LEAF = "leaf";
+    bytes32 private constant _ROOT = "root";
 
     Rfc9162InclusionHarness private _harness;
 
@@ -142,10 +144,8 @@ contract Rfc9162InclusionTest is ForgeTest {
     }
 
     function test_RevertIf_LeafIsNotTheOnlyOne() public {
-        VM.expectRevert(
-            abi.encodeWithSelector(Rfc9162.Rfc9162RootMismatch.selector, bytes32("root"), bytes32("leaf"))
-        );
-        _harness.exposed_verifyInclusion(0, 1, "leaf", "root", new bytes32[](0));
+        VM.expectRevert(abi.encodeWithSelector(Rfc9162.Rfc9162RootMismatch.selector, _ROOT, _LEAF));
+        _harness.exposed_verifyInclusion(0, 1, _LEAF, _ROOT, new bytes32[](0));
     }
 
     function testFuzz_RevertIf_IndexIsNotInTheTree(uint256 index, uint256 size) public {

@@ -154,6 +154,8 @@ library Rfc9162 {
     function leafHash(bytes memory entry) internal view returns (bytes32) {
         (bool isHashed, bytes memory digest) = address(0x02).staticcall(bytes.concat(hex"00", entry));
         if (!isHashed || digest.length != 32) revert Rfc9162HashUnavailable();
+        // casting to 'bytes32' is safe because the digest has just been found to have 32 bytes
+        // forge-lint: disable-next-line(unsafe-typecast)
         return bytes32(digest);
     }
 
