@@ -80,6 +80,71 @@ library Rfc9162Reference {
         return (sn == 0, fr, sr);
     }
 
+    /// @dev Section 2.1.3.1: PATH(m, D_n) for the leaves `leaves[start:end]`.
+    function inclusionPath(uint256 m, bytes32[] memory leaves, uint256 start, uint256 end)
+        internal
+        pure
+        returns (bytes32[] memory)
+    {
+        uint256 n = end - start;
+        if (n == 1) return new bytes32[](0);
+        uint256 k = split(n);
+        if (m < k) return append(inclusionPath(m, leaves, start, start + k), root(leaves, start + k, end));
+        return append(inclusionPath(m - k, leaves, start + k, end), root(leaves, start, start + k));
+    }
+
+    /// @dev Section 2.1.3.2, steps 1 to 5. Gives the root that the path leads to (`r`), and whether the path was
+    /// neither too short nor too long.
+    function foldInclusion(uint256 leafIndex, uint256 treeSize, bytes32 leaf, bytes32[] memory nodes)
+        internal
+        pure
+        returns (bool isExact, bytes32 r)
+    {
+        if (leafIndex >= treeSize) return (false, 0);
+        uint256 fn = leafIndex;
+        uint256 sn = treeSize - 1;
+        r = leaf;
+        for (uint256 i = 0; i < nodes.length; i++) {
+            if (sn == 0) return (false, r);
+            if (fn & 1 == 1 || fn == sn) {
+                r = hash(nodes[i], r);
+                if (fn & 1 == 0) {
+                    while (fn & 1 == 0 && fn != 0) {
+                        fn >>= 1;
+                        sn >>= 1;
+                    }
+                }
+            } else {
+                r = hash(r, nodes[i]);
+            }
+            fn >>= 1;
+            sn >>= 1;
+        }
+        return (sn == 0, r);
+    }
+
+    /// @dev The number of nodes of PATH(m, D_n), counted along the recursion of section 2.1.3.1.
+    function pathLength(uint256 m, uint256 n) internal pure returns (uint256 length) {
+        while (n > 1) {
+            uint256 k = split(n);
+            if (m < k) {
+                n = k;
+            } else {
+                m -= k;
+                n -= k;
+            }
+            length++;
+        }
+    }
+
+    /// @dev PATH over leaves that are all alike.
+    function pathAlike(bytes32 leaf, uint256 m, uint256 n) internal pure returns (bytes32[] memory) {
+        if (n == 1) return new bytes32[](0);
+        uint256 k = split(n);
+        if (m < k) return append(pathAlike(leaf, m, k), rootAlike(leaf, n - k));
+        return append(pathAlike(leaf, m - k, n - k), rootAlike(leaf, k));
+    }
+
     /// @dev MTH over `n` leaves that are all alike: two subtrees of one size have one hash, so any size is cheap.
     function rootAlike(bytes32 leaf, uint256 n) internal pure returns (bytes32) {
         if (n == 1) return leaf;

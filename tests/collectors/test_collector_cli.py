@@ -248,6 +248,12 @@ def test_the_simulated_plant_answers_a_gateway_until_it_is_stopped(repository_ro
     assert process.returncode == 0
 
 
+def test_a_port_that_cannot_be_listened_on_is_refused_in_one_line(repository_root, capsys):
+    registers = repository_root / "docs" / "examples" / "plant" / "registers.toml"
+    assert main(["simulate", "--port", "99999", "--map", str(registers)]) == 2
+    assert "plant.port: cannot be listened on" in one_line(capsys)
+
+
 def test_the_sample_day_is_read_whole_by_its_example(repository_root, tmp_path, plant, capsys):
     example = repository_root / "docs" / "examples" / "steel-daewoo"
     for name in ("gateway.toml", "plan.toml", "sample.csv"):

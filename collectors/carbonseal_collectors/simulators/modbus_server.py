@@ -90,7 +90,7 @@ class PlantServer:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve(ready))
-        except (OSError, RuntimeError) as exc:
+        except (OSError, RuntimeError, OverflowError) as exc:  # the last: no such port number
             self._failure = exc
             ready.set()
         finally:
