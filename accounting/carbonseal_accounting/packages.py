@@ -1,6 +1,6 @@
 """Packages: folders of data files with one digest that is the same for everybody.
 
-A method or factor package's digest is the SHA-256 over its sorted `sha256  path` lines (protocol §10), each
+A method or factor package's digest is the SHA-256 over its sorted `sha256  path` lines, each
 ended by a line feed: what `sha256sum` prints. Packages come from this distribution, or as files out of a
 bundle.
 """

@@ -1,4 +1,4 @@
-"""How logs and parties come into being: genesis statements, admissions and enrolments (protocol §1).
+"""How logs and parties come into being: genesis statements, admissions and enrolments.
 
 A log is opened on purpose by a genesis that its party signs and that the log host and a registrar endorse.
 The registrar then admits the party, and the party enrols its devices. Pure: keys are passed in as signers,

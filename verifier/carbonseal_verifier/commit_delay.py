@@ -1,4 +1,4 @@
-"""Registration times from ticks, and the commit delay of a statement (protocol §5).
+"""Registration times from ticks, and the commit delay of a statement.
 
 A log's own signed ticks bound when an entry was registered: not before the last tick below it, not after the
 first tick above it. An entry without a tick above it (up to the cut-off) has no upper bound and counts

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 /// @title The CBOR of an epoch map's entry and of an epoch's entry in the log of logs
 /// @notice Writes two arrays in the deterministic form of RFC 8949 section 4.2.1, byte for byte what the log host hashes
-/// into its trees: the trust protocol, section 4. Reads nothing and knows no other shape.
+/// into its trees (docs/spec/epochs-and-anchor.md). Reads nothing and knows no other shape.
 library EpochEntries {
     // Initial bytes: the major type in the three highest bits.
     uint8 private constant _UNSIGNED = 0x00;

@@ -31,7 +31,7 @@ class Profile:
     """Limits and rule settings under one name and digest.
 
     Attributes:
-        commit_delay_ms: a value registered later than this after its interval counts as late (protocol §5).
+        commit_delay_ms: a value registered later than this after its interval counts as late.
         clock_offset_ms: how far a signer's clock may stand beside the log's ticks.
         filing_days: days after the period during which missing evidence leaves the code pending.
         completeness_min_percent: least share of the plan's grid that is there, late or not.
