@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from carbonseal_api.database import ApiKey
@@ -136,11 +136,6 @@ class KeyRing:
                     select(ApiKey).where(ApiKey.party == party).order_by(ApiKey.created_at.desc())
                 )
             )
-
-    def forget_all(self, party: str) -> None:
-        """Delete a party's keys outright (a demo's folder being made anew)."""
-        with Session(self._engine) as session, session.begin():
-            session.execute(delete(ApiKey).where(ApiKey.party == party))
 
     def remembered(self, authorization: str | None) -> Principal | None:
         """Return the principal if this very key was checked moments ago; asks no database."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
 from carbonseal_api.projections.tables import DEVICES, LAST_READINGS, SERIES
 
@@ -45,19 +45,3 @@ def series(
     query = query.order_by(SERIES.c.entry_index, SERIES.c.position)
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def statements_by_signer(engine: Engine, party: str, *, start_ms: int, end_ms: int) -> dict[bytes, int]:
-    """Return key thumbprint to number of readings statements overlapping [start_ms, end_ms)."""
-    query = (
-        select(SERIES.c.kid, func.count(SERIES.c.entry_index.distinct()))
-        .where(
-            SERIES.c.party == party,
-            SERIES.c.kind == "readings",
-            SERIES.c.interval_start < end_ms,
-            SERIES.c.interval_end > start_ms,
-        )
-        .group_by(SERIES.c.kid)
-    )
-    with engine.connect() as connection:
-        return {bytes(kid): count for kid, count in connection.execute(query)}

@@ -17,21 +17,6 @@ def plans(parts: Parts, party: str) -> list[Plan]:
     return [_shown(row) for row in queries.plans(parts.engine, party)]
 
 
-def plan_in_force(parts: Parts, party: str, at_ms: int) -> Mapping[str, Any]:
-    """Return the row of the plan version in force at an instant: the latest to begin.
-
-    Raises:
-        NotFound: None is in force.
-    """
-    best: Mapping[str, Any] | None = None
-    for row in queries.plans(parts.engine, party):
-        if row["effective_start"] <= at_ms and (row["effective_end"] is None or at_ms < row["effective_end"]):
-            best = row
-    if best is None:
-        raise NotFound("plan", "no monitoring plan is in force then", "file a monitoring plan statement")
-    return best
-
-
 def newest_plan(parts: Parts, party: str) -> Mapping[str, Any] | None:
     """Return the row of the newest plan version, whether in force now or not; None without any."""
     rows = queries.plans(parts.engine, party)

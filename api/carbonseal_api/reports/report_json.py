@@ -21,7 +21,6 @@ from carbonseal_attest.quantities import format_decimal
 FORMAT: Final = "carbonseal-report/v1"
 SHARE_STEP: Final = Decimal("0.01")  # percent; shares are rounded half to even, figures never
 HEADS: Final = ("data", "register")
-SHARES: Final = ("completeness_percent", "late_percent", "substituted_percent")
 
 
 @dataclass(frozen=True, slots=True)
