@@ -119,11 +119,14 @@ def printed_help(command: str) -> str | None:
 
 
 def stale_help(path: Path, text: str) -> list[str]:
-    """Help blocks that differ from what the command prints."""
-    return [
+    """Help blocks that differ from what the command prints, or markers without a block that can be read."""
+    blocks = HELP_BLOCK.findall(text)
+    unread = text.count("<!-- help:") - len(blocks)
+    found = [f"{path.relative_to(ROOT)}: {unread} help markers without a fenced block"] if unread else []
+    return found + [
         f"{path.relative_to(ROOT)}: help of '{command}' is not what the command prints; "
         "run .venv/bin/python infra/develop/paste_help.py"
-        for command, shown in HELP_BLOCK.findall(text)
+        for command, shown in blocks
         if printed_help(command) != shown.rstrip()
     ]
 

@@ -14,7 +14,8 @@ def main() -> int:
         text = page.read_text(encoding="utf-8")
 
         def fresh(block: re.Match[str]) -> str:
-            return block[0].replace(block[2], printed_help(block[1]) or block[2])
+            start, end = (at - block.start() for at in block.span(2))
+            return block[0][:start] + (printed_help(block[1]) or block[2]) + block[0][end:]
 
         pasted = HELP_BLOCK.sub(fresh, text)
         if pasted != text:

@@ -38,3 +38,8 @@ def test_a_fence_that_swallows_what_follows_is_found(
 def test_whole_fences_pass(checker: ModuleType, repository_root: Path) -> None:
     text = "```text\nmake\n```\n\n````\n```\n````\n~~~\nfour\n~~~\n"
     assert checker.broken_fences(repository_root / "page.md", text) == []
+
+
+def test_a_help_marker_without_its_block_is_found(checker: ModuleType, repository_root: Path) -> None:
+    text = "<!-- help: carbonseal -->\n```carbonsealt\n"
+    assert "1 help markers" in checker.stale_help(repository_root / "page.md", text)[0]
