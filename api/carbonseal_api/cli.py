@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -34,10 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(demo(given[1:]))
     options = _parser().parse_args(given)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
     except CarbonsealError as refusal:
         print(refusal, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader has closed its end, as `head` does; what was to be done is done.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
