@@ -33,6 +33,7 @@ from carbonseal_api.reports.fonts import register_fonts
 PAGE_WIDTH, PAGE_HEIGHT = A4
 MARGIN: Final = 50.0
 CONTENT_WIDTH: Final = PAGE_WIDTH - 2 * MARGIN
+HALF_PAGE: Final = 380.0  # points; with less left, a section begins on a new page
 BRAND: Final = HexColor("#0F4C4A")
 BRAND_LIGHT: Final = HexColor("#E8F1EF")
 INK: Final = HexColor("#16302F")

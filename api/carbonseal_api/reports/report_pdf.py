@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from reportlab.graphics.barcode.qr import QrCodeWidget
-from reportlab.graphics.shapes import Drawing
 from reportlab.platypus import (
     CondPageBreak,
     Flowable,
@@ -27,14 +24,14 @@ from reportlab.platypus import (
 
 from carbonseal_api.reports import charts, pages
 from carbonseal_api.reports.cover import CoverBand, Headline
-from carbonseal_api.reports.pages import CONTENT_WIDTH, Frames, Styles, facts, gap, table, text
+from carbonseal_api.reports.pages import CONTENT_WIDTH, HALF_PAGE, Frames, Styles, facts, gap, table, text
+from carbonseal_api.reports.proof_pages import proof_pages
 from carbonseal_api.reports.proofs import ReportProofs
+from carbonseal_api.reports.quality_pages import quality_pages
 from carbonseal_api.reports.report_json import parse_report, report_digest
 from carbonseal_api.reports.wording import Wording, bare_share, load_wording, percentage
 from carbonseal_attest.instants import parse_instant
 
-QR_POINTS: Final = 112.0
-HALF_PAGE: Final = 380.0  # points; with less left, a section begins on a new page
 _MINUTE_MS: Final = 60_000
 
 
@@ -59,8 +56,8 @@ def render_pdf(report_json: bytes, proofs: ReportProofs, *, lang: str) -> bytes:
         *_cover(report, words, styles),
         *_charts(report, words, styles),
         *_method(report, words, styles),
-        *_quality(report, words, styles),
-        *_proof(report, proofs, digest, words, styles),
+        *quality_pages(report, words, styles),
+        *proof_pages(report, proofs, digest, words, styles),
     ]
     operator = words.name(report["parties"]["operator"].get("name"), report["parties"]["operator"]["party"])
     frames = Frames(
@@ -297,204 +294,6 @@ def _factor_source(factor: Mapping[str, Any], words: Wording) -> str:
         return f"{words('factor.declared')}; {source}"
     certainty = words.term("certainty", str(factor["certainty"]))
     return f"{source} [{certainty}]" + (f" · {factor['set']}" if factor.get("set") else "")
-
-
-def _quality(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Flowable]:
-    quality = report["data_quality"]
-    code = quality["code"]
-    mark = Table(
-        [
-            [
-                charts.code_mark(code, size=30),
-                [
-                    text(
-                        f"{words('code.noun')}: {words.term('code', code)}",
-                        styles.subsection.clone("q", spaceBefore=0),
-                    ),
-                    text(words(f"code.{code}.meaning"), styles.body),
-                ],
-            ]
-        ],
-        colWidths=[44, CONTENT_WIDTH - 44],
-    )
-    mark.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]))
-    made: list[Flowable] = [
-        text(words("page.quality"), styles.section),
-        mark,
-        gap(8),
-        facts(
-            [
-                (words("quality.profile"), quality["profile"]),
-                (words("quality.statement"), text(quality["statement_digest"], styles.mono)),
-            ],
-            styles=styles,
-        ),
-        text(words("quality.findings"), styles.subsection),
-    ]
-    if not quality["findings"]:
-        made.append(text(words("quality.none"), styles.body))
-    made += [_finding(finding, words, styles) for finding in quality["findings"]]
-    keys = ("expected", "measured", "late", "gap", "substituted", "missing")
-    made += [
-        text(words("quality.signers"), styles.subsection),
-        table(
-            [words("column.signer"), words("column.statements"), words("column.share")],
-            [
-                (
-                    words.term("signer", row["signer_class"]),
-                    row["statements"],
-                    bare_share(row["share_percent"]),
-                )
-                for row in quality["signer_classes"]
-            ],
-            widths=(50, 25, 25),
-            styles=styles,
-            right=(1, 2),
-        ),
-        gap(6),
-        text(words("quality.signers_note"), styles.small),
-        text(words("quality.completeness"), styles.subsection),
-        table(
-            [words("column.measurement"), *(words(f"column.{key}") for key in keys)],
-            [
-                (words.name(row["name"], row["measurement"]), *(row[key] for key in keys))
-                for row in quality["completeness"]
-            ],
-            widths=(25, 11, 11, 9, 17, 15, 12),
-            styles=styles,
-            right=tuple(range(1, 7)),
-        ),
-        PageBreak(),
-    ]
-    return made
-
-
-def _finding(finding: Mapping[str, Any], words: Wording, styles: Styles) -> Flowable:
-    severity = words.term("severity", finding["severity"])
-    since = ""
-    if finding["start"] is not None:
-        since = " · " + words("quality.when", start=finding["start"], count=finding["count"])
-    lines: list[Flowable] = [
-        text(f"{severity} · {finding['rule']} · {finding['target']}{since}", styles.cell_bold),
-        text(f"{words('quality.expected')}: {words.name(finding['expected'])}", styles.cell),
-        text(f"{words('quality.observed')}: {words.name(finding['observed'])}", styles.cell),
-        text(f"{words('quality.cure')}: {words.name(finding['cure'])}", styles.cell),
-    ]
-    accepted = finding.get("accepted")
-    if accepted:
-        lines.append(text(words("quality.accepted", **accepted), styles.cell))
-    colour = charts.code_colour("red" if finding["severity"] in {"critical", "major"} else "pending")
-    box = Table([[lines]], colWidths=[CONTENT_WIDTH])
-    box.setStyle(
-        TableStyle(
-            [
-                ("LINEBEFORE", (0, 0), (0, -1), 2.5, colour),
-                ("LEFTPADDING", (0, 0), (-1, -1), 10),
-                ("TOPPADDING", (0, 0), (-1, -1), 4),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 6),
-                ("LINEBELOW", (0, 0), (-1, -1), 0.4, pages.RULE),
-            ]
-        )
-    )
-    return box
-
-
-def _proof(
-    report: Mapping[str, Any], proofs: ReportProofs, digest: str, words: Wording, styles: Styles
-) -> list[Flowable]:
-    mono = partial(text, style=styles.mono)
-    made: list[Flowable] = [
-        text(words("page.proof"), styles.section),
-        _check_box(proofs, digest, words, styles),
-        text(words("proof.statements"), styles.subsection),
-        table(
-            [words("column.statement"), words("column.digest"), words("column.state")],
-            [
-                (
-                    f"{words.term('kind', s.kind)} #{s.entry_index}",
-                    mono(s.digest),
-                    words.term("state", s.state),
-                )
-                for s in proofs.statements
-            ],
-            widths=(24, 62, 14),
-            styles=styles,
-        ),
-        text(words("proof.log"), styles.subsection),
-        facts(_log_rows(report, proofs, words, styles), styles=styles),
-        text(words("proof.anchor"), styles.subsection),
-    ]
-    anchor = proofs.anchor
-    if anchor is None:
-        made.append(text(words("proof.not_anchored"), styles.body))
-    else:
-        rows: list[tuple[str, object]] = [
-            (words("column.state"), words.term("state", anchor.state)),
-            (words("proof.chain"), str(anchor.chain_id)),
-            (words("proof.contract"), mono(anchor.contract)),
-            (words("proof.block"), mono(f"{anchor.block_number}  {anchor.block_hash}")),
-            (words("proof.transaction"), mono(anchor.transaction)),
-            (words("proof.anchored_at"), anchor.anchored_at),
-        ]
-        made.append(facts(rows, styles=styles))
-    if proofs.states:
-        counted = " · ".join(
-            f"{words.term('state', state)} {count}" for state, count in sorted(proofs.states.items())
-        )
-        made += [text(words("proof.states"), styles.subsection), text(counted, styles.body)]
-    made += [gap(12), text(words("proof.not_proved"), styles.small)]
-    return made
-
-
-def _log_rows(
-    report: Mapping[str, Any], proofs: ReportProofs, words: Wording, styles: Styles
-) -> list[tuple[str, object]]:
-    cut_off = report["cut_off"]["data"]
-    rows: list[tuple[str, object]] = [
-        (
-            words("proof.cut_off"),
-            text(f"{cut_off['origin']}\n{cut_off['tree_size']} · {cut_off['root_hash']}", styles.mono),
-        )
-    ]
-    rows.extend(
-        (words("proof.origin"), text(f"{head.origin}\n{head.tree_size} · {head.root_hash}", styles.mono))
-        for head in (proofs.checkpoint, proofs.log_of_logs)
-        if head is not None
-    )
-    if proofs.epoch is not None:
-        rows.append((words("proof.epoch"), f"{proofs.epoch}"))
-        rows.append((words("proof.map_root"), text(proofs.map_root or "", styles.mono)))
-    return rows
-
-
-def _check_box(proofs: ReportProofs, digest: str, words: Wording, styles: Styles) -> Table:
-    widget = QrCodeWidget(f"{proofs.check_command}\nreport.json sha-256:{digest}", barLevel="M", barBorder=2)
-    left, bottom, right, top = widget.getBounds()
-    scale = QR_POINTS / max(right - left, top - bottom)
-    code = Drawing(QR_POINTS, QR_POINTS, transform=[scale, 0, 0, scale, 0, 0])
-    code.add(widget)
-    words_beside = [
-        text(words("proof.check"), styles.subsection.clone("c", spaceBefore=0)),
-        text(words("proof.check_text"), styles.body),
-        gap(5),
-        text(proofs.check_command, styles.mono.clone("m", fontName=styles.bold)),
-        gap(4),
-        text(words("proof.report_digest"), styles.small),
-        text(digest, styles.mono),
-    ]
-    box = Table([[code, words_beside]], colWidths=[QR_POINTS + 22, CONTENT_WIDTH - QR_POINTS - 22])
-    box.setStyle(
-        TableStyle(
-            [
-                ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
-                ("BACKGROUND", (0, 0), (-1, -1), pages.BRAND_LIGHT),
-                ("LEFTPADDING", (0, 0), (-1, -1), 11),
-                ("TOPPADDING", (0, 0), (-1, -1), 10),
-                ("BOTTOMPADDING", (0, 0), (-1, -1), 10),
-            ]
-        )
-    )
-    return box
 
 
 def _share_strip(cells: tuple[tuple[str, str], ...], styles: Styles) -> Table:
