@@ -71,7 +71,7 @@ CERTAINTIES: Final = (
 UNSURE: Final = frozenset({"general-knowledge", "conflict", "unsure"})
 DECLARED: Final = "declared"
 MAX_FACTORS: Final = 20_000
-_COLUMNS: Final = {
+COLUMNS: Final = (
     "key",
     "kind",
     "name_zh",
@@ -86,7 +86,7 @@ _COLUMNS: Final = {
     "source",
     "certainty",
     "note",
-}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,8 +385,8 @@ def _read_csv(data: bytes, path: str, name: str, digest: bytes) -> list[Factor]:
 
 
 def _read_row(row: dict[str, Any], place: str, name: str, digest: bytes) -> Factor:
-    if set(row) != _COLUMNS or not all(isinstance(text, str) for text in row.values()):
-        raise FactorSetInvalid(place, "not the columns of a factor", f"use {', '.join(sorted(_COLUMNS))}")
+    if set(row) != set(COLUMNS) or not all(isinstance(text, str) for text in row.values()):
+        raise FactorSetInvalid(place, "not the columns of a factor", f"use {', '.join(sorted(COLUMNS))}")
     for column in ("key", "region", "family", "source", "name_zh", "name_en"):
         if not row[column]:
             raise FactorSetInvalid(f"{place}.{column}", "empty", "fill it")

@@ -16,23 +16,9 @@ import io
 import sys
 from pathlib import Path
 
+from carbonseal_accounting.factors import COLUMNS
+
 TARGET = Path(__file__).parents[1] / "carbonseal_accounting" / "factor_sets"
-COLUMNS = (
-    "key",
-    "kind",
-    "name_zh",
-    "name_en",
-    "region",
-    "year",
-    "published",
-    "value",
-    "unit",
-    "family",
-    "gas",
-    "source",
-    "certainty",
-    "note",
-)
 REGIONS = {
     "全国": ("CN", "China"),
     "华北": ("CN-NORTH", "North China grid"),

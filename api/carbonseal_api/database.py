@@ -10,11 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import BigInteger, Boolean, Engine, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Boolean, Engine, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from carbonseal_ledger.database import upgrade
 
 VERSION_TABLE: Final = "api_alembic_version"
 _MIGRATION_LOCK: Final = 0x_CA4B_5EA2  # advisory lock: one process migrates at a time
@@ -65,16 +65,4 @@ class DocumentFile(Base):
 
 def migrate(engine: Engine) -> None:
     """Bring the service's own tables to the newest version; safe when several processes start at once."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-        connection.commit()
-        try:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
-            connection.commit()
+    upgrade(engine, Path(__file__).parent / "migrations", lock=_MIGRATION_LOCK)

@@ -77,10 +77,15 @@ def open_database(url: str | None, folder: Path, *, pool_size: int = 8) -> Engin
 
 def migrate(engine: Engine) -> None:
     """Bring the ledger's tables to the newest version; safe when several processes start at once."""
+    upgrade(engine, Path(__file__).parent / "migrations", lock=_MIGRATION_LOCK)
+
+
+def upgrade(engine: Engine, scripts: Path, *, lock: int) -> None:
+    """Run a folder's Alembic migrations to the newest, one process at a time by the advisory lock `lock`."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(scripts))
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": lock})
         connection.commit()
         try:
             config.attributes["connection"] = connection
@@ -88,7 +93,7 @@ def migrate(engine: Engine) -> None:
             connection.commit()
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": lock})
             connection.commit()
 
 

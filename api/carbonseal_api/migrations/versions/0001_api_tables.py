@@ -49,4 +49,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: keys and files are no projection and are never dropped by a tool."""
-    raise NotImplementedError
+    message = "the service's first migration cannot be undone"
+    raise NotImplementedError(message)
