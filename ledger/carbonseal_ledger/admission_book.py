@@ -7,18 +7,17 @@ erased, or do not parse any more, are passed over, which can only withhold right
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from carbonseal_attest.contents import parse_content
+from carbonseal_attest.contents import check_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
-from carbonseal_ledger.errors import LogUnknown, Refused
+from carbonseal_ledger.errors import LogDamaged, LogUnknown, Refused
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.registration import Candidate, LogTerms
 
@@ -65,6 +64,7 @@ class AdmissionBook:
 
         Raises:
             LogUnknown: one of the two register logs is not open.
+            LogDamaged: a content that says who is who is missing or changed.
         """
         origins = (self.register_origin(party), self.register_origin(self._registrar))
         # A register counts from its publication on, which is when its sender is answered. The published heads
@@ -99,13 +99,18 @@ class AdmissionBook:
                 for row in connection.execute(_CONTENTS, {"digests": digests})
             }
             for kind, statement in found:
-                data = contents.get(statement.payload)
-                if data is None or hashlib.sha256(data).digest() != statement.payload:
-                    continue
                 try:
-                    register.apply(kind, statement.digest, parse_content(data))
-                except CarbonsealError:
-                    continue
+                    data = contents.get(statement.payload, b"")
+                    register.apply(kind, statement.digest, check_content(statement, data))
+                except CarbonsealError as error:
+                    # It may be the revocation of the very key that asks: without it nobody is admitted.
+                    del self._held[origin]
+                    what = f"{kind} {statement.digest.hex()[:16]}"
+                    raise LogDamaged(
+                        "register",
+                        f"the content of {what} in {origin} is missing or changed",
+                        "restore the content from its owner",
+                    ) from error
             register.size = end
 
     def admit(self, terms: LogTerms, candidates: Collection[Candidate]) -> Register:

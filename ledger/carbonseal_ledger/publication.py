@@ -198,6 +198,5 @@ def _contradiction(origin: str, size: int) -> RollbackDetected:
     return RollbackDetected(
         "published copy",
         f"of {origin} shows another history at size {size} than the database",
-        "stop every writer; compare both with the witnesses and the anchor, and restore the one that is"
-        " wrong",
+        "stop every writer; compare both with the anchor, and restore the one that is wrong",
     )

@@ -16,7 +16,7 @@ from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.database import open_database
-from carbonseal_ledger.errors import ClockWentBack, DatabaseUnusable
+from carbonseal_ledger.errors import ClockWentBack, DatabaseUnusable, LogDamaged
 from carbonseal_ledger.outcomes import Status, Submission
 
 
@@ -167,6 +167,28 @@ def test_revoked_key_is_refused(world):
         world.devices.sign("device", "g-gateway", world.device_body("g-gateway", world.gateway, "revoke"))
     )
     assert codes(world.send(world.readings(world.main))) == ["key-stale"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM ledger_contents WHERE digest = :digest",
+        "UPDATE ledger_contents SET data = set_byte(data, 20, 0) WHERE digest = :digest",
+    ],
+    ids=["missing", "changed"],
+)
+def test_nobody_is_admitted_while_a_revocation_cannot_be_read(world, damage):
+    revocation = world.devices.sign(
+        "device", "g-gateway", world.device_body("g-gateway", world.gateway, "revoke")
+    )
+    world.accept(revocation)
+    with world.engine.begin() as connection:
+        digest = SignedStatement.parse(revocation.statement).payload
+        assert connection.execute(text(damage), {"digest": digest}).rowcount == 1
+    world.start()
+    for _ in range(2):  # and not at the second attempt either
+        with pytest.raises(LogDamaged, match="is missing or changed"):
+            world.send(world.readings(world.main, keep=False))
 
 
 def test_suspended_key_is_refused_until_it_is_enrolled_again(world):
