@@ -61,7 +61,9 @@ DAMAGES = {
     "root": (flip("ledger_logs", "root_hash", 0, OF_LOG), "head"),
     "frontier": (flip("ledger_logs", "frontier", 0, OF_LOG), "head"),
     "checkpoint": (
-        f"UPDATE ledger_logs SET checkpoint = replace(checkpoint, 'A', 'B') WHERE {OF_LOG}",
+        # The whole alphabet is turned: one given letter need not occur in a signature.
+        "UPDATE ledger_logs SET checkpoint = translate(checkpoint, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ',"
+        f" 'BCDEFGHIJKLMNOPQRSTUVWXYZA') WHERE {OF_LOG}",
         "head",
     ),
     "policy": (flip("ledger_logs", "policy", 30, OF_LOG), "head"),
