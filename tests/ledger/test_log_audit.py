@@ -44,6 +44,8 @@ def of_kind(name):
     return f"kind_id = (SELECT id FROM ledger_kinds WHERE name = '{name}')"
 
 
+# The whole alphabet is turned: one given letter need not occur in a signature.
+TURNED = "translate(checkpoint, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'BCDEFGHIJKLMNOPQRSTUVWXYZA')"
 DAMAGES = {
     "leaf": (flip("ledger_entries", "raw", 200, entry(17)), "entry 17"),
     "signature": (flip("ledger_entries", "raw", "length(raw) - 1", entry(301)), "entry 301"),
@@ -61,9 +63,7 @@ DAMAGES = {
     "root": (flip("ledger_logs", "root_hash", 0, OF_LOG), "head"),
     "frontier": (flip("ledger_logs", "frontier", 0, OF_LOG), "head"),
     "checkpoint": (
-        # The whole alphabet is turned: one given letter need not occur in a signature.
-        "UPDATE ledger_logs SET checkpoint = translate(checkpoint, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ',"
-        f" 'BCDEFGHIJKLMNOPQRSTUVWXYZA') WHERE {OF_LOG}",
+        f"UPDATE ledger_logs SET checkpoint = {TURNED} WHERE {OF_LOG}",
         "head",
     ),
     "policy": (flip("ledger_logs", "policy", 30, OF_LOG), "head"),
