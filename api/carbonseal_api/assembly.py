@@ -15,10 +15,13 @@ from sqlalchemy import Engine
 from carbonseal_api.anchor_book import AnchorBook
 from carbonseal_api.authentication import KeyRing
 from carbonseal_api.database import migrate
+from carbonseal_api.desks import Desks, SignerOf
+from carbonseal_api.problems import PartMissing
 from carbonseal_api.projections.store import ProjectionStore
 from carbonseal_api.settings import Settings
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.signing import Signer
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.publishing import PublishedCopy
 
@@ -43,6 +46,7 @@ class Parts:
         clock: The injected clock.
         keys: The API keys.
         projections: Tables that can be dropped and replayed.
+        desks: Where statements are signed with the keys that this deployment may use.
         anchors: What the chain says, where there is a chain.
         registration_pool: Threads in which registrations wait for their commit.
     """
@@ -57,6 +61,7 @@ class Parts:
     clock: Clock
     keys: KeyRing
     projections: ProjectionStore
+    desks: Desks
     registration_pool: ThreadPoolExecutor = field(repr=False)
     anchors: AnchorBook | None = None
 
@@ -77,6 +82,7 @@ def assemble(
     registrar: str,
     clock: Clock,
     anchors: AnchorBook | None = None,
+    signer_of: SignerOf | None = None,
 ) -> Parts:
     """Return the parts of a deployment over an open database and log host, its own tables migrated."""
     migrate(engine)
@@ -93,8 +99,13 @@ def assemble(
         clock=clock,
         keys=KeyRing(engine, clock),
         projections=projections,
+        desks=Desks(engine, host, clock, signer_of or _no_signer),
         registration_pool=ThreadPoolExecutor(
             settings.registration_threads, thread_name_prefix="registration"
         ),
         anchors=anchors,
     )
+
+
+def _no_signer(party: str) -> Signer:
+    raise PartMissing(f"keys/{party}.key", "is not there", "sign where the party's key is")

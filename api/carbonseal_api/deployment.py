@@ -238,7 +238,13 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         registrar=identity.registrar,
         clock=clock,
         anchors=anchors,
+        signer_of=lambda party: _signer_of(settings, identity, party),
     )
+
+
+def _signer_of(settings: Settings, identity: Identity, party: str) -> Signer:
+    names = {identity.registrar: "registrar", identity.host_party: "log-host"}
+    return key_folder(settings).signer(names.get(party, party))
 
 
 def _anchors(settings: Settings, engine: Engine, clock: Clock) -> ChainAnchors | None:

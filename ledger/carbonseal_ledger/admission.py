@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from carbonseal_attest.contents import Content
+from carbonseal_attest.contents import KINDS, Content
 from carbonseal_attest.endorsement import verify_endorsement
 from carbonseal_attest.errors import AttestError
 from carbonseal_attest.keys import PublicKey
@@ -200,6 +200,12 @@ def admit_signer(
     if not is_registrar and (party is None or party.status != "admitted"):
         state = "not admitted by the registrar" if party is None else party.status
         raise PartyUnknown("log", f"{register.party} is {state}", "ask the registrar to admit the party")
+    role = KINDS[header.kind].role
+    if role is not None and (party is None or role not in party.roles):
+        reason = f"only a party admitted as {role} writes {header.kind}"
+        raise RoleMissing(
+            "header.content_type", reason, "have the party with that role sign it in its own log"
+        )
     holder = admitted.holder
     if signer == "registrar":
         if not is_registrar or header.kid not in registrar_kids:

@@ -427,6 +427,7 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
         host_party=cast.log_host.facts.code,
         registrar=cast.registrar.facts.code,
         clock=clock,
+        signer_of=cast.signer_here,
     )
     party = cast.enterprise.facts.code
     keys = {role: parts.keys.issue(party, [role], "test") for role in ("enterprise", "gateway", "reader")}

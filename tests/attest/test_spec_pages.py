@@ -51,6 +51,7 @@ def test_registry_on_the_page_is_the_registry(spec: Path, kind: str) -> None:
         str(entry.version),
         entry.log,
         entry.signer,
+        entry.role or "any",
         *("yes" if f else "no" for f in flags),
     ]
     page = (spec / "contents.md").read_text(encoding="utf-8")

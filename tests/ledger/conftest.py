@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ NAME = "log.carbonseal.example"
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 HOUR = 3_600_000
 PUBLIC = {"genesis", "party", "method", "tick", "equivocation"}
+# So that tests can import example_contents.
+sys.path.insert(0, str(Path(__file__).parents[1] / "vectors" / "attest"))
 _numbers = itertools.count(1)
 
 

@@ -6,10 +6,11 @@ import hashlib
 import os
 
 import pytest
+from example_contents import bodies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carbonseal_attest.contents import build_content
+from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import sign_statement
 from carbonseal_ledger.errors import BodyTooLarge
@@ -74,6 +75,12 @@ def test_rejects_kind_that_the_policy_leaves_out(make_world):
     kinds = {"party": "registrar", "device": "party", "gap": "device"}
     world = make_world(policy={"kinds": kinds}).found()
     assert refused(world, world.readings(world.main)) == "kind-unknown"
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.role])
+def test_rejects_kind_of_a_role_that_the_party_was_not_admitted_with(world, kind):
+    own = world.new_stream(world.enterprise, "e-enterprise", world.data, kind)
+    assert refused(world, own.sign(kind, "e-enterprise", bodies()[kind])) == "role-missing"
 
 
 def test_rejects_content_whose_subject_differs_from_the_header(world):

@@ -23,6 +23,7 @@ from carbonseal_api.founding import (
     revocation,
 )
 from carbonseal_api.issuing import Issuer, StatementRefused
+from carbonseal_api.problems import PartMissing
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Ed25519Signer
@@ -88,6 +89,17 @@ class Cast:
     def registers(self) -> tuple[str, ...]:
         """The register logs that the enterprise's bundle relies on besides its own."""
         return (self.registrar.register_origin, self.log_host.register_origin)
+
+    def signer_here(self, party: str) -> Ed25519Signer:
+        """Return the signer of a party whose key the demo's service may use: not the verification body's.
+
+        Raises:
+            PartMissing: the party's key is elsewhere.
+        """
+        for member in (self.registrar, self.log_host, self.enterprise):
+            if member.facts.code == party:
+                return member.signer
+        raise PartMissing(f"keys/{party}.key", "is not here", "sign where the party's key is")
 
     def host_facts(self, chain: Chain | None) -> HostFacts:
         """Return what a genesis says about the log host."""

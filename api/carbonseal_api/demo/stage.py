@@ -112,6 +112,7 @@ class Stage:
             registrar=cast.registrar.facts.code,
             clock=self.clock,
             anchors=self.chain,
+            signer_of=cast.signer_here,
         )
         self._exit.callback(self.parts.close)
         self.api_key = self.parts.keys.issue(cast.enterprise.facts.code, ["gateway", "enterprise"], "demo")

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_attest import cbor
-from carbonseal_attest.contents import identity, measuring, readings, reporting, upkeep
+from carbonseal_attest.contents import (
+    disclosing,
+    holding,
+    identity,
+    judging,
+    measuring,
+    readings,
+    reporting,
+    upkeep,
+)
 from carbonseal_attest.contents import schema as s
 from carbonseal_attest.contents.schema import Check
 from carbonseal_attest.errors import ContentContradictsHeader, ContentInvalid, EncodingError
@@ -29,7 +38,8 @@ class Kind:
     """What the registry knows of a kind.
 
     `log` is where it is written (register or data); `signer` who signs it (party, device, log_host or
-    registrar); `is_public` kinds carry no salt; `is_stored_first` contents must be stored before the receipt.
+    registrar); `role` the role that the party of that log must have been admitted with, None for any;
+    `is_public` kinds carry no salt; `is_stored_first` contents must be stored before the receipt.
     """
 
     name: str
@@ -40,6 +50,7 @@ class Kind:
     is_public: bool = False
     is_stored_first: bool = True
     has_interval: bool = False
+    role: str | None = None
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -63,6 +74,17 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("quality_code", "data", "party", reporting.quality_code, has_interval=True),
         Kind("correction", "register", "party", reporting.correction),
         Kind("withdrawal", "register", "party", reporting.withdrawal),
+        Kind("corrected_readings", "data", "party", measuring.corrected_readings, has_interval=True),
+        Kind("declared_activity", "data", "party", measuring.declared_activity, has_interval=True),
+        Kind("downgrade", "data", "party", measuring.downgrade, has_interval=True),
+        Kind("business_record", "data", "party", reporting.business_record, has_interval=True),
+        Kind("industry_mean", "register", "registrar", judging.industry_mean, is_public=True),
+        Kind("grant", "register", "party", disclosing.grant),
+        Kind("sampling_commitment", "data", "party", judging.sampling_commitment, role="verification_body"),
+        Kind("verification_report", "data", "party", judging.verification_report, role="verification_body"),
+        Kind("grade", "data", "party", judging.grade, role="log_host"),
+        Kind("impact", "data", "party", judging.impact, role="log_host"),
+        Kind("asset_act", "data", "party", holding.asset_act, role="registrar"),
     )
 }
 
@@ -174,8 +196,9 @@ def _check(value: Any) -> None:
     if (value["interval"] is None) == kind.has_interval:
         raise s.refuse("content.interval", "must stand exactly in kinds that cover time")
     kind.check(value["body"], "content.body")
-    if kind.name == "readings":
-        start, end = readings.span(value["body"])
+    if kind.name in {"readings", "corrected_readings"}:
+        body = value["body"]
+        start, end = readings.span(body if kind.name == "readings" else body["readings"])
         if start < value["interval"][0] or end > value["interval"][1]:
             raise ContentContradictsHeader(
                 "content.interval",

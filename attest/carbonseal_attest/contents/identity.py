@@ -62,7 +62,7 @@ party = s.record(
         "register_origin": s.origin,
         "data_origin": s.origin,
         "name": s.bilingual,
-        "org": s.nullable(s.text(20)),
+        "org": s.nullable(s.credit_code),
     }
 )
 

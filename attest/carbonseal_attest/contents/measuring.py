@@ -1,4 +1,4 @@
-"""Kinds about measuring: monitoring plan, gap and calibration.
+"""Kinds about measuring: monitoring plan, gap, calibration, and what stands beside readings or corrects them.
 
 The monitoring plan is the grid (point × interval) on which completeness is judged, the source streams that
 turn measurements into activity data, and the cross-checks that the quality rules run.
@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from carbonseal_attest.contents import schema as s
-from carbonseal_attest.contents.readings import FORMS
+from carbonseal_attest.contents.readings import FORMS, check_body
+
+# Where activity data may come from: the meter on line, the supplier's bill, the enterprise's own ledger, the
+# laboratory's report.
+DATA_SOURCES: Final = ("meter", "bill", "ledger", "laboratory")
 
 declared_factor = s.record(
     {
@@ -50,7 +54,11 @@ source_stream = s.record(
         ),
         "unit": s.text(40),
         "factors": s.table(factor, 32),
-    }
+    },
+    {
+        "data_sources": s.array(s.one_of(*DATA_SOURCES), 4, least=1),
+        "declared_tolerance_percent": s.decimal,
+    },
 )
 
 cross_check = s.either(
@@ -143,3 +151,33 @@ calibration = s.record(
         "document_digest": s.nullable(s.digest),
     }
 )
+
+quantity = s.record({"value": s.decimal, "unit": s.text(40)})
+
+declared_activity = s.record(
+    {
+        "plan_digest": s.digest,
+        "source_stream": s.name,
+        "data_source": s.one_of("bill", "ledger", "laboratory"),
+        "quantity": quantity,
+        "document_digest": s.digest,
+    }
+)
+
+downgrade = s.record(
+    {
+        "plan_digest": s.digest,
+        "source_stream": s.name,
+        "from": s.one_of(*DATA_SOURCES),
+        "to": s.one_of(*DATA_SOURCES),
+        "reason": s.text(400),
+    }
+)
+
+_corrected = s.record({"supersedes": s.digest, "reason": s.text(400), "readings": s.anything})
+
+
+def corrected_readings(value: object, field: str) -> None:
+    """Refuse a malformed field, and readings that are not written as the kind `readings` writes them."""
+    _corrected(value, field)
+    check_body(s.body_map(value)["readings"], f"{field}.readings")

@@ -1,4 +1,4 @@
-"""Kinds about results: method, emissions report, quality code, document, correction and withdrawal."""
+"""Kinds about results: method, report, quality code, document, business record, correction, withdrawal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ package = s.record({"id": s.text(80), "digest": s.digest})
 method = s.record(
     {
         "id": s.text(80),
-        "type": s.one_of("method", "factor_set", "quality_profile"),
+        "type": s.one_of("method", "factor_set", "quality_profile", "grade_rule"),
         "package_digest": s.digest,
         "status": s.one_of("active", "draft", "legacy", "withdrawn"),
         "effective": s.ordered(s.record({"start": s.instant, "end": s.nullable(s.instant)})),
@@ -72,6 +72,15 @@ document = s.record(
         "document_digest": s.digest,
         "size": s.integer(0, 1 << 40),
         "relates_to": s.array(s.digest, 100),
+    }
+)
+
+business_record = s.record(
+    {
+        "record": s.one_of("value_added", "output", "revenue"),
+        "quantity": quantity,
+        "source": s.text(400),
+        "document_digest": s.nullable(s.digest),
     }
 )
 

@@ -41,6 +41,7 @@ decimal = _wrapped(parse_decimal)
 code = _wrapped(identifiers.check_code)
 name = _wrapped(identifiers.check_name)
 origin = _wrapped(identifiers.check_origin)
+credit_code = _wrapped(identifiers.check_credit_code)
 
 
 def text(limit: int = 400) -> Check:

@@ -21,6 +21,7 @@ DATA: Final = f"{HOST}/{PARTY}/data"
 METER: Final = "m-boiler1"
 INTERVAL: Final = (1_767_225_600_000, 1_767_229_200_000)  # the first hour of 2026 UTC
 SALT: Final = bytes(range(16))
+SPAN: Final = {"start": 1_767_196_800_000, "end": 1_769_875_200_000}
 PERIOD: Final = {"start": 1_767_196_800_000, "end": 1_769_875_200_000, "time_zone": "Asia/Shanghai"}
 
 
@@ -185,6 +186,151 @@ def bodies() -> dict[str, dict[str, Any]]:
             "reason": "the bill was for another site",
         },
         "withdrawal": {"withdraws": digest("report"), "role": "management", "reason": "recalculated"},
+        **_beside_readings(energy),
+        **_judgements(),
+        "grant": {
+            "grant": "gr-example",
+            "to": "b-examplebank",
+            "purpose": "loan",
+            "level": "grade",
+            "period": SPAN,
+            "valid": {"start": INTERVAL[0], "end": SPAN["end"]},
+        },
+        "asset_act": {
+            "act": "split",
+            "record": digest("record"),
+            "registry": "example-registry",
+            "batch": "EX-2026-1",
+            "first": 1,
+            "last": 100,
+            "holder": PARTY,
+            "verification_report": digest("verification report"),
+            "reference": None,
+            "to": None,
+            "parts": [digest("left"), digest("right")],
+            "proposed_by": b"\xa1" * 20,
+            "confirmed_by": b"\xa2" * 20,
+            "chain": {
+                "chain_id": 31_337,
+                "contract": b"\xc0" * 20,
+                "transaction": digest("transaction"),
+                "block": 7,
+                "block_hash": digest("block"),
+                "log_index": 1,
+            },
+        },
+    }
+
+
+def _beside_readings(energy: list[Sample]) -> dict[str, dict[str, Any]]:
+    right = Series.of("steam_heat", "interval", "GJ", energy, width_ms=900_000)
+    return {
+        "corrected_readings": {
+            "supersedes": digest("wrong readings"),
+            "reason": "the scale of the register was read wrongly",
+            "readings": readings_body([right]),
+        },
+        "declared_activity": {
+            "plan_digest": digest("plan"),
+            "source_stream": "electricity",
+            "data_source": "bill",
+            "quantity": {"value": "200.5", "unit": "MW.h"},
+            "document_digest": digest("document statement"),
+        },
+        "downgrade": {
+            "plan_digest": digest("plan"),
+            "source_stream": "electricity",
+            "from": "meter",
+            "to": "bill",
+            "reason": "the meter was out of order for nine days",
+        },
+        "business_record": {
+            "record": "value_added",
+            "quantity": {"value": "300000", "unit": "10*4.CNY"},
+            "source": "annual accounts, income method",
+            "document_digest": None,
+        },
+    }
+
+
+def _judgements() -> dict[str, dict[str, Any]]:
+    def sentence(zh: str, en: str) -> dict[str, str]:
+        return {"zh": zh, "en": en}
+
+    total = {"value": "123.4", "unit": "t{CO2e}"}
+    return {
+        "industry_mean": {
+            "industry": "C31",
+            "period": SPAN,
+            "quantity": {"value": "2.5", "unit": "t{CO2e}/(10*4.CNY)"},
+            "source": "provincial statistics of industry",
+        },
+        "sampling_commitment": {
+            "engagement": "en-example",
+            "report_digest": digest("report"),
+            "nonce_digest": digest("nonce"),
+            "strata": [{"id": "grid", "expected": 2976, "sample_size": 60}],
+            "epoch": 12,
+            "blocks_after": 3,
+        },
+        "verification_report": {
+            "engagement": "en-example",
+            "operator": PARTY,
+            "report_digest": digest("report"),
+            "bundle_digest": digest("bundle"),
+            "trust_digest": digest("trust file"),
+            "period": SPAN,
+            "opinion": "unmodified",
+            "opinion_text": sentence("在所有重大方面公允", "fair in all material respects"),
+            "level_of_assurance": "reasonable",
+            "materiality_percent": "5",
+            "criteria": "EXAMPLE@1.0.0",
+            "figures": {
+                "total": {
+                    "operator": total,
+                    "verification_body": total,
+                    "difference": {"value": "0", "unit": "t{CO2e}"},
+                }
+            },
+            "findings": [
+                {
+                    "finding": "f1",
+                    "type": "observation",
+                    "severity": "minor",
+                    "state": "closed",
+                    "text": sentence("合同编号有误,已更正", "a contract number was wrong; corrected"),
+                    "digests": [digest("document statement")],
+                }
+            ],
+            "sampling": {
+                "commitment_digest": digest("commitment"),
+                "transcript_digest": digest("transcript"),
+                "drawn": 60,
+                "answered": 60,
+            },
+            "steps": {"signatures": "passed", "anchor": "passed"},
+        },
+        "grade": {
+            "party": PARTY,
+            "rule": "EXAMPLE-GRADE@1.0.0",
+            "package_digest": digest("package"),
+            "period": SPAN,
+            "as_of": INTERVAL[1],
+            "grade": "mid",
+            "input": b"{}\n",
+            "result": b"{}\n",
+            "replaces": digest("earlier grade"),
+            "cause": digest("impact"),
+        },
+        "impact": {
+            "state": "open",
+            "cause": "readings_corrected",
+            "cause_digest": digest("correction"),
+            "cures": None,
+            "affected": [{"kind": "emissions_report", "party": PARTY, "digest": digest("report")}],
+            "reason": sentence("所依据的读数已被更正", "readings that it rests on were corrected"),
+            "cure": sentence("按更正后的读数重新报告", "report again on the corrected readings"),
+        },
     }
 
 
@@ -236,6 +382,8 @@ def _plan(named: dict[str, str], effective: dict[str, int]) -> dict[str, Any]:
                         }
                     },
                 },
+                "data_sources": ["meter", "bill"],
+                "declared_tolerance_percent": "2",
             }
         ],
         "cross_checks": [

@@ -14,8 +14,14 @@ import carbonseal_attest.contents as package
 
 Rows = list[tuple[str, str]]
 _FOLDER: Final = Path(package.__file__).parent
-_MODULES: Final = ("identity", "measuring", "reporting", "upkeep")
-_NAMED: Final = {"digest": "bytes, 32", "boolean": "bool", "cose_key": "COSE_Key"}
+_MODULES: Final = ("disclosing", "holding", "identity", "judging", "measuring", "reporting", "upkeep")
+_NAMED: Final = {
+    "digest": "bytes, 32",
+    "boolean": "bool",
+    "cose_key": "COSE_Key",
+    "credit_code": "credit code",
+    "anything": "map",
+}
 _NUMBERS: Final = {
     2**53: "2^53",
     2**53 - 1: "2^53−1",
@@ -35,7 +41,8 @@ def tables() -> dict[str, Rows]:
         module, name = place.split(".")
         if module != "readings":
             # A kind that is checked by a function of its own names its schema after a leading underscore.
-            node = schemas.get((module, name)) or schemas[module, f"_{name.removeprefix('monitoring_')}"]
+            private = f"_{name.removeprefix('monitoring_').removesuffix('_readings')}"
+            node = schemas.get((module, name)) or schemas[module, private]
             merged: dict[str, list[str]] = {}
             for path, text in _Reader(module, schemas).read(node)[1]:
                 merged.setdefault(path.removeprefix("."), []).append(text)
@@ -121,13 +128,17 @@ class _Reader:
         read = [self.read(choice)[1] for choice in choices]
         return f"one of {len(choices)} maps", [row for rows in read for row in rows]
 
-    def _record(self, fields: ast.expr) -> tuple[str, Rows]:
-        assert isinstance(fields, ast.Dict)
+    def _record(self, fields: ast.expr, optional: ast.expr | None = None) -> tuple[str, Rows]:
         rows: Rows = []
-        for key, value in zip(fields.keys, fields.values, strict=True):
-            assert isinstance(key, ast.Constant)
-            text, inside = self.read(value)
-            rows += [(f".{key.value}", text), *((f".{key.value}{path}", t) for path, t in inside)]
+        for group in (fields, optional):
+            if group is None:
+                continue
+            assert isinstance(group, ast.Dict)
+            mark = "" if group is fields else ", may be left out"
+            for key, value in zip(group.keys, group.values, strict=True):
+                assert isinstance(key, ast.Constant)
+                text, inside = self.read(value)
+                rows += [(f".{key.value}", text + mark), *((f".{key.value}{path}", t) for path, t in inside)]
         return "map", rows
 
 

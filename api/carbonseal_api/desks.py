@@ -1,0 +1,52 @@
+"""The desks of parties whose keys this deployment may use: the log host's own, and in a pilot the others'.
+
+A desk is opened for one act at a time. While it is open, no other process here signs for the same party (an
+advisory lock of the database), so two of them can never continue one stream at the same place. A verification
+body's key is never here: asking for its desk is refused like that of any party whose key is elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import Engine, text
+
+from carbonseal_api.issuing import Issuer
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.signing import Signer
+from carbonseal_ledger.log_host import LogHost
+
+SignerOf = Callable[[str], Signer]
+_LOCK_CLASS: Final = 0x_CA4B_5E  # first half of the advisory locks' keys; the second is the party's
+
+
+class Desks:
+    """Opens desks; `signer_of` returns the signer of a party code, or raises `PartMissing`."""
+
+    def __init__(self, engine: Engine, host: LogHost, clock: Clock, signer_of: SignerOf) -> None:
+        self._engine, self._host, self._clock, self._signer_of = engine, host, clock, signer_of
+
+    @contextmanager
+    def desk(self, party: str) -> Iterator[Issuer]:
+        """Yield the desk of a party, for use in a `with` block.
+
+        Raises:
+            PartMissing: the party's key is not here.
+        """
+        signer = self._signer_of(party)
+        half = int.from_bytes(hashlib.sha256(party.encode()).digest()[:4], "big", signed=True)
+        with self._engine.connect() as connection:
+            key = {"class": _LOCK_CLASS, "party": half}
+            connection.execute(text("SELECT pg_advisory_xact_lock(:class, :party)"), key)
+            # Its own connection keeps the lock; the issuer reads where the streams stand only now.
+            yield Issuer(
+                party,
+                signer,
+                self._clock,
+                register=self._host.register,
+                head=self._host.head,
+                streams=lambda origin, kid: self._host.stream_heads(origin, kid=kid),
+            )
