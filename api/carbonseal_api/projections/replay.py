@@ -18,7 +18,11 @@ from carbonseal_attest.quantities import format_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.outcomes import LoggedEntry
 
-RESULT_KINDS: Final = frozenset({"quality_code", "emissions_report", "document", "calibration"})
+RESULT_KINDS: Final = frozenset(
+    {"quality_code", "emissions_report", "document", "calibration", "correction", "withdrawal", "method"}
+    | {"corrected_readings", "declared_activity", "downgrade", "business_record", "industry_mean", "grant"}
+    | {"sampling_commitment", "verification_report", "grade", "impact", "asset_act"}
+)
 PROJECTED: Final = RESULT_KINDS | {"party", "device", "monitoring_plan", "readings", "gap"}
 
 
@@ -115,6 +119,7 @@ def _project_one(
         rows.results.append(
             {
                 "party": party,
+                "log": entry.origin.rsplit("/", 1)[1],
                 "entry_index": entry.index,
                 "kind": entry.kind,
                 "subject": content.subject,

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 METADATA: Final = MetaData()
 
@@ -103,6 +103,7 @@ RESULTS: Final = Table(
     "projection_results",
     METADATA,
     Column("party", Text, primary_key=True),
+    Column("log", Text, primary_key=True, doc="register or data: both count their entries from 0"),
     Column("entry_index", BigInteger, primary_key=True),
     Column("kind", Text, nullable=False, doc="quality_code, emissions_report, document, calibration, ..."),
     Column("subject", Text, nullable=False),
@@ -113,6 +114,7 @@ RESULTS: Final = Table(
     Column("registered_at", BigInteger, nullable=False),
     Column("body", JSONB, nullable=False),
     Index("projection_results_kind", "party", "kind", "entry_index"),
+    Index("projection_results_digest", "statement_digest"),
 )
 
 MONTHLY_ACTIVITY: Final = Table(
