@@ -1,4 +1,4 @@
-"""The only SQL about what was signed and is kept as a row a statement: codes, reports, opinions, grades, …."""
+"""The only SQL about what was signed and is kept as a row a statement: codes, reports, opinions, grades."""
 
 from __future__ import annotations
 
