@@ -25,6 +25,7 @@ asset_act = s.record(
         "verification_report": s.digest,
         "reference": s.nullable(s.text(120)),
         "to": s.nullable(s.code),
+        "last_of_left": s.nullable(_serial),
         "parts": s.array(s.digest, 2),
         "proposed_by": s.octets(20),
         "confirmed_by": s.octets(20),

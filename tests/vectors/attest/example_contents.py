@@ -207,6 +207,7 @@ def bodies() -> dict[str, dict[str, Any]]:
             "verification_report": digest("verification report"),
             "reference": None,
             "to": None,
+            "last_of_left": 40,
             "parts": [digest("left"), digest("right")],
             "proposed_by": b"\xa1" * 20,
             "confirmed_by": b"\xa2" * 20,
