@@ -3,6 +3,9 @@
 A desk is opened for one act at a time. While it is open, no other process here signs for the same party (an
 advisory lock of the database), so two of them can never continue one stream at the same place. A verification
 body's key is never here: asking for its desk is refused like that of any party whose key is elsewhere.
+
+Whoever waits for a desk holds a connection outside the pool: the one whose turn it is needs the pool to
+register, and must find a place in it however many wait.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from carbonseal_api.issuing import Issuer
 from carbonseal_attest.instants import Clock
@@ -21,13 +24,17 @@ from carbonseal_ledger.log_host import LogHost
 
 SignerOf = Callable[[str], Signer]
 _LOCK_CLASS: Final = 0x_CA4B_5E  # first half of the advisory locks' keys; the second is the party's
+_PATIENCE: Final = "60s"  # how long an act waits for those before it
 
 
 class Desks:
     """Opens desks; `signer_of` returns the signer of a party code, or raises `PartMissing`."""
 
     def __init__(self, engine: Engine, host: LogHost, clock: Clock, signer_of: SignerOf) -> None:
-        self._engine, self._host, self._clock, self._signer_of = engine, host, clock, signer_of
+        self._host, self._clock, self._signer_of = host, clock, signer_of
+        self._locks = create_engine(
+            engine.url, poolclass=NullPool, connect_args={"options": f"-c lock_timeout={_PATIENCE}"}
+        )
 
     @contextmanager
     def desk(self, party: str) -> Iterator[Issuer]:
@@ -38,7 +45,7 @@ class Desks:
         """
         signer = self._signer_of(party)
         half = int.from_bytes(hashlib.sha256(party.encode()).digest()[:4], "big", signed=True)
-        with self._engine.connect() as connection:
+        with self._locks.connect() as connection:
             key = {"class": _LOCK_CLASS, "party": half}
             connection.execute(text("SELECT pg_advisory_xact_lock(:class, :party)"), key)
             # Its own connection keeps the lock; the issuer reads where the streams stand only now.
