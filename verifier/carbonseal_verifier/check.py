@@ -133,6 +133,22 @@ def run_check(
         report: called with each step's result as it comes.
         progress: called with a short note during long steps.
     """
+    return examine(bundle, trust=trust, at=at, rpc_url=rpc_url, report=report, progress=progress)[0]
+
+
+def examine(
+    bundle: BinaryIO,
+    *,
+    trust: TrustFile,
+    at: int,
+    rpc_url: str | None = None,
+    report: Callable[[StepResult], None] = lambda _: None,
+    progress: Progress = lambda _: None,
+) -> tuple[CheckResult, Case]:
+    """Return the outcome as `run_check` does, and the case itself, for whoever works on with what it found.
+
+    What a step sets is there only if that step has passed (`recomputed` as soon as it was computed).
+    """
     case = Case(trust=trust, stream=bundle, at=at, rpc_url=rpc_url, progress=progress)
     outcomes: dict[str, str] = {}
     results: list[StepResult] = []
@@ -145,7 +161,7 @@ def run_check(
         outcomes[step.name] = outcome
         results.append(StepResult(step.name, _is_required(step, case), outcome, _one_line(reason)))
         report(results[-1])
-    return CheckResult(trust, tuple(results))
+    return CheckResult(trust, tuple(results)), case
 
 
 def _run(step: Step, case: Case) -> tuple[str, str]:
