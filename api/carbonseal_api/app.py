@@ -25,10 +25,12 @@ from carbonseal_api.devices.endpoints import router as devices
 from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
 from carbonseal_api.evidence.endpoints import router as evidence
+from carbonseal_api.guard import guarded
 from carbonseal_api.incoming import parts_of
 from carbonseal_api.inventories.endpoints import router as inventories
 from carbonseal_api.logs.endpoints import router as logs
 from carbonseal_api.organisations.endpoints import router as organisations
+from carbonseal_api.permissions import shipped_table
 from carbonseal_api.plans.endpoints import router as plans
 from carbonseal_api.problems import (
     PROBLEM_CBOR,
@@ -83,6 +85,9 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.refusals = Counter[str]()
+    app.add_api_route("/health", health, methods=["GET"], tags=["service"], responses=problems(503))
+    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["service"], response_class=Response)
+    routes = [*app.router.routes]
     for router in (
         logs,
         evidence,
@@ -95,9 +100,9 @@ def create_app(parts: Parts) -> FastAPI:
         epochs,
         pages,
     ):
-        app.include_router(router)
-    app.add_api_route("/health", health, methods=["GET"], tags=["service"], responses=problems(503))
-    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["service"], response_class=Response)
+        routes += router.routes
+    # A tuple: nothing can be added later, beside the guard.
+    app.router.routes = tuple(guarded(routes, shipped_table()))  # type: ignore[assignment]
     app.add_exception_handler(CarbonsealError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

@@ -4,8 +4,9 @@ A key reads `csk_<id>_<secret>`, the secret being 32 random bytes, so that a pla
 stored: there is no dictionary to try. Sign-in of persons and OAuth2 come later and will end in the same
 `Principal`.
 
-Every route says which roles it takes; there is no default. A caller sees its own organisation's
-resources; the log host's `operator` role sees all. A foreign resource answers like a missing one.
+Which route takes which roles stands in the permission table (`permissions.toml`); there is no default. A
+caller sees its own organisation's resources, and all of them in a role that reaches everywhere. A foreign
+resource answers like a missing one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ ROLES: Final[dict[str, str]] = {
     "enterprise": "reads and writes everything of its organisation",
     "reader": "reads everything of its organisation",
     "operator": "runs the log host: organisations, keys, epochs",
+    "verification_body": "verifies reports: reads under grants, writes to its own logs",
+    "bank": "asks for grades, under grants",
+    "regulator": "reads every organisation",
+    "registrar": "admits parties, and reads who they are",
+    "laboratory": "files laboratory reports in its own logs",
 }
 _KEY: Final = re.compile(r"csk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _CACHE_SECONDS: Final = (
@@ -44,11 +50,20 @@ _REMEDY: Final = "send `Authorization: Bearer csk_…` with a key of your organi
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: a key of a party, with roles."""
+    """Who calls: an account of a party, with roles.
+
+    `everywhere` names the roles that reach every organisation; the guard sets it from the row of the route.
+    """
 
     key_id: str
     party: str
     roles: frozenset[str]
+    everywhere: frozenset[str] = frozenset({"operator"})
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether one of the roles reaches every organisation."""
+        return not self.everywhere.isdisjoint(self.roles)
 
     def require(self, allowed: Iterable[str]) -> None:
         """Refuse unless the caller has one of the roles.
@@ -65,12 +80,12 @@ class Principal:
             )
 
     def require_party(self, party: str, field: str = "party") -> None:
-        """Refuse unless the caller belongs to the party or runs the log host.
+        """Refuse unless the caller belongs to the party, or has a role that reaches every organisation.
 
         Raises:
             NotFound: The party is another one; whether it exists is not said.
         """
-        if self.party != party and "operator" not in self.roles:
+        if self.party != party and not self.sees_all:
             raise NotFound(field, "no such resource for this key", "use the code of your own organisation")
 
 

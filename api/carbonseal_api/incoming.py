@@ -18,6 +18,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.problems import BodyTooLarge, MediaTypeRefused, RequestInvalid
 
+PRINCIPAL: Final = "carbonseal.principal"  # where the guard leaves the caller in the scope of a call
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,19 +55,36 @@ def _too_large(what: str, limit: int) -> BodyTooLarge:
     return BodyTooLarge(what, f"is longer than {limit} bytes", "send it in smaller parts")
 
 
-async def caller(request: Request, roles: Iterable[str]) -> Principal:
-    """Return the caller, who has one of the roles.
+async def authenticated(request: Request) -> Principal:
+    """Return who the `Authorization` header stands for; the guard asks it once a call.
 
     Raises:
         KeyMissing, KeyUnknown: Not authenticated.
-        RoleMissing: None of the roles.
     """
     keys = parts_of(request).keys
     authorization = request.headers.get("authorization")
     principal = keys.remembered(authorization)
     if principal is None:
         principal = await run_in_threadpool(keys.authenticate, authorization)
-    principal.require(roles)
+    return principal
+
+
+async def caller(request: Request, roles: Iterable[str] | None = None) -> Principal:
+    """Return the caller whom the guard let through, with the roles that the route's row names.
+
+    Args:
+        request: The call.
+        roles: Where an endpoint asks for less than its row allows.
+
+    Raises:
+        KeyMissing, KeyUnknown: Not authenticated (a public route that asks who calls).
+        RoleMissing: None of the roles.
+    """
+    principal: Principal | None = request.scope.get(PRINCIPAL)
+    if principal is None:
+        principal = await authenticated(request)
+    if roles is not None:
+        principal.require(roles)
     return principal
 
 

@@ -74,6 +74,13 @@ class RoleMissing(ApiError):
     status = 403
 
 
+class PermissionMissing(ApiError):
+    """A route stands in no row of the permission table; nobody may call it."""
+
+    code = "permission-missing"
+    status = 403
+
+
 class BodyTooLarge(ApiError):
     """A request body is larger than its route takes."""
 

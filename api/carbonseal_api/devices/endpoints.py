@@ -17,14 +17,14 @@ router = APIRouter(prefix="/organisations/{party}", tags=["devices"])
 @router.get("/devices", summary="Enrolled devices", responses=problems(401, 403, 404))
 async def list_devices(party: str, request: Request) -> list[Device]:
     """Return the organisation's devices as their newest statements say."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.devices, parts_of(request), party)
 
 
 @router.get("/meters", summary="Meters with last reading and age", responses=problems(401, 403, 404))
 async def list_meters(party: str, request: Request) -> list[MeterReading]:
     """Return the last reading of each point."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.meters, parts_of(request), party)
 
 
@@ -37,7 +37,7 @@ async def load_curve(
     party: str, device: str, point: str, start: str, end: str, request: Request
 ) -> LoadCurve:
     """Return mean loads of a point within [start, end), RFC 3339 UTC, with maximum, minimum and mean."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     start_ms, end_ms = parse_instant(start, field="start"), parse_instant(end, field="end")
     return await run_in_threadpool(
         service.load_curve, parts_of(request), party, device, point, start_ms, end_ms

@@ -14,7 +14,6 @@ from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import Series, read_series
 from carbonseal_attest.instants import format_instant
 
-READERS = ("enterprise", "reader", "operator")
 MAX_CURVE_MS = 35 * 86_400_000  # a month and a little; longer curves are drawn from monthly activity
 
 

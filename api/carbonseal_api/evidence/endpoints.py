@@ -26,7 +26,7 @@ async def put_content(
     digest: str, request: Request, origin: Annotated[str, Query(description="The log whose owner keeps it.")]
 ) -> StoredContent:
     """Store the bytes whose SHA-256 is `digest`."""
-    principal = await caller(request, service.WRITERS)
+    principal = await caller(request)
     parts = parts_of(request)
     data = await read_body(request, parts.settings.max_content_bytes, what="content")
     return await run_in_threadpool(service.put_content, parts, principal, parse_digest(digest), data, origin)
@@ -40,7 +40,7 @@ async def put_content(
 )
 async def get_content(digest: str, request: Request) -> Response:
     """Return a content to its owner, re-hashed on the way out."""
-    principal = await caller(request, service.READERS)
+    principal = await caller(request)
     data = await run_in_threadpool(service.get_content, parts_of(request), principal, parse_digest(digest))
     return Response(data, media_type="application/cbor")
 
@@ -56,7 +56,7 @@ async def put_document(
     party: str, digest: str, request: Request, name: Annotated[str, Query(max_length=120)]
 ) -> StoredContent:
     """Keep the file that a `document` statement signed, for its owner."""
-    (await caller(request, service.WRITERS)).require_party(party)
+    (await caller(request)).require_party(party)
     parts = parts_of(request)
     data = await read_body(request, parts.settings.max_document_bytes, what="document")
     stated = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
@@ -68,7 +68,7 @@ async def put_document(
 @router.get("/organisations/{party}/documents", summary="Document files", responses=problems(401, 403, 404))
 async def list_documents(party: str, request: Request) -> list[DocumentDescription]:
     """Return the organisation's document files, newest first."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.documents, parts_of(request), party)
 
 
@@ -80,7 +80,7 @@ async def list_documents(party: str, request: Request) -> list[DocumentDescripti
 )
 async def get_document(party: str, digest: str, request: Request) -> Response:
     """Return a document file. It is always offered as a download, never shown by the browser itself."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     row = await run_in_threadpool(service.get_document, parts_of(request), party, parse_digest(digest))
     return Response(row["data"], media_type=row["media_type"], headers={"Content-Disposition": "attachment"})
 
@@ -92,5 +92,5 @@ async def get_document(party: str, digest: str, request: Request) -> Response:
 )
 async def get_statement(party: str, digest: str, request: Request) -> StatementView:
     """Return a statement's header, content, receipt, checkpoint, epoch and anchor."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.statement_view, parts_of(request), party, parse_digest(digest))

@@ -31,8 +31,6 @@ from carbonseal_attest.statement import Header, SignedStatement
 from carbonseal_ledger.errors import EntryUnknown, LogUnknown
 from carbonseal_ledger.outcomes import LoggedEntry
 
-WRITERS = ("gateway", "enterprise", "operator")
-READERS = ("enterprise", "reader", "operator")
 _NAME: Final = re.compile(r"[^\x00-\x1f/\\]{1,120}")
 _MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+-]{1,80}")
 
@@ -43,7 +41,7 @@ def put_content(parts: Parts, principal: Principal, digest: bytes, data: bytes, 
     Raises:
         ContentRefused: Too large, erased earlier, or the bytes do not give the digest.
     """
-    if "operator" not in principal.roles:
+    if not principal.sees_all:
         principal.require_party(party_of(origin), "origin")
     is_new = parts.host.contents.put(digest, data, origin=origin)
     return StoredContent(digest=digest.hex(), size=len(data), is_new=is_new)
@@ -57,7 +55,7 @@ def get_content(parts: Parts, principal: Principal, digest: bytes) -> bytes:
     """
     origin = parts.host.contents.origin_of(digest)
     owner = None if origin is None else party_of(origin)
-    if owner is None or ("operator" not in principal.roles and owner != principal.party):
+    if owner is None or (not principal.sees_all and owner != principal.party):
         raise NotFound(
             "digest", "no such content for this key", "use the key of the organisation that owns it"
         )

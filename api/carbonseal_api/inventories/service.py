@@ -19,7 +19,6 @@ from carbonseal_api.plans.service import newest_plan
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.contents import parse_content
 
-READERS = ("enterprise", "reader", "operator")
 LATE_AFTER_MS: Final = 26 * 3_600_000  # of default@1; the filed code judges by its own profile
 SLACK_MS: Final = 900_000  # at both ends of the readings: one at a border belongs to the time inside
 MAX_MONTHS: Final = 24  # listed at once

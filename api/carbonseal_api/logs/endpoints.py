@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 async def register_batch(origin: str, request: Request) -> Response:
     """Register a CBOR sequence of [statement, content or null]; a refusal keeps no other item out."""
     parts = parts_of(request)
-    service.allow_origin(await caller(request, service.WRITERS), origin)
+    service.allow_origin(await caller(request), origin)
     media_type(request, (CBOR_SEQUENCE,), default=CBOR_SEQUENCE)
     settings = parts.settings
     body = await read_body(request, settings.max_batch_bytes, what="batch")
@@ -73,7 +73,7 @@ async def register_batch(origin: str, request: Request) -> Response:
 async def register_one(origin: str, request: Request) -> Response:
     """Register one statement: COSE alone, or CBOR [statement, content]; `Prefer: return=minimal` is heard."""
     parts = parts_of(request)
-    service.allow_origin(await caller(request, service.WRITERS), origin)
+    service.allow_origin(await caller(request), origin)
     stated = media_type(request, (COSE, CBOR), default=COSE)
     limit = parts.settings.max_statement_bytes
     if stated == CBOR:
@@ -131,7 +131,7 @@ async def hash_tile(origin: str, tile_path: str, request: Request) -> Response:
 )
 async def receipts_batch(origin: str, request: Request) -> Response:
     """Return receipts for an array of statement digests; null where there is none."""
-    service.allow_origin(await caller(request, service.READERS), origin)
+    service.allow_origin(await caller(request), origin)
     media_type(request, (CBOR,), default=CBOR)
     body = await read_body(request, service.MAX_RECEIPTS * 40, what="digests")
     parts = parts_of(request)
@@ -151,7 +151,7 @@ async def receipts_batch(origin: str, request: Request) -> Response:
 )
 async def receipt_state(origin: str, digest: str, request: Request) -> dict[str, str]:
     """Return how far a statement has come: logged, witnessed, anchored or final."""
-    service.allow_origin(await caller(request, service.READERS), origin)
+    service.allow_origin(await caller(request), origin)
     state = await run_in_threadpool(parts_of(request).host.receipt_state, origin, parse_digest(digest))
     return {"origin": origin, "statement_digest": digest, "state": str(state)}
 
@@ -164,7 +164,7 @@ async def receipt_state(origin: str, digest: str, request: Request) -> dict[str,
 )
 async def receipt(origin: str, digest: str, request: Request) -> Response:
     """Return the receipt of a statement digest at the newest published size, its state in a header."""
-    service.allow_origin(await caller(request, service.READERS), origin)
+    service.allow_origin(await caller(request), origin)
     data, state = await run_in_threadpool(
         service.receipt_with_state, parts_of(request), origin, parse_digest(digest)
     )
@@ -181,7 +181,7 @@ async def entries(
     origin: str, request: Request, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)]
 ) -> Response:
     """Return the entries [start, end), at most 1,000 of them."""
-    service.allow_origin(await caller(request, service.READERS), origin)
+    service.allow_origin(await caller(request), origin)
     found = await run_in_threadpool(service.entries, parts_of(request), origin, start, end)
     return Response(cbor.encode(found), media_type=CBOR)
 
@@ -191,7 +191,7 @@ async def entries(
 )
 async def streams(origin: str, request: Request, kid: str | None = None) -> list[dict[str, Any]]:
     """Return the head of each stream, of one key (`kid` in hex) or of all."""
-    service.allow_origin(await caller(request, service.READERS), origin)
+    service.allow_origin(await caller(request), origin)
     wanted = None if kid is None else parse_digest(kid, "kid")
     return await run_in_threadpool(service.streams, parts_of(request), origin, wanted)
 

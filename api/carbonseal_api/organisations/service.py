@@ -12,14 +12,11 @@ from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyR
 from carbonseal_api.problems import NotFound, RoleMissing
 from carbonseal_attest.instants import format_instant
 
-READERS = ("enterprise", "reader", "operator", "gateway")
-KEY_MAKERS = ("enterprise", "operator")
-
 
 def visible(parts: Parts, principal: Principal) -> list[Organisation]:
-    """Return the organisations that the caller may see: its own, or all for the log host."""
+    """Return the organisations that the caller may see: its own, or all in a role that reaches everywhere."""
     rows = queries.all_parties(parts.engine)
-    return [_shown(row) for row in rows if "operator" in principal.roles or row["party"] == principal.party]
+    return [_shown(row) for row in rows if principal.sees_all or row["party"] == principal.party]
 
 
 def organisation(parts: Parts, code: str) -> Organisation:

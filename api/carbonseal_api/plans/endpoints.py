@@ -11,11 +11,10 @@ from carbonseal_api.plans import service
 from carbonseal_api.plans.schemas import Plan
 
 router = APIRouter(prefix="/organisations/{party}/plans", tags=["plans"])
-READERS = ("enterprise", "reader", "operator", "gateway")
 
 
 @router.get("", summary="Monitoring plans", responses=problems(401, 403, 404))
 async def list_plans(party: str, request: Request) -> list[Plan]:
     """Return every version of the organisation's monitoring plans, newest last."""
-    (await caller(request, READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.plans, parts_of(request), party)

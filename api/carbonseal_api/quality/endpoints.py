@@ -16,12 +16,12 @@ router = APIRouter(prefix="/organisations/{party}/codes", tags=["quality"])
 @router.get("", summary="Data codes", responses=problems(401, 403, 404))
 async def list_codes(party: str, request: Request) -> list[DataCode]:
     """Return the organisation's data codes (数据红绿码) with reasons and cures, newest first."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.codes, parts_of(request), party)
 
 
 @router.get("/{digest}", summary="One data code", responses=problems(401, 403, 404, 422))
 async def get_code(party: str, digest: str, request: Request) -> DataCode:
     """Return the data code of a statement digest."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.code_by_digest, parts_of(request), party, parse_digest(digest))

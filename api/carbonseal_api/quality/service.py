@@ -11,8 +11,6 @@ from carbonseal_api.quality import queries
 from carbonseal_api.quality.schemas import DataCode
 from carbonseal_attest.instants import format_instant
 
-READERS = ("enterprise", "reader", "operator")
-
 
 def codes(parts: Parts, party: str) -> list[DataCode]:
     """Return the data codes of an organisation, newest first."""

@@ -23,14 +23,14 @@ router = APIRouter(prefix="/organisations/{party}/reports", tags=["reports"])
 @router.get("", summary="Filed emissions reports", responses=problems(401, 403, 404))
 async def list_reports(party: str, request: Request) -> list[FiledReport]:
     """Return the organisation's emissions reports as their statements say, newest first."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.reports, parts_of(request), party)
 
 
 @router.get("/{digest}", summary="One filed report", responses=problems(401, 403, 404, 422))
 async def get_report(party: str, digest: str, request: Request) -> FiledReport:
     """Return the report of a statement digest."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     return await run_in_threadpool(service.report, parts_of(request), party, parse_digest(digest))
 
 
@@ -42,7 +42,7 @@ async def get_report(party: str, digest: str, request: Request) -> FiledReport:
 )
 async def get_report_json(party: str, digest: str, request: Request) -> Response:
     """Return report.json, byte for byte as its statement signed it."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     data = await run_in_threadpool(service.report_json, parts_of(request), party, parse_digest(digest))
     return Response(data, media_type="application/json")
 
@@ -55,7 +55,7 @@ async def get_report_json(party: str, digest: str, request: Request) -> Response
 )
 async def get_report_pdf(party: str, digest: str, request: Request) -> Response:
     """Return the PDF in the language of `lang` or Accept-Language."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     lang = language_of(request)
     data = await run_in_threadpool(service.report_pdf, parts_of(request), party, parse_digest(digest), lang)
     return Response(data, media_type="application/pdf")
@@ -73,7 +73,7 @@ async def get_bundle(
     party: str, digest: str, request: Request, trusted_block: TrustedBlock = None
 ) -> Response:
     """Return the evidence bundle of a report as the ledger stands now, proved up to a trusted block."""
-    (await caller(request, service.READERS)).require_party(party)
+    (await caller(request)).require_party(party)
     data = await run_in_threadpool(
         bundle_bytes, parts_of(request), party, parse_digest(digest), trusted_block
     )

@@ -17,7 +17,6 @@ from carbonseal_api.reports.report_pdf import render_pdf
 from carbonseal_api.reports.schemas import FiledReport, Quantity
 from carbonseal_attest.instants import format_instant, parse_instant
 
-READERS = ("enterprise", "reader", "operator")
 ENTRIES_COUNTED = 100_000  # of a period's readings, for the states on the proof page
 
 

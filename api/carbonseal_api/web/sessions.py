@@ -18,13 +18,13 @@ from starlette.concurrency import run_in_threadpool
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.database import WebSession
-from carbonseal_api.incoming import parts_of
+from carbonseal_api.incoming import PRINCIPAL, parts_of
+from carbonseal_api.permissions import shipped_table
 from carbonseal_api.problems import KeyMissing
 
 COOKIE: Final = "carbonseal_session"
 SESSION_MS: Final = 12 * 3_600_000  # a working day
 LINK_MS: Final = 3_600_000
-READERS: Final = ("enterprise", "reader", "operator")
 
 
 def open_session(parts: Parts, principal: Principal, *, is_link: bool = False) -> str:
@@ -33,7 +33,7 @@ def open_session(parts: Parts, principal: Principal, *, is_link: bool = False) -
     Raises:
         RoleMissing: The key's role reads no pages.
     """
-    principal.require(READERS)
+    principal.require(shipped_table().page_roles)
     token = secrets.token_urlsafe(32)
     now = parts.clock()
     with Session(parts.engine) as session, session.begin():
@@ -81,7 +81,17 @@ def principal_of(parts: Parts, token: str | None) -> Principal | None:
 
 
 async def visitor(request: Request) -> Principal:
-    """Return who looks at a page.
+    """Return who looks at a page: whom the guard let through, or on a public page whoever is signed in.
+
+    Raises:
+        KeyMissing: Not signed in, or the session ended.
+    """
+    principal: Principal | None = request.scope.get(PRINCIPAL)
+    return principal if principal is not None else await signed_in(request)
+
+
+async def signed_in(request: Request) -> Principal:
+    """Return whom the session's cookie stands for; the guard asks it once a call.
 
     Raises:
         KeyMissing: Not signed in, or the session ended.

@@ -1,0 +1,77 @@
+"""The application-wide guard: every route is called through its row of the permission table, or not at all.
+
+It stands in front of each route, before the body is read: who is not signed in sends us nothing that we would
+keep. A route without a row is refused with a stable code. The endpoint then finds the caller in the request
+(`incoming.caller`, `web.sessions.visitor`), with the roles that the row names and no other.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+
+from fastapi import Request
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from carbonseal_api.incoming import PRINCIPAL, authenticated
+from carbonseal_api.permissions import PermissionTable, Rule, route_name
+from carbonseal_api.problems import PermissionMissing
+from carbonseal_api.web.sessions import signed_in
+
+
+class Guarded:
+    """One route's application behind its row."""
+
+    def __init__(self, app: ASGIApp, name: str, rule: Rule | None) -> None:
+        self._app, self._name, self._rule = app, name, rule
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the call through to the route, or refuse it.
+
+        Raises:
+            PermissionMissing: The route has no row.
+            KeyMissing, KeyUnknown: Nobody, or nobody known, calls.
+            RoleMissing: The caller has none of the row's roles.
+        """
+        rule = self._rule
+        if rule is None:
+            raise PermissionMissing(
+                "path", f"no permission names {self._name}", "tell whoever runs the service"
+            )
+        if not rule.is_public:
+            request = Request(scope)
+            find = signed_in if rule.credential == "session" else authenticated
+            scope[PRINCIPAL] = rule.admit(await find(request))
+        await self._app(scope, receive, send)
+
+
+def guarded(routes: Iterable[BaseRoute], table: PermissionTable) -> Iterator[Route]:
+    """Yield each route with the guard in front of it.
+
+    The routers' routes become the application's own, flat: one match a call, and nothing in between that
+    could route past the guard.
+
+    Raises:
+        TypeError: A mount, a websocket or a nested router: the table has no words for them.
+    """
+    for route in routes:
+        if not isinstance(route, Route):
+            raise TypeError(f"{type(route).__name__} cannot be guarded; give the application plain routes")
+        names = route_names(route)
+        found = {table.rule(*name.split(" ", 1)) for name in names}
+        rule = found.pop() if len(found) == 1 else None
+        behind = copy.copy(route)
+        behind.app = Guarded(route.app, " ".join(names), rule)
+        yield behind
+
+
+def route_names(route: Route) -> list[str]:
+    """Return a route as the table writes it, once for each method; HEAD goes with GET."""
+    return sorted(route_name(method, route.path) for method in (route.methods or ()) if method != "HEAD")
+
+
+def disagreements(routes: Iterable[BaseRoute], table: PermissionTable) -> tuple[list[str], list[str]]:
+    """Return the routes without a row, and the rows' routes that the service does not have."""
+    served = {name for route in routes if isinstance(route, Route) for name in route_names(route)}
+    return sorted(served - table.routes), sorted(table.routes - served)
