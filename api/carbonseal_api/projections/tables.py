@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 METADATA: Final = MetaData()
 
@@ -125,4 +125,43 @@ MONTHLY_ACTIVITY: Final = Table(
     Column("month", Text, primary_key=True, doc="civil month of the site, 2026-01"),
     Column("data_size", BigInteger, nullable=False, doc="size of the data log that it was drawn from"),
     Column("inventory", JSONB, nullable=False, doc="Inventory.to_json() of the month"),
+)
+
+# Carbon-asset records as the registrar's asset_act statements tell them. `registrar` is in each key, so that what
+# another party with that role writes in its own log stands apart and is never read.
+ASSET_RECORDS: Final = Table(
+    "projection_asset_records",
+    METADATA,
+    Column("registrar", Text, primary_key=True, doc="whose data log tells it"),
+    Column("record", LargeBinary, primary_key=True, doc="its id on the chain"),
+    Column("registry", Text, nullable=False),
+    Column("batch", Text, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False, doc="included"),
+    Column("holder", Text, nullable=False),
+    Column("verification_report", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, doc="live, split, retired, surrendered or cancelled"),
+    Column("statement_digest", LargeBinary, nullable=False, doc="the newest act that changed the row"),
+    Column("registered_at", BigInteger, nullable=False),
+    Index("projection_asset_records_holder", "registrar", "holder"),
+    Index("projection_asset_records_report", "verification_report"),
+)
+
+ASSET_PARTS: Final = Table(
+    "projection_asset_parts",
+    METADATA,
+    Column("registrar", Text, primary_key=True),
+    Column("part", LargeBinary, primary_key=True, doc="record that came from a split"),
+    Column("parent", LargeBinary, nullable=False, doc="record that was split"),
+    Column("statement_digest", LargeBinary, nullable=False),
+)
+
+ASSET_FREEZES: Final = Table(
+    "projection_asset_freezes",
+    METADATA,
+    Column("registrar", Text, primary_key=True),
+    Column("record", LargeBinary, primary_key=True),
+    Column("cause", Text, primary_key=True, doc="statement digest of the open impact, hex"),
+    Column("is_standing", Boolean, nullable=False),
+    Column("statement_digest", LargeBinary, nullable=False, doc="the freeze, or the release that ended it"),
 )
