@@ -70,3 +70,57 @@ class GradeInputInvalid(VerifierError, AccountingError):
     """An input to a grade rule is malformed, has an unknown key, or a unit that the rule does not take."""
 
     code = "grade-input-invalid"
+
+
+class BodyKeyRefused(VerifierError):
+    """The key file of a verification body cannot be made or opened."""
+
+    code = "body-key-refused"
+
+
+class InvitationInvalid(VerifierError):
+    """An invitation is malformed, or names keys, logs or a policy that its reader should not sign."""
+
+    code = "invitation-invalid"
+
+
+class OutboxRefused(VerifierError):
+    """What a verification body has signed cannot be stored, or contradicts what the log holds."""
+
+    code = "outbox-refused"
+
+
+class ServiceRefused(VerifierError):
+    """The log host refuses, does not answer, or answers what cannot be believed."""
+
+    code = "service-refused"
+
+
+class SamplingRefused(VerifierError):
+    """A sample cannot be committed to or drawn: commitment, nonce, block or bundle do not fit together."""
+
+    code = "sampling-refused"
+
+
+class TranscriptInvalid(VerifierError):
+    """A sampling transcript is malformed, or drawing again gives another one."""
+
+    code = "transcript-invalid"
+
+
+class FindingsInvalid(VerifierError):
+    """A file of findings has an unknown key, a missing text or a malformed figure."""
+
+    code = "findings-invalid"
+
+
+class OpinionRefused(VerifierError):
+    """An opinion must not be given: its own facts, its signer's role or its independence speak against it."""
+
+    code = "opinion-refused"
+
+
+class StatementFileInvalid(VerifierError):
+    """A file does not hold one statement with its content, and a receipt if it has one."""
+
+    code = "statement-file-invalid"
