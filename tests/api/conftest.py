@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,29 @@ from carbonseal_api.catalogue.service import files_for_plan, publish_packages, s
 from carbonseal_api.demo.cast import (
     HOST_NAME,
     Cast,
+    Member,
     enrol_gateway,
     file_calibrations,
     open_logs,
 )
 from carbonseal_api.evidence.service import put_document
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
-from carbonseal_api.founding import seal
+from carbonseal_api.founding import PartyFacts, admission, genesis, seal
+from carbonseal_api.issuing import Issuer
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
 from carbonseal_api.reports.service import report_pdf
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.instants import Clock
+from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.database import open_database, stop_embedded
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Submission
 from carbonseal_ledger.publishing import PublishedCopy
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests import their builders (`neighbours`)
 
 START_MS = 1_767_196_800_000  # 2025-12-31T16:00:00Z, midnight of 2026-01-01 in Shanghai
 STEP_MS = 900_000
@@ -45,6 +53,7 @@ DAY_MS = 86_400_000
 DAYS = 31
 METHOD = "GBT32150-2015@1.0.0"
 METERS = ("m-electricity1", "m-electricity2")
+PARTY_ROLES = {"stranger": "enterprise"}
 
 STREAMS = (
     ("grid", {"zh": "外购电力", "en": "Purchased electricity"}, "kWh"),
@@ -284,9 +293,37 @@ class Site:
     keys: dict[str, str]
     gateway: str
     plan: bytes
+    others: dict[str, Member] = field(default_factory=dict)
 
     def headers(self, role: str = "enterprise", **more: str) -> dict[str, str]:
+        """Of a key with the role; parties beside the demo's four are admitted when first asked for.
+
+        `stranger` is an enterprise of its own, which shares nothing with the site's.
+        """
+        if role not in self.keys:
+            self.keys[role] = self.parts.keys.issue(
+                self.party_of(role), [PARTY_ROLES.get(role, role)], "test"
+            )
         return {"Authorization": f"Bearer {self.keys[role]}", **more}
+
+    def party_of(self, role: str) -> str:
+        """The party whose accounts have a role."""
+        cast = self.cast
+        here = {
+            "operator": cast.log_host,
+            "registrar": cast.registrar,
+            "verification_body": cast.verification_body,
+        }
+        if role in here:
+            return here[role].facts.code
+        return self.party if role in {"enterprise", "gateway", "reader"} else self.admit(role).facts.code
+
+    def admit(self, name: str) -> Member:
+        """A party with logs of its own, admitted by the registrar with the role of that name."""
+        if name not in self.others:
+            self.others[name] = admit_member(self.cast, self.host, PARTY_ROLES.get(name, name), self.clock)
+            self.parts.projections.refresh()
+        return self.others[name]
 
     @property
     def party(self) -> str:
@@ -324,6 +361,41 @@ class Site:
         }
         fields |= changes
         return seal(fields.pop("signer"), "readings", readings_body([series]), **fields)
+
+
+def admit_member(cast: Cast, host: LogHost, role: str, clock: Clock) -> Member:
+    """Open the logs of one more party and have the registrar admit it."""
+    signer = Ed25519Signer.generate()
+    code = opaque_code(role[0], signer.public.raw)
+    facts, name = cast.host_facts(None), {"zh": "另一单位", "en": f"Another {role}"}
+    made = Member(
+        PartyFacts(code, name, (role,)), signer, facts.origin(code, "register"), facts.origin(code, "data")
+    )
+    for origin in (made.register_origin, made.data_origin):
+        opened = genesis(
+            origin,
+            made.facts,
+            signer,
+            host=facts,
+            registrar=cast.registrar.signer,
+            issued_at=clock() // 1000,
+        )
+        assert host.open_log(opened.statement, opened.content or b"").problem is None
+    admitted = admission(made.facts, signer.public, facts)
+    cast.registrar.issue(cast.registrar.register_origin, "party", admitted, subject=code)
+    made.desk = desk_over(host, code, signer, clock)
+    return made
+
+
+def desk_over(host: LogHost, party: str, signer: Ed25519Signer, clock: Clock) -> Issuer:
+    return Issuer(
+        party,
+        signer,
+        clock,
+        register=host.register,
+        head=host.head,
+        streams=lambda origin, kid: host.stream_heads(origin, kid=kid),
+    )
 
 
 class SteppingClock:
@@ -432,7 +504,6 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
     party = cast.enterprise.facts.code
     keys = {role: parts.keys.issue(party, [role], "test") for role in ("enterprise", "gateway", "reader")}
     keys["operator"] = parts.keys.issue(cast.log_host.facts.code, ["operator"], "test")
-    keys["stranger"] = parts.keys.issue(cast.verification_body.facts.code, ["enterprise"], "test")
     parts.projections.refresh()
     with TestClient(create_app(parts), raise_server_exceptions=False, follow_redirects=False) as client:
         yield Site(cast, host, parts, client, clock, keys, gateway, plan)
