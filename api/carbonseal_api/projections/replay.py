@@ -7,11 +7,14 @@ re-checked here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from carbonseal_attest.contents import Content, parse_content
+from carbonseal_api.activity.projector import mentions_of, statement_row
+from carbonseal_api.impacts.projector import marks_of
+from carbonseal_api.lineage.projector import edges_of
+from carbonseal_api.projections.rows import Projected, Rows
+from carbonseal_attest.contents import KINDS, Content, parse_content
 from carbonseal_attest.contents.readings import Series, read_series
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.quantities import format_decimal
@@ -22,20 +25,17 @@ RESULT_KINDS: Final = frozenset(
     {"quality_code", "emissions_report", "document", "calibration", "correction", "withdrawal", "method"}
     | {"corrected_readings", "declared_activity", "downgrade", "business_record", "industry_mean", "grant"}
     | {"sampling_commitment", "verification_report", "grade", "impact", "asset_act"}
+    | {"party", "device", "monitoring_plan"}  # besides the table of their newest state
 )
-PROJECTED: Final = RESULT_KINDS | {"party", "device", "monitoring_plan", "readings", "gap"}
+PROJECTED: Final = RESULT_KINDS | {"readings", "gap"}
 
-
-@dataclass(slots=True)
-class Rows:
-    """What one batch of entries adds, by table; later rows about the same thing replace earlier ones."""
-
-    parties: dict[str, dict[str, Any]] = field(default_factory=dict)
-    devices: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    plans: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
-    series: list[dict[str, Any]] = field(default_factory=list)
-    last_readings: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
-    results: list[dict[str, Any]] = field(default_factory=list)
+# What domains draw from a kind besides its row in `projection_results`: functions that add rows with
+# `rows.add(TABLE, row)`. A row must follow from entry and content alone, whatever was read before them.
+Projector = Callable[[Rows, Projected], None]
+PROJECTORS: Final[Mapping[str, tuple[Projector, ...]]] = {
+    kind: (edges_of, mentions_of, marks_of) if kind == "impact" else (edges_of, mentions_of)
+    for kind in RESULT_KINDS
+}
 
 
 def wanted_contents(entries: list[LoggedEntry]) -> dict[bytes, bytes]:
@@ -55,12 +55,17 @@ def project(party: str, entries: list[LoggedEntry], contents: Mapping[bytes, byt
     """
     rows = Rows()
     for entry in entries:
-        if entry.kind not in PROJECTED:
+        if entry.kind == "tick" or entry.kind not in KINDS:
             continue
         statement = SignedStatement.parse(entry.raw)
-        data = contents.get(statement.payload)
-        if data is not None:
-            _project_one(rows, party, entry, statement, parse_content(data))
+        statement_row(rows, party, entry, statement)
+        data = contents.get(statement.payload) if entry.kind in PROJECTED else None
+        if data is None:
+            continue
+        content = parse_content(data)
+        _project_one(rows, party, entry, statement, content)
+        for projector in PROJECTORS.get(entry.kind, ()):
+            projector(rows, Projected(party, entry, statement, content))
     return rows
 
 
@@ -113,7 +118,7 @@ def _project_one(
             "effective_end": body["effective"]["end"],
             "body": json_value(body),
         }
-    elif entry.kind in {"readings", "gap"}:
+    if entry.kind in {"readings", "gap"}:
         _project_series(rows, party, entry, statement, content)
     else:
         rows.results.append(

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, Table, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from carbonseal_api.projections import tables
-from carbonseal_api.projections.replay import Rows, project, wanted_contents
+from carbonseal_api.projections.replay import project, wanted_contents
+from carbonseal_api.projections.rows import Rows
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import LogDescription
 
@@ -95,6 +96,8 @@ def _write(connection: Connection, rows: Rows) -> None:
     _upsert(connection, tables.PLANS, list(rows.plans.values()))
     _upsert(connection, tables.SERIES, rows.series)
     _upsert(connection, tables.RESULTS, rows.results)
+    for table, added in rows.more.items():
+        _upsert(connection, table, list(added.values()))
     _upsert(
         connection,
         tables.LAST_READINGS,

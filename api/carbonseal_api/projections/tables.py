@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 METADATA: Final = MetaData()
 
@@ -164,4 +164,66 @@ ASSET_FREEZES: Final = Table(
     Column("cause", Text, primary_key=True, doc="statement digest of the open impact, hex"),
     Column("is_standing", Boolean, nullable=False),
     Column("statement_digest", LargeBinary, nullable=False, doc="the freeze, or the release that ended it"),
+)
+
+STATEMENTS: Final = Table(
+    "projection_statements",
+    METADATA,
+    Column("party", Text, primary_key=True, doc="whose log it is"),
+    Column("log", Text, primary_key=True, doc="register or data"),
+    Column("entry_index", BigInteger, primary_key=True),
+    Column("kind", Text, nullable=False, doc="any but tick, with or without its content being here"),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("kid", LargeBinary, nullable=False, doc="who signed: leads to the signer class"),
+    Column("stream", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("interval_start", BigInteger),
+    Column("interval_end", BigInteger),
+    Column("statement_digest", LargeBinary, nullable=False),
+    Column("registered_at", BigInteger, nullable=False),
+    Index("projection_statements_digest", "statement_digest", postgresql_using="hash"),
+    Index("projection_statements_time", "party", "registered_at"),
+    Index("projection_statements_kind", "party", "kind", "registered_at"),
+)
+
+MENTIONS: Final = Table(
+    "projection_mentions",
+    METADATA,
+    Column("party", Text, primary_key=True, doc="whom a statement of somebody else is about"),
+    Column("log_party", Text, primary_key=True, doc="whose log it is, with log and entry_index"),
+    Column("log", Text, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True),
+    Column("registered_at", BigInteger, nullable=False),
+    Index("projection_mentions_time", "party", "registered_at"),
+)
+
+EDGES: Final = Table(
+    "projection_edges",
+    METADATA,
+    Column("source", Text, primary_key=True, doc="identifier of what rests on the target"),
+    Column("relation", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("party", Text, nullable=False, doc="whose log holds the statement that says so"),
+    Column("source_kind", Text, nullable=False),
+    Column("target_kind", Text, nullable=False, doc="statement where the edge itself does not say more"),
+    Index("projection_edges_target", "target", "relation"),
+)
+
+MARKS: Final = Table(
+    "projection_marks",
+    METADATA,
+    Column("impact_digest", LargeBinary, primary_key=True, doc="statement digest of the impact"),
+    Column("position", Integer, primary_key=True, doc="in its list of what is affected"),
+    Column("state", Text, nullable=False, doc="open or cured"),
+    Column("cause", Text, nullable=False),
+    Column("cause_digest", LargeBinary, nullable=False),
+    Column("cures", LargeBinary, doc="the open impact, of a cured one"),
+    Column("kind", Text, nullable=False, doc="of what is affected"),
+    Column("party", Text, nullable=False, doc="whose it is"),
+    Column("digest", LargeBinary, nullable=False, doc="statement digest, or id of the asset record"),
+    Column("registered_at", BigInteger, nullable=False),
+    Index("projection_marks_digest", "digest"),
+    Index("projection_marks_party", "party", "state"),
+    Index("projection_marks_cause", "cause_digest"),
 )
