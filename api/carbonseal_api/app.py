@@ -20,11 +20,13 @@ from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from carbonseal_api.access_records.endpoints import router as access_records
 from carbonseal_api.assembly import Parts
 from carbonseal_api.devices.endpoints import router as devices
 from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
 from carbonseal_api.evidence.endpoints import router as evidence
+from carbonseal_api.grants.endpoints import router as grants
 from carbonseal_api.guard import guarded
 from carbonseal_api.incoming import parts_of
 from carbonseal_api.inventories.endpoints import router as inventories
@@ -98,6 +100,8 @@ def create_app(parts: Parts) -> FastAPI:
         quality,
         reports,
         epochs,
+        grants,
+        access_records,
         pages,
     ):
         routes += router.routes

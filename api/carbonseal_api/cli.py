@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from carbonseal_api.desk.cli import add_commands
+from carbonseal_api.grants.cli import add_commands as add_grants
 from carbonseal_attest.errors import CarbonsealError
 
 EXAMPLES = """examples:
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_worker(commands)
     _add_admit(commands)
     add_commands(commands)
+    add_grants(commands)
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

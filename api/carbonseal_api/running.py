@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carbonseal_api.settings import Settings, load_settings
 from carbonseal_api.up import RUNNING
+
+if TYPE_CHECKING:
+    from carbonseal_api.assembly import Parts
 
 
 def settings_beside(data_folder: Path | None) -> Settings:
@@ -23,3 +28,15 @@ def settings_beside(data_folder: Path | None) -> Settings:
     except (OSError, ValueError):
         return settings
     return load_settings(data_folder=data_folder, chain_rpc_url=running.get("chain_rpc_url"))
+
+
+@contextmanager
+def opened(data_folder: Path | None) -> Iterator[Parts]:
+    """Yield the parts of the deployment of a data folder, for use in a `with` block of a command."""
+    from carbonseal_api.deployment import open_deployment
+
+    parts = open_deployment(settings_beside(data_folder))
+    try:
+        yield parts
+    finally:
+        parts.close()

@@ -16,7 +16,6 @@ from carbonseal_api.projections import tables
 from carbonseal_api.projections.replay import project, wanted_contents
 from carbonseal_api.projections.rows import Rows
 from carbonseal_ledger.log_host import LogHost
-from carbonseal_ledger.outcomes import LogDescription
 
 CHUNK: Final = 500  # entries a transaction
 _REFRESH_LOCK: Final = 0x_CA4B_5EA3  # advisory lock: one process refreshes at a time
@@ -57,21 +56,33 @@ class ProjectionStore:
         """
         logs = [log for log in self._host.logs() if log.log != "epochs"]
         logs.sort(key=lambda log: (log.party != self._registrar, log.origin))
-        return sum(self._refresh_log(log) for log in logs)
+        return sum(self._refresh_log(log.origin, log.party, log.tree_size) for log in logs)
 
-    def _refresh_log(self, log: LogDescription) -> int:
+    def refresh_log(self, origin: str) -> int:
+        """Read what one log has gained; for a decision that must not rest on what was true a moment ago.
+
+        Raises:
+            LogUnknown: no such log.
+        """
+        size = self._host.head(origin).tree_size
+        with self._engine.connect() as connection:
+            if self._next_index(connection, origin) >= size:
+                return 0
+        return self._refresh_log(origin, origin.split("/")[1], size)
+
+    def _refresh_log(self, origin: str, party: str, tree_size: int) -> int:
         read = 0
         while True:
             with self._engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _REFRESH_LOCK})
-                start = self._next_index(connection, log.origin)
-                end = min(start + CHUNK, log.tree_size)
+                start = self._next_index(connection, origin)
+                end = min(start + CHUNK, tree_size)
                 if start >= end:
                     return read
-                entries = self._host.entries(log.origin, start, end)
+                entries = self._host.entries(origin, start, end)
                 contents = self._host.contents.get_many(set(wanted_contents(entries).values()))
-                _write(connection, project(log.party, entries, contents))
-                progress = insert(tables.PROGRESS).values(origin=log.origin, next_index=end)
+                _write(connection, project(party, entries, contents))
+                progress = insert(tables.PROGRESS).values(origin=origin, next_index=end)
                 connection.execute(
                     progress.on_conflict_do_update(index_elements=["origin"], set_={"next_index": end})
                 )
