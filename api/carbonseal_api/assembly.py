@@ -19,6 +19,7 @@ from carbonseal_api.desks import Desks, SignerOf
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.projections.store import ProjectionStore
 from carbonseal_api.settings import Settings
+from carbonseal_api.standing import Standing
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
@@ -97,7 +98,7 @@ def assemble(
         host_party=host_party,
         registrar=registrar,
         clock=clock,
-        keys=KeyRing(engine, clock),
+        keys=KeyRing(engine, clock, Standing(host, f"{settings.log_host_name}/{registrar}/register")),
         projections=projections,
         desks=Desks(engine, host, clock, signer_of or _no_signer),
         registration_pool=ThreadPoolExecutor(

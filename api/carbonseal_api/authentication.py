@@ -25,7 +25,15 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from carbonseal_api.database import ApiKey
-from carbonseal_api.problems import KeyMissing, KeyUnknown, NotFound, RequestInvalid, RoleMissing
+from carbonseal_api.problems import (
+    KeyMissing,
+    KeyUnknown,
+    NotFound,
+    PartyNotAdmitted,
+    RequestInvalid,
+    RoleMissing,
+)
+from carbonseal_api.standing import Standing
 from carbonseal_attest.instants import Clock
 
 # What each role is for. `operator` is the log host's own staff, not the emitting enterprise.
@@ -95,8 +103,10 @@ class KeyRing:
     Shared by all threads; `_seen` is guarded by `_lock`.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, *, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._engine, self._clock, self._ticks = engine, clock, ticks
+    def __init__(
+        self, engine: Engine, clock: Clock, standing: Standing, *, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine, self._clock, self._standing, self._ticks = engine, clock, standing, ticks
         self._lock = threading.Lock()
         self._seen: dict[bytes, tuple[float, Principal]] = {}
 
@@ -105,11 +115,9 @@ class KeyRing:
 
         Raises:
             RequestInvalid: A role is unknown, or there is none.
+            PartyNotAdmitted, RoleMissing: The party was not admitted for the roles.
         """
-        chosen = sorted(set(roles))
-        unknown = [role for role in chosen if role not in ROLES]
-        if unknown or not chosen:
-            raise RequestInvalid("roles", f"{unknown or 'none given'}", f"choose from {', '.join(ROLES)}")
+        chosen = self.check_roles(party, roles)
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         with Session(self._engine) as session, session.begin():
             session.add(
@@ -124,6 +132,27 @@ class KeyRing:
                 )
             )
         return f"csk_{key_id}_{secret}"
+
+    def check_roles(self, party: str, roles: Iterable[str]) -> list[str]:
+        """Return the roles, sorted, if an account of the party may have them.
+
+        Raises:
+            RequestInvalid: A role is unknown, or there is none.
+            PartyNotAdmitted: The party is not admitted now.
+            RoleMissing: The party was not admitted for one of them.
+        """
+        chosen = sorted(set(roles))
+        unknown = [role for role in chosen if role not in ROLES]
+        if unknown or not chosen:
+            raise RequestInvalid("roles", f"{unknown or 'none given'}", f"choose from {', '.join(ROLES)}")
+        excess = sorted(set(chosen) - self._admitted(party))
+        if excess:
+            raise RoleMissing(
+                "roles",
+                f"{party} was not admitted for {', '.join(excess)}",
+                "ask the registrar to admit it so",
+            )
+        return chosen
 
     def withdraw(self, key_id: str, party: str | None = None) -> None:
         """Make a key useless from now on.
@@ -165,6 +194,7 @@ class KeyRing:
         Raises:
             KeyMissing: No header, or not a bearer key.
             KeyUnknown: Malformed, unknown, withdrawn, or the secret is wrong: all four look alike.
+            PartyNotAdmitted: The key is good, but its party was suspended or removed.
         """
         if not authorization:
             raise KeyMissing("authorization", "the call carries no API key", _REMEDY)
@@ -181,7 +211,7 @@ class KeyRing:
         offered = hashlib.sha256((match.group(2) if match else "").encode()).digest()
         if not hmac.compare_digest(stored, offered) or row is None or row.withdrawn_at is not None:
             raise KeyUnknown("authorization", "the API key is not known or was withdrawn", _REMEDY)
-        principal = Principal(row.key_id, row.party, frozenset(row.roles))
+        principal = self._principal(row)
         with self._lock:
             if len(self._seen) >= _CACHE_SIZE:
                 self._seen.clear()
@@ -190,11 +220,25 @@ class KeyRing:
         return principal
 
     def principal_of(self, key_id: str) -> Principal | None:
-        """Return who a key stands for, or None when it was withdrawn."""
+        """Return who a key stands for, or None when it was withdrawn or its party is not admitted."""
         row = self._row(key_id)
         if row is None or row.withdrawn_at is not None:
             return None
-        return Principal(row.key_id, row.party, frozenset(row.roles))
+        try:
+            return self._principal(row)
+        except PartyNotAdmitted:
+            return None
+
+    def _principal(self, row: ApiKey) -> Principal:
+        return Principal(row.key_id, row.party, frozenset(row.roles) & self._admitted(row.party))
+
+    def _admitted(self, party: str) -> frozenset[str]:
+        roles = self._standing.account_roles(party)
+        if roles is None:
+            raise PartyNotAdmitted(
+                "authorization", "the account's party is not admitted", "ask the registrar about the party"
+            )
+        return roles
 
     def _row(self, key_id: str) -> ApiKey | None:
         with Session(self._engine) as session:

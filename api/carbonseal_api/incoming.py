@@ -59,10 +59,11 @@ async def authenticated(request: Request) -> Principal:
     """Return who the `Authorization` header stands for; the guard asks it once a call.
 
     Raises:
-        KeyMissing, KeyUnknown: Not authenticated.
+        KeyMissing, KeyUnknown: Not authenticated. Two such headers are none: a proxy may have read the other.
     """
     keys = parts_of(request).keys
-    authorization = request.headers.get("authorization")
+    sent = request.headers.getlist("authorization")
+    authorization = sent[0] if len(sent) == 1 else None
     principal = keys.remembered(authorization)
     if principal is None:
         principal = await run_in_threadpool(keys.authenticate, authorization)

@@ -74,6 +74,13 @@ class RoleMissing(ApiError):
     status = 403
 
 
+class PartyNotAdmitted(ApiError):
+    """The account's party is not admitted, or was suspended or removed: its accounts do not work."""
+
+    code = "party-not-admitted"
+    status = 403
+
+
 class PermissionMissing(ApiError):
     """A route stands in no row of the permission table; nobody may call it."""
 

@@ -35,7 +35,7 @@ def issue_key(parts: Parts, principal: Principal, party: str, wish: KeyRequest) 
     """Make an API key for an organisation.
 
     Raises:
-        RoleMissing: The log host's own role is asked for by somebody else.
+        RoleMissing: The log host's own role is asked for by somebody else, or the party was not admitted so.
     """
     if "operator" in wish.roles and "operator" not in principal.roles:
         raise RoleMissing("roles", "only the log host gives the operator role", "ask for another role")
