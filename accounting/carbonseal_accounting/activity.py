@@ -12,101 +12,38 @@ What each form gives:
 - `instant`: completeness only, never an amount.
 
 Nothing is repaired: what does not fit the plan is a finding, and is left out as missing. Of two readings of
-one grid place the first by order counts. Late and uncertain parts stand beside each amount. Left out:
-substitution.
+one grid place the first by order counts. Late, uncertain, corrected and declared parts stand beside each
+amount. Left out: substitution, and which readings a correction took the place of: that is known by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
-from carbonseal_accounting import arithmetic
 from carbonseal_accounting.activity_axis import MAX_PLACES, make_axis
 from carbonseal_accounting.activity_grid import make_grid
-from carbonseal_accounting.activity_plan import Measurement, Plan, StreamPlan
+from carbonseal_accounting.activity_plan import Measurement, Plan
+from carbonseal_accounting.activity_sources import DeclaredActivity, StreamSources, pick_sources
+from carbonseal_accounting.activity_streams import MeasurementMonth, StreamMonth, stream_months
 from carbonseal_accounting.activity_tally import Findings, MonthTally, SourceContent
 from carbonseal_accounting.errors import PeriodInvalid
 from carbonseal_accounting.periods import Calendar
-from carbonseal_accounting.units import Unit
 
 __all__ = ["ActivityData", "MeasurementMonth", "SourceContent", "StreamMonth", "derive_activity"]
 
 MAX_FINDINGS: Final = 1000  # kept one by one; beyond that only counted
-
-
-@dataclass(frozen=True, slots=True)
-class MeasurementMonth:
-    """One measurement in one civil month.
-
-    `expected` = measured + late + gap + missing + substituted. Amounts are None for what cannot be summed.
-    """
-
-    measurement: str
-    month: str
-    expected: int
-    measured: int
-    late: int
-    gap: int
-    missing: int
-    substituted: int
-    amount: Decimal | None
-    late_amount: Decimal | None
-    uncertain_amount: Decimal | None
-    unit: Unit
-    statements: tuple[bytes, ...]  # digests, in order of first use
-
-    def to_json(self) -> dict[str, Any]:
-        """Return counts and amounts, without the digests."""
-        return {
-            "measurement": self.measurement,
-            "month": self.month,
-            "expected": self.expected,
-            "measured": self.measured,
-            "late": self.late,
-            "gap": self.gap,
-            "missing": self.missing,
-            "substituted": self.substituted,
-            "amount": None if self.amount is None else arithmetic.plain(self.amount),
-            "unit": self.unit.name,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one measurement contributed to a stream's month."""
-
-    measurement: str
-    sign: int
-    amount: Decimal
-    unit: Unit
-    statements: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamMonth:
-    """A source stream's activity data in one civil month (or a stated part of the period)."""
-
-    stream: str
-    month: str
-    start_ms: int
-    end_ms: int
-    amount: Decimal  # in `unit`
-    unit: Unit
-    source_amount: Decimal  # in `source_unit`: the meters' own, where they agree
-    source_unit: Unit
-    late_amount: Decimal  # in `unit`
-    uncertain_amount: Decimal
-    substituted_amount: Decimal
-    parts: tuple[Part, ...]  # empty where the amount is stated, not measured
+COUNTS: Final = ("expected", "measured", "late", "gap", "missing", "substituted", "corrected")
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityData:
-    """Everything an inventory takes from the readings of a period."""
+    """Everything an inventory takes from the readings and declared values of a period.
+
+    `sources` says of each stream where its months come from; `foreign` are declared values of streams that
+    the plan does not have.
+    """
 
     calendar: Calendar
     plan: str  # code of the plan, or ""
@@ -115,12 +52,13 @@ class ActivityData:
     measurements: Mapping[str, tuple[MeasurementMonth, ...]] = field(default_factory=dict)
     findings: tuple[Mapping[str, Any], ...] = ()
     finding_counts: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, StreamSources] = field(default_factory=dict)
+    foreign: tuple[DeclaredActivity, ...] = ()
 
     def completeness(self) -> list[dict[str, Any]]:
         """Return the counts of each measurement over the whole period."""
-        keys = ("expected", "measured", "late", "gap", "missing", "substituted")
         return [
-            {"measurement": name, **{key: sum(getattr(month, key) for month in months) for key in keys}}
+            {"measurement": name, **{key: sum(getattr(month, key) for month in months) for key in COUNTS}}
             for name, months in self.measurements.items()
         ]
 
@@ -141,14 +79,16 @@ def derive_activity(
 
     Args:
         plan_body: body of the `monitoring_plan` content.
-        readings: contents of kind readings and gap, in the order of the log. For registers, pass also
-            the contents that hold the reading at `end_ms`: it closes the last interval.
+        readings: contents of kind readings, gap, declared_activity and downgrade, in the order of the log;
+            what was corrected, in the place of what it replaces. For registers, pass also the contents that
+            hold the reading at `end_ms`: it closes the last interval.
         start_ms: start of the period, inclusive.
         end_ms: end of the period, exclusive.
 
     Raises:
         PlanRefused: the plan does not cover the period, or a stream names what the plan lacks.
         PeriodInvalid: the period is empty, or a step does not divide the civil months.
+        DowngradeRefused: a downgrade does not follow the plan's order, or leads to no declared value.
     """
     plan = Plan.from_body(plan_body)
     calendar = Calendar.of(plan.time_zone, start_ms, end_ms)
@@ -163,6 +103,7 @@ def derive_activity(
     for item in plan.measurements.values():
         by_point.setdefault((item.device, item.point), []).append(item.name)
         by_device.setdefault(item.device, []).append(item.name)
+    stated: list[SourceContent] = []
     for content in readings:
         if content.kind == "gap":
             points = set(content.body["points"])
@@ -173,13 +114,27 @@ def derive_activity(
             for series in content.body["series"]:
                 for name in by_point.get((content.subject, series["point"]), ()):
                     grids[name].add_series(content, series)
+        elif content.kind in {"declared_activity", "downgrade"}:
+            stated.append(content)
     measurements = {
         name: tuple(_month(plan.measurements[name], tally) for tally in grid.tallies())
         for name, grid in grids.items()
     }
-    streams = {item.name: _stream(item, plan, measurements, calendar) for item in plan.streams.values()}
+    sources, foreign = pick_sources(plan.streams, stated, calendar)
+    streams = {
+        item.name: stream_months(item, plan, measurements, calendar, sources[item.name])
+        for item in plan.streams.values()
+    }
     return ActivityData(
-        calendar, plan.code, plan.version, streams, measurements, tuple(findings.kept), findings.counts
+        calendar,
+        plan.code,
+        plan.version,
+        streams,
+        measurements,
+        tuple(findings.kept),
+        findings.counts,
+        sources,
+        foreign,
     )
 
 
@@ -194,56 +149,11 @@ def _month(measurement: Measurement, tally: MonthTally) -> MeasurementMonth:
         gap=tally.gap,
         missing=tally.expected - tally.measured - tally.late - tally.gap,
         substituted=0,
+        corrected=tally.corrected,
         amount=None if amount is None else amount.total(),
         late_amount=None if amount is None else amount.late(),
         uncertain_amount=None if amount is None else amount.uncertain(),
+        corrected_amount=None if amount is None else amount.corrected(),
         unit=measurement.amount_unit,
         statements=tuple(tally.digests),
     )
-
-
-def _stream(
-    stream: StreamPlan,
-    plan: Plan,
-    measurements: Mapping[str, Sequence[MeasurementMonth]],
-    calendar: Calendar,
-) -> tuple[StreamMonth, ...]:
-    units = {plan.measurements[name].amount_unit for name, _ in stream.activity}
-    source_unit = units.pop() if len(units) == 1 else stream.unit
-    months = list[StreamMonth]()
-    for index, month in enumerate(calendar.months):
-        rows = [(measurements[name][index], sign) for name, sign in stream.activity]
-        parts = tuple(
-            Part(row.measurement, sign, row.amount, row.unit, row.statements)
-            for row, sign in rows
-            if row.amount is not None
-        )
-        months.append(
-            StreamMonth(
-                stream=stream.name,
-                month=month.label,
-                start_ms=month.start_ms,
-                end_ms=month.end_ms,
-                amount=_signed([(row.amount, row.unit, sign) for row, sign in rows], stream.unit),
-                unit=stream.unit,
-                source_amount=_signed([(row.amount, row.unit, sign) for row, sign in rows], source_unit),
-                source_unit=source_unit,
-                # Shares count what was touched, so a subtracted part adds to them.
-                late_amount=_signed([(row.late_amount, row.unit, 1) for row, _ in rows], stream.unit),
-                uncertain_amount=_signed(
-                    [(row.uncertain_amount, row.unit, 1) for row, _ in rows], stream.unit
-                ),
-                substituted_amount=Decimal(0),
-                parts=parts,
-            )
-        )
-    return tuple(months)
-
-
-def _signed(rows: Sequence[tuple[Decimal | None, Unit, int]], unit: Unit) -> Decimal:
-    total = Decimal(0)
-    for amount, own, sign in rows:
-        if amount is not None:
-            part = arithmetic.scale_by(amount, own.ratio_to(unit) * Fraction(sign))
-            total = arithmetic.add(total, part)
-    return total

@@ -43,6 +43,7 @@ class Grid:
         self.states = bytearray(axis.count)
         self.gaps = bytearray(axis.count)
         self.has_gaps = False
+        self.corrected = bytearray()  # one a place, from the first corrected content on
         self.digests: list[dict[bytes, None]] = [{} for _ in axis.months]
         self._ratios = dict[str, Fraction | None]()
 
@@ -90,9 +91,22 @@ class Grid:
                 states.count(MEASURED),
                 states.count(LATE),
                 gaps,
+                self._corrected_among(first, last),
                 sums[index] if self.measurement.has_amount else None,
                 list(self.digests[index]),
             )
+
+    def _mark_corrected(self, first: int, last: int) -> None:
+        """Note that the places `first` to `last` (exclusive) rest on corrected readings."""
+        if not self.corrected:
+            self.corrected = bytearray(self.axis.count)
+        self.corrected[first:last] = b"\x01" * (last - first)
+
+    def _corrected_among(self, first: int, last: int) -> int:
+        if not self.corrected:
+            return 0
+        pairs = zip(self.corrected[first:last], self.states[first:last], strict=True)
+        return sum(1 for mark, state in pairs if mark and state in (MEASURED, LATE))
 
     def _place(self, content: SourceContent, series: Mapping[str, Any], ratio: Fraction) -> None:
         """Mark instants as seen (form instant: completeness only)."""
@@ -106,6 +120,8 @@ class Grid:
             else:
                 self.states[index] = BAD if value is None or quality == "bad" else done
                 self.digests[self.axis.month_at(index)][content.digest] = None
+                if content.is_corrected:
+                    self._mark_corrected(index, index + 1)
 
     def _sums(self) -> list[Sums]:
         return [Sums() for _ in self.axis.months]
@@ -154,12 +170,15 @@ class IntervalGrid(Grid):
             self.states[index : index + run.count] = (
                 bytes([LATE if content.is_late else MEASURED]) * run.count
             )
+            if content.is_corrected:
+                self._mark_corrected(index, index + run.count)
             if limit is not None and max(chunk) > limit:
                 self._note_capacity(content, run, chunk, limit)
             for month in self.axis.months_of(index, index + run.count):
                 _, first, last = self.axis.months[month]
                 part = chunk[max(first - index, 0) : last - index]
-                self.sums[month].add(key, sum(part), is_late=content.is_late, is_uncertain=False)
+                marks = {"is_late": content.is_late, "is_corrected": content.is_corrected}
+                self.sums[month].add(key, sum(part), **marks)
                 self.digests[month][content.digest] = None
 
     def _place_slowly(
@@ -189,8 +208,15 @@ class IntervalGrid(Grid):
             self.states[index] = LATE if content.is_late else MEASURED
             if limit is not None and value > limit:
                 self._note("over_capacity", at, content, "more than the plan's capacity; kept")
-            is_uncertain = quality == "uncertain"
-            self.sums[month].add(key, value, is_late=content.is_late, is_uncertain=is_uncertain)
+            if content.is_corrected:
+                self._mark_corrected(index, index + 1)
+            self.sums[month].add(
+                key,
+                value,
+                is_late=content.is_late,
+                is_uncertain=quality == "uncertain",
+                is_corrected=content.is_corrected,
+            )
 
     def _limit(self, series: Mapping[str, Any], width: int) -> int | None:
         capacity = self.measurement.capacity_per_hour

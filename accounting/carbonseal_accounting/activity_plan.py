@@ -17,6 +17,8 @@ from carbonseal_accounting.units import Unit, parse_unit
 from carbonseal_attest.instants import format_instant
 
 MEAN_POWER: Final = "mean_power"
+METER: Final = "meter"  # the data source of readings; every other one is declared
+DEFAULT_TOLERANCE: Final = Decimal(5)  # per cent between declared and metered, where the plan says nothing
 NOT_SUMMED: Final = (
     "power_factor",
     "temperature",
@@ -60,7 +62,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """A source stream of the plan, as far as its activity goes."""
+    """A source stream of the plan, as far as its activity goes; `data_sources` in the order of preference."""
 
     name: str
     type: str
@@ -68,6 +70,13 @@ class StreamPlan:
     activity: tuple[tuple[str, int], ...]  # measurement, sign
     factors: Mapping[str, Any]
     title: Mapping[str, str]
+    data_sources: tuple[str, ...] = (METER,)
+    tolerance_percent: Decimal = DEFAULT_TOLERANCE
+
+    @property
+    def may_be_negative(self) -> bool:
+        """Whether it is a balance: something is subtracted."""
+        return any(sign < 0 for _, sign in self.activity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +203,25 @@ def _stream(item: Mapping[str, Any], measurements: Mapping[str, Measurement], pl
     if not activity or not isinstance(factors, Mapping):
         raise PlanRefused(place, "no activity, or factors that are no map", "name a measurement and factors")
     names = _text(item, "id", place), _text(item, "type", place)
-    return StreamPlan(*names, unit, tuple(activity), factors, dict(item.get("name", {})))
+    title, order = dict(item.get("name", {})), _data_sources(item, place)
+    tolerance = item.get("declared_tolerance_percent")
+    percent = (
+        DEFAULT_TOLERANCE
+        if tolerance is None
+        else read_decimal(tolerance, field=f"{place}.declared_tolerance_percent")
+    )
+    if not 0 <= percent <= 100:
+        raise PlanRefused(f"{place}.declared_tolerance_percent", "not a percentage", "give 0 to 100")
+    return StreamPlan(*names, unit, tuple(activity), factors, title, order, percent)
+
+
+def _data_sources(item: Mapping[str, Any], place: str) -> tuple[str, ...]:
+    order = tuple(item.get("data_sources", (METER,)))
+    if not order or len(set(order)) != len(order):
+        raise PlanRefused(
+            f"{place}.data_sources", "none, or one stands twice", "name each once, in the order of preference"
+        )
+    return order
 
 
 def _text(table: Mapping[str, Any], key: str, place: str) -> str:

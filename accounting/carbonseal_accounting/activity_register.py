@@ -24,6 +24,8 @@ MAX_SHIFT: Final = 12  # decimal places that a change of unit may add
 _HOUR_MS: Final = 3_600_000
 _LATE: Final = 1
 _UNCERTAIN: Final = 2
+_CORRECTED: Final = 4
+_BOTH_ENDS: Final = _UNCERTAIN | _CORRECTED  # a step is touched when either of its readings is
 
 
 class RegisterGrid(Grid):
@@ -34,7 +36,7 @@ class RegisterGrid(Grid):
     def __init__(self, measurement: Measurement, axis: Axis, findings: Findings) -> None:
         super().__init__(measurement, axis, findings)
         self.values: list[int | None] = [None] * (axis.count + 1)
-        self.marks = bytearray(axis.count + 1)  # _LATE, _UNCERTAIN
+        self.marks = bytearray(axis.count + 1)  # _LATE, _UNCERTAIN, _CORRECTED
         self.is_read = bytearray(axis.count + 1)
         self.scale = 0
         self.contents = list[bytes]()  # digests
@@ -60,8 +62,8 @@ class RegisterGrid(Grid):
             self.is_read[index:last] = b"\x01" * run.count
             self.values[index:last] = chunk if lift == 1 else [value * lift for value in chunk]
             self.content_at[index:last] = array("L", [number]) * run.count
-            if content.is_late:
-                self.marks[index:last] = bytes([_LATE]) * run.count
+            if marks := _marks_of(content):
+                self.marks[index:last] = bytes([marks]) * run.count
             months |= self.axis.months_beside(index, last)
         if months:
             self.contents.append(content.digest)
@@ -78,7 +80,7 @@ class RegisterGrid(Grid):
         months: set[int],
     ) -> None:
         qualities = [quality for quality, _, count in series["quality"] for _ in range(count)]
-        late = _LATE if content.is_late else 0
+        marks = _marks_of(content)
         for offset in range(run.count):
             at = run.at + offset * run.step
             integer, quality = series["values"][run.first + offset], qualities[run.first + offset]
@@ -94,7 +96,7 @@ class RegisterGrid(Grid):
             if integer is None or quality == "bad":
                 continue
             self.values[index] = integer * lift
-            self.marks[index] = late | (_UNCERTAIN if quality == "uncertain" else 0)
+            self.marks[index] = marks | (_UNCERTAIN if quality == "uncertain" else 0)
             self.content_at[index] = number
 
     def _lift(self, scale: int, ratio: Fraction) -> int | None:
@@ -126,11 +128,11 @@ class RegisterGrid(Grid):
             if last >= 0:
                 if index > month_end:  # the place before this bound lies in another month
                     if month >= 0:
-                        sums[month].add(key, plain_sum, is_late=False, is_uncertain=False)
+                        sums[month].add(key, plain_sum)
                     month, plain_sum = self.axis.month_at(index - 1), 0
                     month_end = self.axis.months[month][2]
                 step = value - last_value
-                is_plain = last == index - 1 and not (self.marks[index] or self.marks[last] & _UNCERTAIN)
+                is_plain = last == index - 1 and not (self.marks[index] or self.marks[last] & _BOTH_ENDS)
                 if is_plain and 0 <= step <= place_limit:  # the common case, without a call
                     self.states[index - 1] = MEASURED
                     plain_sum += step
@@ -138,7 +140,7 @@ class RegisterGrid(Grid):
                     self._count(sums[month], key, (last, last_value), (index, value), limit)
             last, last_value = index, value
         if month >= 0:
-            sums[month].add(key, plain_sum, is_late=False, is_uncertain=False)
+            sums[month].add(key, plain_sum)
         return sums
 
     def _count(
@@ -159,9 +161,12 @@ class RegisterGrid(Grid):
         if self.axis.month_at(last) != self.axis.month_at(index - 1):
             self._find("step_across_month", index, "a step that spans a month stands where it ends")
         is_late = bool(self.marks[index] & _LATE)
-        is_uncertain = bool((self.marks[index] | self.marks[last]) & _UNCERTAIN)
+        either = self.marks[index] | self.marks[last]
+        is_uncertain, is_corrected = bool(either & _UNCERTAIN), bool(either & _CORRECTED)
         self.states[index - 1] = LATE if is_late else MEASURED
-        sums.add(key, step, is_late=is_late, is_uncertain=is_uncertain)
+        if is_corrected:
+            self._mark_corrected(index - 1, index)
+        sums.add(key, step, is_late=is_late, is_uncertain=is_uncertain, is_corrected=is_corrected)
 
     def _limit_per_place(self, limit: tuple[int, int] | None) -> int:
         """Return the capacity of one place where all are alike; none: beyond reach."""
@@ -204,3 +209,7 @@ class RegisterGrid(Grid):
     def _find(self, code: str, index: int, detail: str) -> None:
         digest = self.contents[self.content_at[index]]
         self.findings.add(code, self.measurement.name, self.axis.bound(index), digest, detail)
+
+
+def _marks_of(content: SourceContent) -> int:
+    return (_LATE if content.is_late else 0) | (_CORRECTED if content.is_corrected else 0)

@@ -14,10 +14,10 @@ from carbonseal_attest.instants import format_instant
 
 @dataclass(frozen=True, slots=True)
 class SourceContent:
-    """A content of kind readings or gap, whose statement has been checked.
+    """A content whose statement has been checked: readings, gap, declared_activity or downgrade.
 
-    `digest` is the statement digest; `subject` the meter; `is_late` whether the commit delay passed the
-    limit.
+    `digest` is the statement digest; `subject` the meter, or the installation of a declared value; `is_late`
+    whether the commit delay passed the limit; `is_corrected` whether it stands in another's place.
     """
 
     kind: str
@@ -26,6 +26,7 @@ class SourceContent:
     interval: tuple[int, int] | None
     body: Mapping[str, Any]
     is_late: bool = False
+    is_corrected: bool = False
 
 
 @dataclass(slots=True)
@@ -58,14 +59,25 @@ class Sums:
     _all: dict[tuple[int, Fraction], int] = field(default_factory=dict)
     _late: dict[tuple[int, Fraction], int] = field(default_factory=dict)
     _uncertain: dict[tuple[int, Fraction], int] = field(default_factory=dict)
+    _corrected: dict[tuple[int, Fraction], int] = field(default_factory=dict)
 
-    def add(self, key: tuple[int, Fraction], integer: int, *, is_late: bool, is_uncertain: bool) -> None:
+    def add(
+        self,
+        key: tuple[int, Fraction],
+        integer: int,
+        *,
+        is_late: bool = False,
+        is_uncertain: bool = False,
+        is_corrected: bool = False,
+    ) -> None:
         """Add integer / 10**scale * ratio, `key` being (scale, ratio)."""
         self._all[key] = self._all.get(key, 0) + integer
         if is_late:
             self._late[key] = self._late.get(key, 0) + integer
         if is_uncertain:
             self._uncertain[key] = self._uncertain.get(key, 0) + integer
+        if is_corrected:
+            self._corrected[key] = self._corrected.get(key, 0) + integer
 
     def total(self) -> Decimal:
         """Return the whole amount."""
@@ -79,16 +91,21 @@ class Sums:
         """Return the part whose readings the source called uncertain."""
         return _joined(self._uncertain)
 
+    def corrected(self) -> Decimal:
+        """Return the part that the party corrected."""
+        return _joined(self._corrected)
+
 
 @dataclass(frozen=True, slots=True)
 class MonthTally:
-    """One month of one grid."""
+    """One month of one grid; `corrected` places are among those measured or late."""
 
     label: str
     expected: int
     measured: int
     late: int
     gap: int
+    corrected: int
     amount: Sums | None
     digests: Sequence[bytes]
 

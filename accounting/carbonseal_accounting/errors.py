@@ -87,6 +87,12 @@ class PlanRefused(AccountingError):
     code = "plan-refused"
 
 
+class DowngradeRefused(AccountingError):
+    """A downgrade does not follow the plan's order of data sources, or leads to a value that is not there."""
+
+    code = "downgrade-refused"
+
+
 class InputInvalid(AccountingError):
     """A computation's input is unfilled or malformed."""
 

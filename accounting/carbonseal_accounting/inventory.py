@@ -2,7 +2,8 @@
 
 `build_inventory` takes activity derived from signed readings under a monitoring plan; `compute_request`
 takes stated amounts. Both keep unrounded values and the method's rounded ones side by side, and put the
-late, uncertain, substituted, declared and unsure shares beside the total. Nothing is computed in part.
+shares that are late, uncertain, substituted, corrected or declared beside the total. Nothing is computed in
+part.
 """
 
 from __future__ import annotations
@@ -25,6 +26,15 @@ from carbonseal_accounting.stated import read_request
 from carbonseal_accounting.trace import Figure, TraceBuilder
 
 SHARE_PLACES: Final = 6
+# Shares of an amount, each with the attribute of a month that holds the part.
+_TOUCHED_AMOUNTS: Final = {
+    "late": "late_amount",
+    "uncertain": "uncertain_amount",
+    "substituted": "substituted_amount",
+    "corrected": "corrected_amount",
+    "declared_activity": "declared_amount",
+}
+TOUCHED: Final = tuple(_TOUCHED_AMOUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +84,13 @@ class Inventory:
         ]
 
     def shares(self) -> dict[str, str]:
-        """Return the shares of the counted emissions that are late, uncertain, substituted, declared, unsure.
+        """Return the shares of the counted emissions that rest on what is named.
 
-        Fractions of one, six places, half to even; of nothing they are 0.
+        Readings that came late, were called uncertain by their source, or were corrected by the party; values
+        that were substituted; declared activity; declared factors (`declared`) and unsure ones. Fractions of
+        one, six places, half to even; of nothing they are 0.
         """
-        parts = dict.fromkeys(("late", "uncertain", "substituted", "declared", "unsure_factor"), Decimal(0))
+        parts = dict.fromkeys((*TOUCHED, "declared", "unsure_factor"), Decimal(0))
         whole = Decimal(0)
         for stream in self.streams.values():
             if not stream.type.is_counted:
@@ -309,13 +321,13 @@ def _check_measured(stream: StreamPlan, plan: Plan, method: Method) -> None:
 
 
 def touched_shares(months: Sequence[StreamMonth]) -> dict[str, Decimal]:
-    """Return the shares of a stream's amount that are late, uncertain, substituted (34 digits)."""
-    whole, parts = Decimal(0), {"late": Decimal(0), "uncertain": Decimal(0), "substituted": Decimal(0)}
+    """Return the shares of a stream's amount that are touched, by the names in TOUCHED (34 digits)."""
+    whole, parts = Decimal(0), dict.fromkeys(TOUCHED, Decimal(0))
     for month in months:
         whole = add(whole, abs(month.amount))
-        parts["late"] = add(parts["late"], abs(month.late_amount))
-        parts["uncertain"] = add(parts["uncertain"], abs(month.uncertain_amount))
-        parts["substituted"] = add(parts["substituted"], abs(month.substituted_amount))
+        for name in TOUCHED:
+            amount: Decimal = getattr(month, _TOUCHED_AMOUNTS[name])
+            parts[name] = add(parts[name], abs(amount))
     return {
         name: min(divide(part, whole), Decimal(1)) if whole else Decimal(0) for name, part in parts.items()
     }

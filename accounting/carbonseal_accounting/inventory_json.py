@@ -99,6 +99,7 @@ def _stream(inventory: Inventory, stream: StreamResult) -> dict[str, Any]:
         "by_month": [
             {
                 "month": month.month,
+                "data_source": month.source or None,
                 "activity": _quantity(month.source_amount, month.source_unit),
                 "emissions": _rounded(
                     inventory, stream.figures[month.month]["emissions"].value, inventory.method.unit

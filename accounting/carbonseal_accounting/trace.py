@@ -23,6 +23,7 @@ from carbonseal_accounting.factors import Factor
 from carbonseal_accounting.units import Unit, parse_unit
 
 SCHEMA: Final = "carbonseal-trace/1"
+DECLARED: Final = "declared"  # the basis of an amount that a document states
 ARITHMETIC: Final = (
     "sums, differences and products are exact decimals; a quotient that does not terminate is rounded to 34 "
     "significant digits, half to even; `rounded` is made from the unrounded value by the rule beside it"
@@ -76,26 +77,59 @@ class TraceBuilder:
         """Note a stream's activity data of one month; return the entry's name."""
         name = f"activity/{month.stream}/{month.month}"
         entry: dict[str, Any] = {"id": name, "value": plain(month.amount), "unit": month.unit.code}
-        if not month.parts:
+        if month.is_declared:
+            entry |= self._declared(month)
+        elif not month.parts:
             entry["basis"] = "stated"
         else:
-            entry["basis"] = "measured"
-            entry["parts"] = []
-            for part in month.parts:
-                key = f"{part.measurement}/{month.month}"
-                self.statements.setdefault(key, _statement_list(part.statements))
-                entry["parts"].append(
-                    {
-                        "measurement": part.measurement,
-                        "sign": part.sign,
-                        "amount": plain(part.amount),
-                        "unit": part.unit.code,
-                        "statements": key,
-                    }
-                )
+            entry |= {"basis": "measured", "parts": self._parts(month)}
+            if month.downgrades:
+                entry["downgrades"] = [digest.hex() for digest in month.downgrades]
         self.activity.append(entry)
         self.values[name] = Quantity.of(month.amount, month.unit)
         return name
+
+    def _parts(self, month: StreamMonth) -> list[dict[str, Any]]:
+        parts = []
+        for part in month.parts:
+            key = f"{part.measurement}/{month.month}"
+            self.statements.setdefault(key, _statement_list(part.statements))
+            parts.append(
+                {
+                    "measurement": part.measurement,
+                    "sign": part.sign,
+                    "amount": plain(part.amount),
+                    "unit": part.unit.code,
+                    "statements": key,
+                }
+            )
+        return parts
+
+    def _declared(self, month: StreamMonth) -> dict[str, Any]:
+        """Return a declared month: down to the declared value, its document and the downgrades.
+
+        What the meters give stands beside it.
+        """
+        # No measurement is called so: names have no colon.
+        declared, key = month.declared, f"declared:{month.stream}/{month.source}/{month.month}"
+        digests = () if declared is None else (declared.statement, declared.document)
+        self.statements[key] = _statement_list((*digests, *month.downgrades))
+        metered = {"value": plain(month.metered_amount), "unit": month.unit.code}
+        return {
+            "basis": DECLARED,
+            "data_source": month.source,
+            "declared": None
+            if declared is None
+            else {
+                "value": plain(declared.quantity),
+                "unit": declared.quantity_unit,
+                "statement": declared.statement.hex(),
+                "document": declared.document.hex(),
+            },
+            "downgrades": [digest.hex() for digest in month.downgrades],
+            "statements": key,
+            "metered": metered | {"parts": self._parts(month)},
+        }
 
     def add_factor(self, stream: str, parameter: str, factor: Factor, value: Decimal, rule: str) -> str:
         """Note a factor as used (`value` in the factor's own unit, rounded if the method says so)."""
@@ -178,6 +212,8 @@ def _reperform(trace: Mapping[str, Any]) -> dict[str, Decimal]:
             raise TraceInvalid(entry["id"], "stands twice", "compute the inventory again")
         if entry.get("basis") == "measured" and _sum_of_parts(entry["parts"], unit) != value:
             raise TraceInvalid(entry["id"], "is not the sum of its parts", "compute the inventory again")
+        if entry.get("basis") == DECLARED and _declared_value(entry["declared"], unit) != value:
+            raise TraceInvalid(entry["id"], "is not what was declared", "compute the inventory again")
         values[entry["id"]] = Quantity.of(value, unit)
     figures = dict[str, Decimal]()
     for entry in trace["figures"]:
@@ -205,6 +241,12 @@ def _sum_of_parts(parts: Sequence[Mapping[str, Any]], unit: Unit) -> Decimal:
         ratio = parse_unit(part["unit"]).ratio_to(unit) * Fraction(part["sign"])
         total = add(total, scale_by(read_decimal(part["amount"], field="amount"), ratio))
     return total
+
+
+def _declared_value(declared: Mapping[str, Any] | None, unit: Unit) -> Decimal:
+    if declared is None:
+        return Decimal(0)
+    return parse_unit(declared["unit"]).convert(read_decimal(declared["value"], field="declared"), unit)
 
 
 def _value_of(ref: object, values: Mapping[str, Quantity]) -> Value:
