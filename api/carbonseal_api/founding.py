@@ -46,6 +46,7 @@ class PartyFacts:
     name: Mapping[str, str]
     roles: Sequence[str]
     org: str | None = None
+    industry: str | None = None  # GB/T 4754
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def seal(
 
 def admission(party: PartyFacts, key: PublicKey, host: HostFacts) -> dict[str, Any]:
     """Return the body of the registrar's `party` statement that admits `party` with `key`."""
-    return {
+    body = {
         "party": party.code,
         "status": "admitted",
         "roles": list(party.roles),
@@ -152,6 +153,7 @@ def admission(party: PartyFacts, key: PublicKey, host: HostFacts) -> dict[str, A
         "name": dict(party.name),
         "org": party.org,
     }
+    return body if party.industry is None else body | {"industry": party.industry}
 
 
 def enrolment(

@@ -108,6 +108,7 @@ def bodies() -> dict[str, dict[str, Any]]:
             "data_origin": DATA,
             "name": {"zh": "示例工厂", "en": "Example works"},
             "org": "91350100M000100Y43",
+            "industry": "C31",
         },
         "device": {
             **device,
