@@ -25,6 +25,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         uint64 first;
         uint64 last;
         State state;
+        uint32 freezes;
     }
 
     /// @dev A recorded range in the sorted list of its batch, under its first serial. The one under 0, where no serial
@@ -52,6 +53,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     mapping(bytes32 recordId => Part) private _parts;
     mapping(bytes32 batchKey => mapping(uint64 first => Span)) private _spans;
     mapping(bytes32 transferKey => bool isUsed) private _transfers;
+    mapping(bytes32 recordId => mapping(bytes32 cause => Freeze)) private _freezes;
 
     /// @param logAnchor The contract that holds heads of logs of logs. @param logId The log of logs, which is open.
     /// @param admin Who admits members and grants roles.
@@ -110,7 +112,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         _checkReport(claim.origin, claim.reportLeaf, evidence);
         recordId = recordIdOf(claim.registry, claim.batch, claim.first, claim.last);
         _lots[recordId] = Lot(claim.registry, claim.batch, claim.reportLeaf);
-        _parts[recordId] = Part(0, claim.holder, claim.first, claim.last, State.Live);
+        _parts[recordId] = Part(0, claim.holder, claim.first, claim.last, State.Live, 0);
         emit SerialsRecorded(recordId, claim.holder, claim);
     }
 
@@ -119,7 +121,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         external
         returns (bytes32 leftId, bytes32 rightId)
     {
-        Part storage part = _live(recordId);
+        Part storage part = _free(recordId);
         bytes32 holder = part.holder;
         (uint64 first, uint64 last) = (part.first, part.last);
         if (lastOfLeft < first || lastOfLeft >= last) revert CarbonAssetsInvalidSplit(recordId, lastOfLeft);
@@ -131,14 +133,14 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         leftId = recordIdOf(lot.registry, lot.batch, first, lastOfLeft);
         rightId = recordIdOf(lot.registry, lot.batch, lastOfLeft + 1, last);
         part.state = State.Split;
-        _parts[leftId] = Part(lotId, holder, first, lastOfLeft, State.Live);
-        _parts[rightId] = Part(lotId, holder, lastOfLeft + 1, last, State.Live);
+        _parts[leftId] = Part(lotId, holder, first, lastOfLeft, State.Live, 0);
+        _parts[rightId] = Part(lotId, holder, lastOfLeft + 1, last, State.Live, 0);
         emit RecordSplit(recordId, leftId, rightId);
     }
 
     /// @inheritdoc ICarbonAssets
     function move(bytes32 recordId, bytes32 to, bytes32 transfer, address proposer) external {
-        Part storage part = _live(recordId);
+        Part storage part = _free(recordId);
         bytes32 from = part.holder;
         if (transfer == 0) revert CarbonAssetsInvalidReference(recordId, transfer);
         if (_memberCounts[to] == 0) revert CarbonAssetsUnknownParty(to);
@@ -172,6 +174,31 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     }
 
     /// @inheritdoc ICarbonAssets
+    function freeze(bytes32 recordId, bytes32 cause) external {
+        _checkRole(REGISTRAR_ROLE);
+        if (_parties[msg.sender] == 0) revert CarbonAssetsNotMember(msg.sender);
+        Part storage part = _live(recordId);
+        if (cause == 0) revert CarbonAssetsInvalidReference(recordId, cause);
+        if (_freezes[recordId][cause] != Freeze.None) revert CarbonAssetsCauseUsed(recordId, cause);
+
+        _freezes[recordId][cause] = Freeze.Standing;
+        part.freezes++;
+        emit RecordFrozen(recordId, cause, msg.sender);
+    }
+
+    /// @inheritdoc ICarbonAssets
+    function release(bytes32 recordId, bytes32 cause, bytes32 cure, address proposer) external {
+        if (_freezes[recordId][cause] != Freeze.Standing) revert CarbonAssetsNotFrozenFor(recordId, cause);
+        if (cure == 0) revert CarbonAssetsInvalidReference(recordId, cure);
+        Part storage part = _parts[recordId];
+        _confirm(abi.encode(Kind.Release, recordId, cause, cure), proposer, part.holder, true);
+
+        _freezes[recordId][cause] = Freeze.Cured;
+        part.freezes--;
+        emit RecordReleased(recordId, cause, cure);
+    }
+
+    /// @inheritdoc ICarbonAssets
     function anchor() external view returns (address logAnchor, bytes32 logId) {
         return (address(_anchor), _logId);
     }
@@ -192,8 +219,21 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         bytes32 lotId = part.lot == 0 && part.state != State.None ? recordId : part.lot;
         Lot memory lot = _lots[lotId];
         return Record(
-            lotId, lot.registry, lot.batch, part.first, part.last, part.holder, lot.reportLeaf, part.state
+            lotId,
+            lot.registry,
+            lot.batch,
+            part.first,
+            part.last,
+            part.holder,
+            lot.reportLeaf,
+            part.state,
+            part.freezes
         );
+    }
+
+    /// @inheritdoc ICarbonAssets
+    function freezeOf(bytes32 recordId, bytes32 cause) external view returns (Freeze) {
+        return _freezes[recordId][cause];
     }
 
     /// @inheritdoc ICarbonAssets
@@ -228,7 +268,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     function _end(Kind kind, State state, bytes32 recordId, bytes32 officialReference, address proposer)
         private
     {
-        Part storage part = _live(recordId);
+        Part storage part = _free(recordId);
         if (officialReference == 0) revert CarbonAssetsInvalidReference(recordId, officialReference);
         bytes memory act = abi.encode(kind, recordId, officialReference);
         _confirm(act, proposer, part.holder, kind == Kind.Cancel);
@@ -308,5 +348,11 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         part = _parts[recordId];
         if (part.state == State.None) revert CarbonAssetsUnknownRecord(recordId);
         if (part.state != State.Live) revert CarbonAssetsNotLive(recordId, part.state);
+    }
+
+    /// @dev What may change: live, and nothing stands against it.
+    function _free(bytes32 recordId) private view returns (Part storage part) {
+        part = _live(recordId);
+        if (part.freezes != 0) revert CarbonAssetsFrozen(recordId, part.freezes);
     }
 }

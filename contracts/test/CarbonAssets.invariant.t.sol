@@ -16,6 +16,8 @@ contract CarbonAssetsHandler is CarbonAssetsFixture {
     bytes32[] public ids;
     Recorded[] public recorded;
     mapping(bytes32 recordId => ICarbonAssets.State) public ended;
+    mapping(bytes32 recordId => uint256) public standing;
+    mapping(bytes32 recordId => bytes32) public frozenHolder;
     uint256 private _transferCount;
 
     constructor() {
@@ -62,6 +64,7 @@ contract CarbonAssetsHandler is CarbonAssetsFixture {
         if (!_tryPropose(abi.encode(ICarbonAssets.Kind.Split, recordId, lastOfLeft), it.holder)) return;
         VM.prank(REGISTRAR);
         try _assets.split(recordId, lastOfLeft, _memberOf(it.holder)) returns (bytes32 left, bytes32 right) {
+            _checkFree(recordId);
             ids.push(left);
             ids.push(right);
         } catch {}
@@ -76,7 +79,9 @@ contract CarbonAssetsHandler is CarbonAssetsFixture {
         bytes32 transfer = keccak256(abi.encode(_transferCount));
         if (!_tryPropose(abi.encode(ICarbonAssets.Kind.Move, recordId, to, transfer), holder)) return;
         VM.prank(REGISTRAR);
-        try _assets.move(recordId, to, transfer, _memberOf(holder)) {} catch {}
+        try _assets.move(recordId, to, transfer, _memberOf(holder)) {
+            _checkFree(recordId);
+        } catch {}
     }
 
     function end(uint256 which, uint256 kind) external {
@@ -92,10 +97,36 @@ contract CarbonAssetsHandler is CarbonAssetsFixture {
         VM.prank(REGISTRAR);
         (bool isDone,) = address(_assets).call(call);
         if (!isDone) return;
+        _checkFree(recordId);
         if (ended[recordId] != ICarbonAssets.State.None) {
             revert AssertionFailed("what had ended, ended again");
         }
         ended[recordId] = _assets.recordOf(recordId).state;
+    }
+
+    /// @dev One of three causes, so that some come back and some stand together.
+    function freeze(uint256 which, uint256 cause) external {
+        if (ids.length == 0) return;
+        bytes32 recordId = ids[which % ids.length];
+        VM.prank(REGISTRAR);
+        try _assets.freeze(recordId, bytes32(bound(cause, 1, 3))) {
+            if (standing[recordId] == 0) frozenHolder[recordId] = _assets.recordOf(recordId).holder;
+            standing[recordId]++;
+        } catch {}
+    }
+
+    function release(uint256 which, uint256 cause, bool isByHolder) external {
+        if (ids.length == 0) return;
+        bytes32 recordId = ids[which % ids.length];
+        cause = bound(cause, 1, 3);
+        address proposer = isByHolder ? _memberOf(_assets.recordOf(recordId).holder) : SECOND_REGISTRAR;
+        bytes memory act = _releasing(recordId, bytes32(cause));
+        if (_assets.expiryOf(keccak256(act), proposer) == 0) _propose(proposer, act);
+        VM.prank(REGISTRAR);
+        try _assets.release(recordId, bytes32(cause), CURE, proposer) {
+            if (standing[recordId] == 0) revert AssertionFailed("what was not frozen was released");
+            standing[recordId]--;
+        } catch {}
     }
 
     /// @dev One person alone, in every way: nothing may come of it.
@@ -109,6 +140,16 @@ contract CarbonAssetsHandler is CarbonAssetsFixture {
         try _assets.cancel(recordId, REFERENCE, member) {
             revert AssertionFailed("one person was enough");
         } catch {}
+        act = _releasing(recordId, bytes32(uint256(1)));
+        if (_assets.expiryOf(keccak256(act), member) == 0) _propose(member, act);
+        VM.prank(member);
+        try _assets.release(recordId, bytes32(uint256(1)), CURE, member) {
+            revert AssertionFailed("one person was enough to release");
+        } catch {}
+    }
+
+    function _checkFree(bytes32 recordId) private view {
+        if (standing[recordId] != 0) revert AssertionFailed("a frozen record left");
     }
 
     function _tryPropose(bytes memory act, bytes32 holder) private returns (bool) {
@@ -173,5 +214,17 @@ contract CarbonAssetsInvariantTest is CarbonAssetsFixture {
             assertEq(uint256(_handler.recordOf(recordId).state), uint256(seen), "an end was left");
         }
         assertEq(_handler.balance(), 0, "balance");
+    }
+
+    /// @dev Frozen as long as a cause stands; until it is cured the record stays with its holder, live and whole.
+    function invariant_NothingLeavesFrozenWithoutRelease() public view {
+        for (uint256 i = 0; i < _handler.idCount(); i++) {
+            bytes32 recordId = _handler.ids(i);
+            ICarbonAssets.Record memory it = _handler.recordOf(recordId);
+            assertEq(it.freezes, _handler.standing(recordId), "causes that stand");
+            if (it.freezes == 0) continue;
+            assertEq(uint256(it.state), uint256(ICarbonAssets.State.Live), "a frozen record is live");
+            assertEq(it.holder, _handler.frozenHolder(recordId), "a frozen record changed its holder");
+        }
     }
 }

@@ -315,6 +315,10 @@ contract CarbonAssetsTest is CarbonAssetsExpectations {
         VM.snapshotGasLastCall("CarbonAssets", "split");
         _move(left, BOBS, REFERENCE, ALICE);
         VM.snapshotGasLastCall("CarbonAssets", "move");
+        _freeze(left, CAUSE);
+        VM.snapshotGasLastCall("CarbonAssets", "freeze");
+        _release(left, CAUSE, BOB);
+        VM.snapshotGasLastCall("CarbonAssets", "release");
         _end(ICarbonAssets.Kind.Retire, left, BOB);
         VM.snapshotGasLastCall("CarbonAssets", "retire");
         (left, right) = _split(right, 1_600, ALICE);

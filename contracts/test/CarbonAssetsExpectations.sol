@@ -103,6 +103,10 @@ abstract contract CarbonAssetsExpectations is CarbonAssetsFixture {
         return abi.encodeWithSelector(ICarbonAssets.CarbonAssetsNotLive.selector, recordId, state);
     }
 
+    function _frozen(bytes32 recordId, uint32 freezes) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(ICarbonAssets.CarbonAssetsFrozen.selector, recordId, freezes);
+    }
+
     function _overlap(uint64 first, uint64 last) internal pure returns (bytes memory) {
         return
             abi.encodeWithSelector(ICarbonAssets.CarbonAssetsOverlap.selector, REGISTRY, BATCH, first, last);

@@ -29,6 +29,8 @@ abstract contract CarbonAssetsFixture is ForgeTest {
     bytes32 internal constant REGISTRY = keccak256("official registry");
     bytes32 internal constant BATCH = keccak256("batch");
     bytes32 internal constant REFERENCE = keccak256("official act");
+    bytes32 internal constant CAUSE = keccak256("a statement that withdraws the opinion");
+    bytes32 internal constant CURE = keccak256("a statement that cures it");
 
     LogAnchor internal _anchor;
     CarbonAssets internal _assets;
@@ -149,6 +151,22 @@ abstract contract CarbonAssetsFixture is ForgeTest {
         _propose(proposer, abi.encode(kind, recordId, REFERENCE));
         VM.prank(REGISTRAR);
         _callEnd(kind, recordId, REFERENCE, proposer);
+    }
+
+    function _freeze(bytes32 recordId, bytes32 cause) internal {
+        VM.prank(REGISTRAR);
+        _assets.freeze(recordId, cause);
+    }
+
+    /// @dev Both persons.
+    function _release(bytes32 recordId, bytes32 cause, address proposer) internal {
+        _propose(proposer, _releasing(recordId, cause));
+        VM.prank(REGISTRAR);
+        _assets.release(recordId, cause, CURE, proposer);
+    }
+
+    function _releasing(bytes32 recordId, bytes32 cause) internal pure returns (bytes memory) {
+        return abi.encode(ICarbonAssets.Kind.Release, recordId, cause, CURE);
     }
 
     function _callEnd(ICarbonAssets.Kind kind, bytes32 recordId, bytes32 officialReference, address proposer)

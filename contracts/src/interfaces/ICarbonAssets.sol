@@ -4,19 +4,27 @@ pragma solidity ^0.8.28;
 /// @title Records of who holds which serials of which official registry
 /// @notice A record mirrors units that an official carbon registry issued: serials `first` to `last`, both included, of
 /// one batch. It is not a token: nothing here can be bought, approved, delegated or traded, and nothing is payable. Only
-/// members act, and every act takes two persons: one proposes it, another one confirms it.
+/// members act, and every act takes two persons, one who proposes and another one who confirms; only to freeze, which
+/// takes nothing from anybody and stops what may be wrong, takes one.
 ///
 /// | act | proposed by | confirmed by |
 /// |---|---|---|
 /// | record, split, move, retire, surrender | a member with `HOLDER_ROLE` of the holder's party | a member with `REGISTRAR_ROLE` |
-/// | cancel | the same, or a member with `REGISTRAR_ROLE` | another member with `REGISTRAR_ROLE` |
+/// | cancel, release | the same, or a member with `REGISTRAR_ROLE` | another member with `REGISTRAR_ROLE` |
+/// | freeze | nobody | a member with `REGISTRAR_ROLE` |
 ///
 /// Whoever confirms is never the proposer and never of the holder's party.
 /// @dev An act is proposed as bytes, which the event shows in full, and confirmed by the function that performs it, which
 /// builds the same bytes again: `abi.encode(Kind.Record, claim)`, `abi.encode(Kind.Split, recordId, lastOfLeft)`,
-/// `abi.encode(Kind.Move, recordId, to, transfer)` and `abi.encode(kind, recordId, reference)` for the three others.
+/// `abi.encode(Kind.Move, recordId, to, transfer)`, `abi.encode(Kind.Release, recordId, cause, cure)` and
+/// `abi.encode(kind, recordId, reference)` for the three that end a record.
 /// Proposals are kept per proposer, so nobody can occupy or withdraw somebody else's; rights are checked when it is
 /// confirmed, of both persons, so what was taken away since no longer counts.
+///
+/// A record is frozen for a cause: what it rests on was corrected, revoked or withdrawn. It may be frozen for several, and
+/// stays frozen while one of them stands, so a release for one cause never undoes a freeze for another that came between
+/// proposal and confirmation. What is frozen cannot be split, moved or ended. For one cause a record is frozen once and
+/// released once, so every act here is performed at most once, however often it is sent.
 ///
 /// Two things make a second record of one unit impossible. The id of a record is the hash of registry, batch and serials,
 /// and a range once recorded or made by a split stays known for good. And the ranges recorded in one batch form a list
@@ -36,10 +44,11 @@ interface ICarbonAssets {
         Move,
         Retire,
         Surrender,
-        Cancel
+        Cancel,
+        Release
     }
 
-    /// @notice All but `Live` are final. A split record lives on in its two parts.
+    /// @notice All but `Live` are final. A split record lives on in its two parts. A frozen one is live, but stays as it is.
     enum State {
         None,
         Live,
@@ -47,6 +56,13 @@ interface ICarbonAssets {
         Retired,
         Surrendered,
         Cancelled
+    }
+
+    /// @notice What a cause means for a record: nothing, that it is frozen, or that it was frozen and is cured.
+    enum Freeze {
+        None,
+        Standing,
+        Cured
     }
 
     /// @notice What two persons say about units before they become a record.
@@ -87,6 +103,7 @@ interface ICarbonAssets {
 
     /// @notice What is known of a range of serials.
     /// @param lot Id of the record from which it came by splitting; its own id when it was recorded as it is.
+    /// @param freezes Number of causes that stand; frozen when it is not 0.
     struct Record {
         bytes32 lot;
         bytes32 registry;
@@ -96,6 +113,7 @@ interface ICarbonAssets {
         bytes32 holder;
         bytes32 reportLeaf;
         State state;
+        uint32 freezes;
     }
 
     /// @notice `LogAnchor` has no log under this id.
@@ -125,7 +143,7 @@ interface ICarbonAssets {
     /// @notice The person who proposes cannot confirm.
     error CarbonAssetsSamePerson(address account);
 
-    /// @notice The proposer may not act for the holder (or, for `cancel`, as registrar either).
+    /// @notice The proposer may not act for the holder (or, for `cancel` and `release`, as registrar either).
     error CarbonAssetsNotForHolder(address proposer, bytes32 holder);
 
     /// @notice Whoever confirms must be of another party than the holder.
@@ -152,13 +170,22 @@ interface ICarbonAssets {
     /// @notice What is not live stays as it is.
     error CarbonAssetsNotLive(bytes32 recordId, State state);
 
+    /// @notice What is frozen stays as it is until every cause is cured.
+    error CarbonAssetsFrozen(bytes32 recordId, uint32 freezes);
+
+    /// @notice The record is frozen for this cause already, or was and is cured: name the new cause.
+    error CarbonAssetsCauseUsed(bytes32 recordId, bytes32 cause);
+
+    /// @notice The record is not frozen for this cause.
+    error CarbonAssetsNotFrozenFor(bytes32 recordId, bytes32 cause);
+
     /// @notice The left part must end before the record does: `first <= lastOfLeft < last`.
     error CarbonAssetsInvalidSplit(bytes32 recordId, uint64 lastOfLeft);
 
     /// @notice A move needs another holder.
     error CarbonAssetsAlreadyHolds(bytes32 recordId, bytes32 holder);
 
-    /// @notice An official act must be named.
+    /// @notice An official act, a cause or a cure must be named.
     error CarbonAssetsInvalidReference(bytes32 recordId, bytes32 officialReference);
 
     /// @notice An earlier move mirrors this official transfer.
@@ -196,6 +223,12 @@ interface ICarbonAssets {
 
     /// @notice A record was cancelled: its units are gone and nobody may claim them.
     event RecordCancelled(bytes32 indexed recordId, bytes32 officialReference);
+
+    /// @notice A record was frozen for a cause.
+    event RecordFrozen(bytes32 indexed recordId, bytes32 indexed cause, address indexed registrar);
+
+    /// @notice A cause no longer stands against a record; it is free when none is left.
+    event RecordReleased(bytes32 indexed recordId, bytes32 indexed cause, bytes32 cure);
 
     /// @notice Makes an account a member for a party, or moves it to another one. Admin only.
     /// @dev Roles are granted beside it, by AccessControl. Without being a member they have no effect here.
@@ -240,6 +273,15 @@ interface ICarbonAssets {
     /// @notice Confirms and performs a cancellation. @param officialReference The official act that it mirrors.
     function cancel(bytes32 recordId, bytes32 officialReference, address proposer) external;
 
+    /// @notice Freezes a live record for a cause. One member with `REGISTRAR_ROLE` is enough.
+    /// @dev WARNING: one registrar can so stop every record, for as many causes as it likes. It takes nothing from anybody
+    /// and shows who did it; each cause still takes two persons to cure.
+    /// @param cause Digest of the statement by which what the record rests on no longer holds.
+    function freeze(bytes32 recordId, bytes32 cause) external;
+
+    /// @notice Confirms and performs a release from one cause. @param cure Digest of the statement that cures it.
+    function release(bytes32 recordId, bytes32 cause, bytes32 cure, address proposer) external;
+
     /// @notice The contract and the log of logs that evidence is checked against.
     function anchor() external view returns (address logAnchor, bytes32 logId);
 
@@ -251,6 +293,9 @@ interface ICarbonAssets {
 
     /// @notice The record under an id; all zero, with state `None`, when there is none.
     function recordOf(bytes32 recordId) external view returns (Record memory);
+
+    /// @notice What a cause means for a record.
+    function freezeOf(bytes32 recordId, bytes32 cause) external view returns (Freeze);
 
     /// @notice `keccak256(abi.encode(registry, batch, first, last))`.
     function recordIdOf(bytes32 registry, bytes32 batch, uint64 first, uint64 last)
