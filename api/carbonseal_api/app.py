@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 
 from carbonseal_api.access_records.endpoints import router as access_records
 from carbonseal_api.assembly import Parts
+from carbonseal_api.catalogue.endpoints import router as catalogue
 from carbonseal_api.devices.endpoints import router as devices
 from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
@@ -102,6 +103,7 @@ def create_app(parts: Parts) -> FastAPI:
         epochs,
         grants,
         access_records,
+        catalogue,
         pages,
     ):
         routes += router.routes

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
 from carbonseal_api.grants.cli import add_commands as add_grants
 from carbonseal_attest.errors import CarbonsealError
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_admit(commands)
     add_commands(commands)
     add_grants(commands)
+    add_catalogue(commands)
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

@@ -83,17 +83,25 @@ def find_grade_rule(name: str) -> GradeRule:
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> Mapping[str, GradeRule]:
+def shipped_grade_rules() -> Mapping[str, Mapping[str, bytes]]:
+    """Return the files of every grade rule of this distribution by ID@VERSION."""
     root = resources.files("carbonseal_verifier") / "grades"
-    found = dict[str, GradeRule]()
+    found = dict[str, Mapping[str, bytes]]()
     for package in _folders(root):
         for version in _folders(package):
             examples = {f"examples/{item.name}": item for item in _files(version / "examples")}
             files = {item.name: item for item in _files(version)} | examples
-            rule = read_grade_rule({path: item.read_bytes() for path, item in files.items()})
-            if rule.name != f"{package.name}@{version.name}":
-                raise _refusal("id", f"{rule.name} lies in the folder of {package.name}@{version.name}")
-            found[rule.name] = rule
+            found[f"{package.name}@{version.name}"] = {p: item.read_bytes() for p, item in files.items()}
+    return found
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Mapping[str, GradeRule]:
+    found = dict[str, GradeRule]()
+    for name, files in shipped_grade_rules().items():
+        found[name] = read_grade_rule(files)
+        if found[name].name != name:
+            raise _refusal("id", f"{found[name].name} lies in the folder of {name}")
     return found
 
 
