@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from carbonseal_api.activity.projector import mentions_of, statement_row
+from carbonseal_api.assets.projector import records_of
 from carbonseal_api.impacts.projector import marks_of
 from carbonseal_api.lineage.projector import edges_of
 from carbonseal_api.projections.rows import Projected, Rows
@@ -32,9 +33,12 @@ PROJECTED: Final = RESULT_KINDS | {"readings", "gap"}
 # What domains draw from a kind besides its row in `projection_results`: functions that add rows with
 # `rows.add(TABLE, row)`. A row must follow from entry and content alone, whatever was read before them.
 Projector = Callable[[Rows, Projected], None]
+_OF_ONE_KIND: Final[Mapping[str, tuple[Projector, ...]]] = {
+    "impact": (marks_of,),
+    "asset_act": (records_of,),
+}
 PROJECTORS: Final[Mapping[str, tuple[Projector, ...]]] = {
-    kind: (edges_of, mentions_of, marks_of) if kind == "impact" else (edges_of, mentions_of)
-    for kind in RESULT_KINDS
+    kind: (edges_of, mentions_of, *_OF_ONE_KIND.get(kind, ())) for kind in RESULT_KINDS
 }
 
 

@@ -127,8 +127,8 @@ MONTHLY_ACTIVITY: Final = Table(
     Column("inventory", JSONB, nullable=False, doc="Inventory.to_json() of the month"),
 )
 
-# Carbon-asset records as the registrar's asset_act statements tell them. `registrar` is in each key, so that what
-# another party with that role writes in its own log stands apart and is never read.
+# Carbon-asset records as the registrar's asset_act statements tell them. `registrar` is in each key, so that
+# what another party with that role writes in its own log stands apart and is never read.
 ASSET_RECORDS: Final = Table(
     "projection_asset_records",
     METADATA,
@@ -208,6 +208,7 @@ EDGES: Final = Table(
     Column("source_kind", Text, nullable=False),
     Column("target_kind", Text, nullable=False, doc="statement where the edge itself does not say more"),
     Index("projection_edges_target", "target", "relation"),
+    Index("projection_edges_party", "party", "relation"),
 )
 
 MARKS: Final = Table(
