@@ -18,7 +18,7 @@ from carbonseal_attest.instants import Clock, format_instant
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
-from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.log_anchor import LogAnchorClient
 from carbonseal_ledger.log_host import LogHost
 
 ANVIL_WEI = 10**20  # 100 ether of a chain that is nobody's
@@ -29,7 +29,7 @@ class ChainAnchors:
 
     def __init__(self, settings: Settings, engine: Engine, keys: KeyFolder, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
-        self._chain = ChainClient(
+        self._chain = LogAnchorClient(
             settings.chain_rpc_url or "",
             gas_key=keys.secret("gas"),
             head_key=keys.secret("head"),

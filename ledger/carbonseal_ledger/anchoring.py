@@ -22,8 +22,8 @@ from carbonseal_ledger.anchoring_journal import MINED, Journal
 from carbonseal_ledger.anchoring_machine import AnchorConflict, AnchoringLimits, AnchoringMachine
 from carbonseal_ledger.anchoring_models import AnchoringStep, AnchorKind, AnchorState
 from carbonseal_ledger.chain_answers import HeaderNotReproducible
-from carbonseal_ledger.chain_client import ChainClient
 from carbonseal_ledger.errors import LedgerError
+from carbonseal_ledger.log_anchor import LogAnchorClient
 
 
 class AnchorNotReady(LedgerError):
@@ -65,7 +65,7 @@ class Anchorer:
     def __init__(
         self,
         engine: Engine,
-        chain: ChainClient,
+        chain: LogAnchorClient,
         clock: Clock,
         *,
         contract: bytes | None = None,

@@ -26,14 +26,14 @@ from carbonseal_attest.evm_proof import parse_header
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.anchoring_models import FinalHead, StoredEvidence
 from carbonseal_ledger.chain_answers import StateProof
-from carbonseal_ledger.chain_client import CODE_HASH, LOGS_SLOT, ChainClient
+from carbonseal_ledger.log_anchor import CODE_HASH, LOGS_SLOT, LogAnchorClient
 
 
 class EvidenceKeeper:
     """Evidence of one log in one contract."""
 
     def __init__(
-        self, engine: Engine, chain: ChainClient, clock: Clock, *, contract: bytes, log_id: bytes
+        self, engine: Engine, chain: LogAnchorClient, clock: Clock, *, contract: bytes, log_id: bytes
     ) -> None:
         self._engine = engine
         self._chain = chain

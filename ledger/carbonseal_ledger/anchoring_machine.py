@@ -28,8 +28,8 @@ from carbonseal_ledger.chain_answers import (
     SignedTransaction,
     TxReceipt,
 )
-from carbonseal_ledger.chain_client import ChainClient
 from carbonseal_ledger.errors import LedgerError
+from carbonseal_ledger.log_anchor import LogAnchorClient
 
 REPLACE_AFTER_MS: Final = 180_000  # a transaction unmined for longer is replaced
 MAX_FEE_WEI: Final = 10**13  # 10,000 gwei for one unit of gas: beyond it somebody must look
@@ -70,7 +70,9 @@ class _Round:
 class AnchoringMachine:
     """Moves single steps; every decision it takes is in the journal before it acts."""
 
-    def __init__(self, journal: Journal, chain: ChainClient, clock: Clock, limits: AnchoringLimits) -> None:
+    def __init__(
+        self, journal: Journal, chain: LogAnchorClient, clock: Clock, limits: AnchoringLimits
+    ) -> None:
         self._journal = journal
         self._chain = chain
         self._clock = clock

@@ -1,6 +1,6 @@
-"""What a chain answers, and what it is given: blocks, fees, transactions, heads, proofs, and refusals.
+"""What a chain answers, and what it is given: blocks, fees, transactions, events, heads, proofs, refusals.
 
-Plain values between `chain_client`, which talks to the node, and `anchoring`, which decides; neither network
+Plain values between `chain_client`, which talks to the node, and the journals, which decide; neither network
 nor web3 is needed for them.
 """
 
@@ -24,6 +24,16 @@ class ChainRefused(LedgerError):
     code = "chain-refused"
 
 
+class CallRefused(ChainRefused):
+    """A contract refuses a call; `data` holds its error as the ABI encodes it, empty when it names none."""
+
+    code = "call-refused"
+
+    def __init__(self, field: str, reason: str, remedy: str, *, data: bytes) -> None:
+        super().__init__(field, reason, remedy)
+        self.data = data
+
+
 class HeaderNotReproducible(LedgerError):
     """A block's fields do not hash to its block hash: evidence from this chain cannot be checked offline."""
 
@@ -31,7 +41,7 @@ class HeaderNotReproducible(LedgerError):
 
 
 class ContractWrong(LedgerError):
-    """The address does not hold the LogAnchor that this release knows."""
+    """The address does not hold the contract that this release knows."""
 
     code = "contract-wrong"
 
@@ -92,6 +102,18 @@ class MinedHead:
 
     head: AnchoredHead
     block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEvent:
+    """An event as the chain holds it: topics and data as the ABI encodes them, and where it stands."""
+
+    topics: tuple[bytes, ...]
+    data: bytes
+    block_number: int
+    block_hash: bytes
+    transaction_hash: bytes
+    log_index: int
 
 
 @dataclass(frozen=True, slots=True)

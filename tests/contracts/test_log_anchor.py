@@ -19,7 +19,7 @@ from carbonseal_attest.evm_proof import keccak256
 from carbonseal_attest.merkle import consistency_path, leaf_hash, node_hash, read_frontier, verify_consistency
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.chain_answers import ChainRefused, Fees
-from carbonseal_ledger.chain_client import CODE_HASH, LOGS_SLOT, ChainClient
+from carbonseal_ledger.log_anchor import CODE_HASH, LOGS_SLOT, LogAnchorClient, advance_data
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 FEES = Fees(10**11, 10**9)
@@ -32,7 +32,7 @@ class Contract:
 
     def __init__(self, node: AnvilNode) -> None:
         self.node = node
-        self.chain = ChainClient(node.url, gas_key=os.urandom(32), head_key=b"\x42" * 32)
+        self.chain = LogAnchorClient(node.url, gas_key=os.urandom(32), head_key=b"\x42" * 32)
         node.fund(self.chain.gas_address)
         self.address = self.chain.contract_address_for(0)
         self.nonce = 0
@@ -62,18 +62,13 @@ class Contract:
         """Whether the step would go through, asked for without sending it."""
         self.set_head(old, roots[0])
         signature = self.chain.sign_head(self.address, self.log_id, (old, new, roots[1]))
-        arguments = [self.log_id, old, new, roots[1], proof, signature]
-        data = self.chain._contract.encode_abi("advance", arguments)
         try:
-            self.node_call(data)
+            self.chain.call(self.address, advance_data(self.log_id, (old, new, roots[1]), proof, signature))
         except ChainRefused as refusal:
             if "revert" not in refusal.reason:
                 raise
             return False
         return True
-
-    def node_call(self, data: str) -> None:
-        self.chain._call("eth_call", {"to": _hex(self.address), "data": data}, "latest")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from carbonseal_ledger.anchoring import (
 from carbonseal_ledger.anchoring_models import AnchoringTransaction
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.chain_answers import ChainUnreachable, ContractWrong, Fees
-from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.log_anchor import LogAnchorClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 LEAVES = [leaf_hash(f"epoch {n}".encode()) for n in range(12)]
@@ -45,7 +45,7 @@ class Harbour:
 
     def restart(self) -> Anchorer:
         """Everything in memory is gone; only database and chain remain."""
-        self.chain = ChainClient(self.node.url, gas_key=self.gas_key, head_key=HEAD_KEY)
+        self.chain = LogAnchorClient(self.node.url, gas_key=self.gas_key, head_key=HEAD_KEY)
         self.anchorer = Anchorer(self.engine, self.chain, self.clock, limits=self.limits)
         return self.anchorer
 
@@ -303,7 +303,7 @@ def test_kill_between_storing_and_sending_sends_the_stored_bytes(
 ) -> None:
     opened.plan(3)
     with monkeypatch.context() as patch:
-        patch.setattr(ChainClient, "send", _unreachable)
+        patch.setattr(LogAnchorClient, "send", _unreachable)
         with pytest.raises(ChainUnreachable):
             opened.anchorer.step()
     assert opened.states(3) == [AnchorState.SIGNED]
@@ -472,7 +472,7 @@ def test_account_without_money_is_told_and_goes_on_once_it_has_some(opened: Harb
 
 def test_head_that_somebody_else_sent_is_adopted(opened: Harbour) -> None:
     # Signed heads are public once they are sent: anybody may carry them to the contract.
-    stranger = ChainClient(opened.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
+    stranger = LogAnchorClient(opened.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
     opened.node.fund(stranger.gas_address)
     old, new, root, proof = plan_of(1, 4)
     place = (opened.anchorer.contract, opened.anchorer.log_id)
@@ -489,7 +489,7 @@ def test_head_that_somebody_else_sent_is_adopted(opened: Harbour) -> None:
 
 
 def test_transaction_outrun_by_somebody_else_counts_as_done(opened: Harbour) -> None:
-    stranger = ChainClient(opened.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
+    stranger = LogAnchorClient(opened.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
     opened.node.fund(stranger.gas_address)
     opened.plan(4)
     opened.anchorer.step()
@@ -506,7 +506,7 @@ def test_transaction_outrun_by_somebody_else_counts_as_done(opened: Harbour) -> 
 
 
 def test_nonce_used_by_somebody_with_the_gas_key_is_given_up(opened: Harbour) -> None:
-    thief = ChainClient(opened.node.url, gas_key=GAS_KEY, head_key=b"\x44" * 32)
+    thief = LogAnchorClient(opened.node.url, gas_key=GAS_KEY, head_key=b"\x44" * 32)
     thief.send(thief.sign_open(opened.anchorer.contract, LEAVES[5], 2, Fees(10**10, 10**9)).raw)
     opened.mine()
     opened.plan(4)
@@ -516,7 +516,7 @@ def test_nonce_used_by_somebody_with_the_gas_key_is_given_up(opened: Harbour) ->
 
 
 def test_front_run_opening_changes_nothing(harbour: Harbour) -> None:
-    stranger = ChainClient(harbour.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
+    stranger = LogAnchorClient(harbour.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
     harbour.node.fund(stranger.gas_address)
     contract = harbour.anchorer.deploy()
     harbour.finish()
@@ -545,7 +545,7 @@ def test_log_outlives_its_gas_key(opened: Harbour) -> None:
 
 def test_other_history_in_the_contract_stops_the_anchorer(opened: Harbour) -> None:
     # Somebody with the head key anchored another tree of the same size.
-    stranger = ChainClient(opened.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
+    stranger = LogAnchorClient(opened.node.url, gas_key=OTHER_GAS_KEY, head_key=HEAD_KEY)
     opened.node.fund(stranger.gas_address)
     forked = [LEAVES[0], *reversed(LEAVES[1:4])]
     proof = consistency_path(1, 4, lambda level, i: root_of(forked[i << level : (i + 1) << level]))

@@ -28,8 +28,8 @@ from carbonseal_ledger.chain_answers import (
     HeaderNotReproducible,
     SignedTransaction,
 )
-from carbonseal_ledger.chain_client import CODE_HASH, ChainClient
 from carbonseal_ledger.errors import LedgerError
+from carbonseal_ledger.log_anchor import CODE_HASH, LogAnchorClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 GAS_KEY, HEAD_KEY = b"\x11" * 32, b"\x22" * 32
@@ -46,7 +46,7 @@ class Deployed:
 
     def __init__(self, node: AnvilNode) -> None:
         self.node = node
-        self.chain = ChainClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
+        self.chain = LogAnchorClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
         node.fund(self.chain.gas_address)
         self.contract = self.chain.contract_address_for(0)
         self.nonce = 0
@@ -131,7 +131,7 @@ def test_evidence_fetched_from_a_node_proves_every_head(deployed: Deployed) -> N
     assert (proven.block_number, proven.block_hash) == (number, headers[0][0].block_hash)
 
 
-class LyingNode(ChainClient):
+class LyingNode(LogAnchorClient):
     """A node's client whose answers about blocks were altered on the way."""
 
     changes: dict[str, Any]
@@ -189,20 +189,20 @@ def test_settled_blocks_follow_the_tags(deployed: Deployed) -> None:
 
 
 def test_settled_blocks_count_confirmations_where_asked(deployed: Deployed) -> None:
-    chain = ChainClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, confirmations=3)
+    chain = LogAnchorClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, confirmations=3)
     latest = chain.block("latest").number
     assert (chain.settled("safe"), chain.settled("finalized")) == (latest - 2, latest - 3)
-    chain = ChainClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, confirmations=10**6)
+    chain = LogAnchorClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, confirmations=10**6)
     assert chain.settled("finalized") == -1
 
 
 def test_rejects_node_of_another_chain(deployed: Deployed) -> None:
-    chain = ChainClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, chain_id=1)
+    chain = LogAnchorClient(deployed.node.url, gas_key=GAS_KEY, head_key=HEAD_KEY, chain_id=1)
     with pytest.raises(ChainRefused, match="chain 31337, not 1"):
         _ = chain.chain_id
 
 
-class BabblingNode(ChainClient):
+class BabblingNode(LogAnchorClient):
     """A client whose node answers everything with the same nonsense."""
 
     answer: Any
@@ -237,7 +237,7 @@ def test_nonsense_from_a_node_is_our_error(answer: object) -> None:
 
 
 def test_unreachable_node_is_our_error() -> None:
-    chain = ChainClient("http://127.0.0.1:9", gas_key=GAS_KEY, head_key=HEAD_KEY)
+    chain = LogAnchorClient("http://127.0.0.1:9", gas_key=GAS_KEY, head_key=HEAD_KEY)
     with pytest.raises(ChainUnreachable, match="eth_chainId"):
         _ = chain.chain_id
 
@@ -247,18 +247,19 @@ def test_missing_block_is_our_error(deployed: Deployed) -> None:
         deployed.chain.block(10**6)
 
 
-def test_packaged_contract_equals_a_fresh_compile(repository_root: Path, tmp_path: Path) -> None:
+def test_packaged_contracts_equal_a_fresh_compile(repository_root: Path, tmp_path: Path) -> None:
     contracts = repository_root / "contracts"
     script = '. ./forge.sh; "$forge" build --quiet --skip test --out "$1/out" --cache-path "$1/cache"'
     subprocess.run(["sh", "-c", script, "sh", str(tmp_path)], cwd=contracts, check=True)
-    fresh = json.loads((tmp_path / "out" / "LogAnchor.sol" / "LogAnchor.json").read_text())
-    packaged = json.loads((repository_root / "ledger/carbonseal_ledger/abi/LogAnchor.json").read_text())
-    assert packaged == {
-        "contract": "LogAnchor",
-        "abi": fresh["abi"],
-        "bytecode": fresh["bytecode"]["object"],
-        "runtime_bytecode": fresh["deployedBytecode"]["object"],
-    }, "run contracts/check.sh --write"
+    for name in ("LogAnchor", "CarbonAssets"):
+        fresh = json.loads((tmp_path / "out" / f"{name}.sol" / f"{name}.json").read_text())
+        packaged = json.loads((repository_root / f"ledger/carbonseal_ledger/abi/{name}.json").read_text())
+        assert packaged == {
+            "contract": name,
+            "abi": fresh["abi"],
+            "bytecode": fresh["bytecode"]["object"],
+            "runtime_bytecode": fresh["deployedBytecode"]["object"],
+        }, "run contracts/check.sh --write"
 
 
 # -- the node itself
@@ -270,7 +271,7 @@ def test_anvil_keeps_its_chain_in_a_state_file(tmp_path: Path) -> None:
         first = Deployed(node)
         first.advance(4)
     with AnvilNode(started_at=GENESIS_AT, state_path=state) as node:
-        chain = ChainClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
+        chain = LogAnchorClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
         assert chain.contract_head(first.contract, first.log_id).tree_size == 4
         node.mine(3)
         assert chain.header(3)[0].number == 3
@@ -279,7 +280,7 @@ def test_anvil_keeps_its_chain_in_a_state_file(tmp_path: Path) -> None:
 
 def test_anvil_follows_our_clock() -> None:
     with AnvilNode(started_at=GENESIS_AT) as node:
-        chain = ChainClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
+        chain = LogAnchorClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
         node.mine(3, at=GENESIS_AT + 3_600_999)
         assert [chain.block(n).block_at - GENESIS_AT for n in range(4)] == [
             0,
@@ -301,7 +302,7 @@ def test_anvil_that_is_not_installed_is_our_error(tmp_path: Path, monkeypatch: p
 def test_fees_of_a_replacement_differ_from_the_first() -> None:
     # Equal values would be one transaction: hash and raw bytes follow the fees.
     with AnvilNode(started_at=GENESIS_AT) as node:
-        chain = ChainClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
+        chain = LogAnchorClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY)
         fees = chain.suggest_fees()
         assert fees.max_fee_wei > fees.max_priority_fee_wei >= 0
         raised = replace(fees, max_fee_wei=fees.max_fee_wei + 1)

@@ -21,7 +21,7 @@ from carbonseal_attest.instants import Clock
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
-from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.log_anchor import LogAnchorClient
 from carbonseal_ledger.log_host import LogHost
 
 _ROUNDS: Final = 20  # of mining and stepping before an anchor that does not become final is given up
@@ -44,7 +44,7 @@ class ChainDesk:
     def __enter__(self) -> Self:
         self._node = AnvilNode(started_at=self._clock()).start()
         try:
-            chain = ChainClient(
+            chain = LogAnchorClient(
                 self._node.url, gas_key=secrets.token_bytes(32), head_key=secrets.token_bytes(32)
             )
             self._node.fund(chain.gas_address)

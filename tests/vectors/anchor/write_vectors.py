@@ -16,7 +16,7 @@ from carbonseal_attest.evm_proof import keccak256, rlp_decode, rlp_encode
 from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.chain_answers import Fees
-from carbonseal_ledger.chain_client import CODE_HASH, ChainClient
+from carbonseal_ledger.log_anchor import CODE_HASH, LogAnchorClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 DAY = 86_400_000
@@ -31,7 +31,7 @@ def record(forged: int | None = None) -> tuple[AnchorEvidence, dict[str, Any]]:
     `forged` is the slot of the log (0 packed head, 1 root) of which one bit is then changed in the node.
     """
     with AnvilNode(started_at=GENESIS_AT) as node:
-        chain = ChainClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
+        chain = LogAnchorClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
         node.fund(chain.gas_address)
         contract, log_id = chain.contract_address_for(0), chain.log_id(LEAVES[0])
         transactions = [chain.sign_deploy(0, FEES), chain.sign_open(contract, LEAVES[0], 1, FEES)]

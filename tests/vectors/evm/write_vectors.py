@@ -11,7 +11,7 @@ from typing import Any
 
 from carbonseal_attest.evm_proof import referenced_nodes
 from carbonseal_ledger.anvil_node import AnvilNode
-from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.log_anchor import LogAnchorClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 ACCOUNT = bytes.fromhex("c0de000000000000000000000000000000000001")
@@ -31,7 +31,7 @@ def record(node: AnvilNode, shown: tuple[int, ...] = SHOWN) -> dict[str, Any]:
     for slot, word in WORDS.items():
         node.rpc("anvil_setStorageAt", "0x" + ACCOUNT.hex(), f"0x{slot:064x}", f"0x{word:064x}")
     node.mine(at=GENESIS_AT + 60_000)
-    chain = ChainClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
+    chain = LogAnchorClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
     block, header = chain.header(1)
     fields = node.rpc("eth_getBlockByNumber", "latest", False)
 
