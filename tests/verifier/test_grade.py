@@ -37,12 +37,15 @@ def codes(result):
 @pytest.mark.parametrize(
     ("sections", "code"),
     [
+        ({"emissions": {"doubts": ["1a" * 32]}}, "report-in-doubt"),
+        ({"emissions": {"left_out": ["i-second-works"]}}, "report-incomplete"),
         ({"data_code": {"code": "red"}}, "data-code-red"),
         ({"data_code": {"code": "pending"}}, "data-code-pending"),
         ({"verification": {"state": "none", **ENDED}}, "not-verified"),
         ({"verification": {"state": "in_progress", **ENDED, "body": "v-surveyors"}}, "not-verified"),
         ({"verification": {"state": "withdrawn"}}, "verification-withdrawn"),
         ({"verification": {"body": "e-steelworks"}}, "verification-not-independent"),
+        ({"verification": {"is_independent": False}}, "verification-not-independent"),
         ({"verification": {"opinion": "modified"}}, "opinion-not-accepted"),
         ({"verification": {"opinion": "adverse"}}, "opinion-not-accepted"),
         ({"verification": {"opinion": "disclaimer"}}, "opinion-not-accepted"),
@@ -76,6 +79,17 @@ def test_missing_input_is_not_gradable_with_the_same_digest_for_null_and_absent(
     assert (result.grade, codes(result)) == (NOT_GRADABLE, ["missing-input"])
     assert RULE.inputs[name].title["zh"] in result.reasons[0].text["zh"]
     assert result.given.digest == GradeInput.parse(one_spelling({**DOCUMENT, name: None}), RULE).digest
+
+
+@pytest.mark.parametrize("spelling", [{}, {"doubts": None, "left_out": None}, {"doubts": [], "left_out": []}])
+def test_no_doubts_have_one_digest_however_they_are_written(spelling):
+    assert graded(emissions=spelling).given.digest == graded().given.digest
+    assert graded(verification={"is_independent": True}).given.digest == graded().given.digest
+
+
+def test_doubts_are_counted_in_the_reason():
+    result = graded(emissions={"doubts": ["1a" * 32, "2b" * 32]})
+    assert result.reasons[0].text["en"].endswith(": 2")
 
 
 def test_an_input_with_nothing_in_it_tells_every_missing_one_and_has_no_score():
@@ -156,6 +170,9 @@ def test_a_colour_never_stands_without_its_noun():
         ({"verification": {"level_of_assurance": "limited"}}, 1),
         ({"verification": {"state": "none", **ENDED}}, 2),
         ({"verification": {"body": "e-steelworks"}}, 2),
+        ({"verification": {"is_independent": False}}, 2),
+        ({"emissions": {"doubts": ["1a" * 32]}}, 2),
+        ({"emissions": {"left_out": ["i-second-works"]}}, 2),
         ({"data_code": {"code": "red"}}, 2),
         ({"emissions": {"data_source": "metered_energy"}}, 2),
         ({"emissions": {"data_source": "production"}}, 3),

@@ -79,9 +79,17 @@ def grade(tmp_path, document, *arguments):
         ("industry_mean.source", ABSENT, "industry_mean.source"),
         ("industry_mean.source", "  ", "industry_mean.source"),
         ("industry_mean.source", "statistics\u202e2026", "industry_mean.source"),
-        ("industry_mean.source", "x" * 201, "industry_mean.source"),
+        ("industry_mean.source", "x" * 401, "industry_mean.source"),
         ("emissions.statement", "AB" * 32, "emissions.statement"),
         ("verification.statement", 7, "verification.statement"),
+        ("emissions.doubts", "1a" * 32, "emissions.doubts"),
+        ("emissions.doubts", ["1A" * 32], "emissions.doubts[0]"),
+        ("emissions.doubts", ["1a" * 32] * 2, "emissions.doubts"),
+        ("emissions.left_out", ["Second Works"], "emissions.left_out[0]"),
+        ("emissions.left_out", [f"i-works{n}" for n in range(501)], "emissions.left_out"),
+        ("value_added.doubts", ["1a" * 32], "value_added.doubts"),
+        ("verification.is_independent", None, "verification.is_independent"),
+        ("verification.is_independent", 1, "verification.is_independent"),
         ("data_code.code", "GREEN", "data_code.code"),
         ("data_code", "green", "data_code"),
         ("open_findings", {}, "open_findings"),
@@ -241,6 +249,8 @@ def test_output_is_the_same_bytes_under_another_locale_and_hash_seed(tmp_path):
 
 def test_inputs_digest_is_sha256_of_the_input_in_its_one_spelling(tmp_path, capsys):
     figures = {name: {"statement": None, **part} for name, part in DOCUMENT.items() if name in SUPPORTED}
+    figures["emissions"] |= {"doubts": [], "left_out": []}
+    figures["verification"] |= {"is_independent": True}
     spelled = json.dumps({**DOCUMENT, **figures}, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
     for document in (DOCUMENT, spelled.encode()):
         grade(tmp_path, document, "--json", "-")

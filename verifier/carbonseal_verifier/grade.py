@@ -21,7 +21,7 @@ from carbonseal_verifier.quality.code import PENDING, RED
 
 SCHEMA: Final = "carbonseal-grade/1"
 # Reasons that take from the data what a verification and a green data code lend them: PCAF score 1.
-_UNRELIABLE: Final = frozenset(REASONS[1:9])
+_UNRELIABLE: Final = frozenset(REASONS[1 : REASONS.index("data-source-not-accepted")])
 _EVIDENCE: Final = frozenset({"data_code", "open_findings", "verification"})
 
 
@@ -123,6 +123,8 @@ def _bars(rule: GradeRule, given: GradeInput) -> list[Reason]:
     critical = (given.open_findings or ()).count("critical")
     starts, ends = rule.effective
     holds = {
+        "report-in-doubt": given.doubts > 0,
+        "report-incomplete": given.left_out > 0,
         "data-code-red": given.data_code == RED,
         "data-code-pending": given.data_code == PENDING,
         "critical-finding-open": critical > 0,
@@ -134,7 +136,10 @@ def _bars(rule: GradeRule, given: GradeInput) -> list[Reason]:
         "period-not-over": given.as_of < given.period[1],
         "rule-not-in-force": given.as_of < starts or (ends is not None and given.as_of >= ends),
     }
-    return missing + [_reason(rule, code, count=str(critical)) for code in REASONS[1:] if holds[code]]
+    counts = {"report-in-doubt": given.doubts, "report-incomplete": given.left_out}
+    return missing + [
+        _reason(rule, code, count=str(counts.get(code, critical))) for code in REASONS[1:] if holds[code]
+    ]
 
 
 def _verification_bars(rule: GradeRule, given: GradeInput) -> dict[str, bool]:
@@ -143,7 +148,8 @@ def _verification_bars(rule: GradeRule, given: GradeInput) -> dict[str, bool]:
     return {
         "not-verified": known is not None and known.state not in {VERIFIED, WITHDRAWN},
         "verification-withdrawn": known is not None and known.state == WITHDRAWN,
-        "verification-not-independent": known is not None and known.body == given.party,
+        "verification-not-independent": known is not None
+        and (known.body == given.party or not known.is_independent),
         "opinion-not-accepted": known is not None
         and is_verified
         and known.opinion not in rule.accepts["opinions"],

@@ -3,8 +3,9 @@
 Decimals are plain strings, instants RFC 3339 in UTC, intervals half-open. A figure that is not at hand is
 null or left out, and is then a reason for "not gradable"; a key that nobody knows, a figure in another unit
 or a verification that contradicts itself is refused. The digest is over the one spelling of the object: keys
-sorted, absent figures null. Each figure may name the statement that it comes from. Left out: whether any of
-it is true, and whether those statements say it; that is what a bundle's check is for.
+sorted, absent figures null. Each figure may name the statement that it comes from; emissions also name what
+puts their report in doubt (statements of open impacts) and which installations it leaves out. Left out:
+whether any of it is true, and whether those statements say it; that is what a bundle's check is for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -30,13 +31,18 @@ from carbonseal_verifier.quality.findings import SEVERITIES
 SCHEMA: Final = "carbonseal-grade-input/1"
 MAX_INPUT: Final = 1 << 18  # bytes
 MAX_OPEN_FINDINGS: Final = 2000  # as many as a data code lists
-MAX_TEXT: Final = 200  # characters of a source
+MAX_TEXT: Final = 400  # characters of a source, as in a statement
+MAX_LISTED: Final = 500  # doubts, or installations left out
 VERIFIED, WITHDRAWN = "verified", "withdrawn"
 STATES: Final = (VERIFIED, "in_progress", WITHDRAWN, "none")
 OPINIONS: Final = ("unmodified", "modified", "adverse", "disclaimer")
 _MAX_FIELD: Final = 80  # characters of a field's name in a refusal
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NEEDED: Final = {"schema", "party", "as_of", "period"}
+_LEFT_OUT: Final[Mapping[str, Mapping[str, Any]]] = {
+    "emissions": {"doubts": [], "left_out": []},
+    "verification": {"is_independent": True},
+}
 _ENGAGEMENT: Final = ("opinion", "level_of_assurance", "body")
 
 
@@ -48,6 +54,7 @@ class Verification:
     opinion: str | None
     level_of_assurance: str | None
     body: str | None  # party code of the verification body
+    is_independent: bool = True  # false: another party code, but the same organisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class GradeInput:
     data_code: str | None
     open_findings: tuple[str, ...] | None  # severities
     verification: Verification | None
+    doubts: int  # open impacts on the report or what it rests on
+    left_out: int  # installations of the party that the report does not cover
     digest: bytes
 
     @classmethod
@@ -127,7 +136,7 @@ def _read(document: object, rule: GradeRule) -> GradeInput:
     body = check_keys(document, set(INPUTS), _NEEDED, "input", GradeInputInvalid)
     if body["schema"] != SCHEMA:
         raise GradeInputInvalid("schema", "unknown", f"write {SCHEMA}")
-    emissions = _table(body, "emissions", {"value", "unit", "data_source"})
+    emissions = _table(body, "emissions", {"value", "unit", "data_source"}, {"doubts", "left_out"})
     value_added = _table(body, "value_added", {"value", "unit", "source"})
     mean = _table(body, "industry_mean", {"value", "unit", "industry", "period", "source"})
     code = _table(body, "data_code", {"code", "profile"})
@@ -157,21 +166,43 @@ def _read(document: object, rule: GradeRule) -> GradeInput:
         mean_period=None if mean is None else _period(mean["period"], "industry_mean.period"),
         data_code=None if code is None else _choice(code["code"], (GREEN, RED, PENDING), "data_code.code"),
         open_findings=_findings(body.get("open_findings")),
-        verification=_verification(_table(body, "verification", {"state", *_ENGAGEMENT})),
+        verification=_verification(_table(body, "verification", {"state", *_ENGAGEMENT}, {"is_independent"})),
+        doubts=_count(emissions, "doubts", _check_digest),
+        left_out=_count(emissions, "left_out", check_code),
         # Last, when every text is known to be plain. Null and absent give the same digest.
         digest=hashlib.sha256(_spelled(body)).digest(),
     )
 
 
-def _table(body: Mapping[str, Any], name: str, keys: set[str]) -> dict[str, Any] | None:
+def _table(
+    body: Mapping[str, Any], name: str, keys: set[str], optional: Collection[str] = ()
+) -> dict[str, Any] | None:
     value = body.get(name)
     if value is None:
         return None
-    table = check_keys(value, {*keys, "statement"}, keys, name, GradeInputInvalid)
+    table = check_keys(value, {*keys, *optional, "statement"}, keys, name, GradeInputInvalid)
     statement = table.get("statement")
-    if statement is not None and not (isinstance(statement, str) and _DIGEST.fullmatch(statement)):
-        raise GradeInputInvalid(f"{name}.statement", "not a statement digest", "write 64 of 0-9a-f, or null")
+    if statement is not None:
+        _check_digest(statement, field=f"{name}.statement")
     return table
+
+
+def _check_digest(value: object, *, field: str) -> str:
+    if isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value
+    raise GradeInputInvalid(field, "not a statement digest", "write 64 of 0-9a-f, or null")
+
+
+def _count(table: Mapping[str, Any] | None, name: str, check: Callable[..., str]) -> int:
+    value = [] if table is None else table.get(name)
+    place = f"emissions.{name}"
+    if value is None:
+        return 0
+    if not isinstance(value, list) or len(value) > MAX_LISTED:
+        raise GradeInputInvalid(place, "not a list, or too long", "list them once each, or write []")
+    if len({check(item, field=f"{place}[{number}]") for number, item in enumerate(value)}) != len(value):
+        raise GradeInputInvalid(place, "names something twice", "list them once each")
+    return len(value)
 
 
 def _spelled(body: Mapping[str, Any]) -> bytes:
@@ -179,7 +210,9 @@ def _spelled(body: Mapping[str, Any]) -> bytes:
     whole = {**dict.fromkeys(INPUTS), **body}
     for name, value in whole.items():
         if name in INPUTS and isinstance(value, dict):
-            whole[name] = {"statement": None, **value}
+            whole[name] = {"statement": None, **_LEFT_OUT.get(name, {}), **value}
+    for name in ("doubts", "left_out") if isinstance(whole["emissions"], dict) else ():
+        whole["emissions"][name] = whole["emissions"][name] or []
     return one_spelling(whole)
 
 
@@ -211,17 +244,21 @@ def _verification(table: Mapping[str, Any] | None) -> Verification | None:
     if table is None:
         return None
     state = _choice(table["state"], STATES, "verification.state")
+    is_independent = table.get("is_independent", True)
+    if type(is_independent) is not bool:
+        raise GradeInputInvalid("verification.is_independent", "not true or false", "write one of them")
     if state not in {VERIFIED, WITHDRAWN}:
         for key in _ENGAGEMENT[:2]:
             if table[key] is not None:
                 raise GradeInputInvalid(f"verification.{key}", f"stands beside state {state}", "write null")
         body = None if table["body"] is None else check_code(table["body"], field="verification.body")
-        return Verification(state, None, None, body)
+        return Verification(state, None, None, body, is_independent)
     return Verification(
         state,
         _choice(table["opinion"], OPINIONS, "verification.opinion"),
         _choice(table["level_of_assurance"], LEVELS_OF_ASSURANCE, "verification.level_of_assurance"),
         check_code(table["body"], field="verification.body"),
+        is_independent,
     )
 
 

@@ -24,6 +24,8 @@ LEVELS_OF_ASSURANCE: Final = ("reasonable", "limited")
 ACCEPTABLE_OPINIONS: Final = ("unmodified", "modified")  # no rule may accept an adverse one or a disclaimer
 REASONS: Final = (  # why a period is not gradable, in the order in which they are told
     "missing-input",
+    "report-in-doubt",
+    "report-incomplete",
     "data-code-red",
     "data-code-pending",
     "critical-finding-open",
