@@ -48,6 +48,7 @@ from carbonseal_api.problems import (
 )
 from carbonseal_api.quality.endpoints import router as quality
 from carbonseal_api.reports.endpoints import router as reports
+from carbonseal_api.web.home_pages import router as homes
 from carbonseal_api.web.pages import PAGE_PATHS, problem_page
 from carbonseal_api.web.pages import router as pages
 from carbonseal_attest import cbor
@@ -105,6 +106,7 @@ def create_app(parts: Parts) -> FastAPI:
         access_records,
         catalogue,
         pages,
+        homes,
     ):
         routes += router.routes
     # A tuple: nothing can be added later, beside the guard.

@@ -22,6 +22,7 @@ from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.fonts import find_fonts
 from carbonseal_api.web import sessions, views
+from carbonseal_api.web.home_pages import home_of
 from carbonseal_api.web.rendering import HEADERS, PageWording, page, page_language
 from carbonseal_attest.errors import CarbonsealError
 
@@ -30,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 MAX_FORM: Final = 2048  # bytes; a form holds one API key
 STATIC: Final = {"carbonseal.css": "text/css; charset=utf-8"}
 FONT: Final = "noto-sans-sc.ttf"
-PAGE_PATHS: Final = re.compile(r"/(?:|sign-in|sign-in/.*|sign-out|pages/.*)")
+PAGE_PATHS: Final = re.compile(r"/(?:|sign-in|sign-in/.*|sign-out|public|pages/.*)")
 
 
 @router.get("/")
@@ -94,7 +95,12 @@ async def sign_out(request: Request) -> Response:
 async def organisation_page(
     party: str, request: Request, meter: str | None = None, days: str = "7"
 ) -> Response:
-    """Show an organisation: meters, data code, load curve, emissions, reports, receipt states."""
+    """Show a party's home: for an enterprise meters, data code, load curve, emissions, reports, receipts."""
+    principal = await sessions.visitor(request)
+    principal.require_party(party)
+    roles = await run_in_threadpool(_roles, parts_of(request), party)
+    if "enterprise" not in roles:
+        return await home_of(request, party, roles, principal)
     chosen = int(days) if days in {str(choice) for choice in views.CURVE_DAYS} else views.DEFAULT_DAYS
     return await _shown(
         request,
@@ -190,6 +196,10 @@ def problem_page(request: Request, problem: CarbonsealError) -> Response:
     return page(
         request, "problem.html.j2", lang=page_language(request), status=status_of(problem), problem=problem
     )
+
+
+def _roles(parts: Parts, party: str) -> list[str]:
+    return organisations.organisation(parts, party).roles
 
 
 async def _shown(

@@ -1,6 +1,8 @@
-"""Browser sessions: opened with an API key for now, kept as the hash of a random token, ended by signing out.
+"""Browser sessions: opened by a person or with an API key, kept as the hash of a random token.
 
-The cookie is HttpOnly, SameSite=Strict and, over TLS, Secure. A session ends with its key. A one-time link
+The cookie is HttpOnly, SameSite=Strict and, over TLS, Secure and of this host alone. Its token is fresh at each
+sign-in, and whatever the browser brought with it is ended, so that nobody can plant one beforehand. A session
+ends with its account. What a page sends must come from a page of ours (`require_same_origin`). A one-time link
 opens a session once; commands print it for the person at the machine.
 """
 
@@ -20,11 +22,18 @@ from carbonseal_api.authentication import Principal
 from carbonseal_api.database import WebSession
 from carbonseal_api.incoming import PRINCIPAL, parts_of
 from carbonseal_api.permissions import shipped_table
-from carbonseal_api.problems import KeyMissing
+from carbonseal_api.problems import ApiError, KeyMissing
 
 COOKIE: Final = "carbonseal_session"
 SESSION_MS: Final = 12 * 3_600_000  # a working day
 LINK_MS: Final = 3_600_000
+
+
+class OriginRefused(ApiError):
+    """A form was not sent by a page of this service."""
+
+    code = "origin-refused"
+    status = 403
 
 
 def open_session(parts: Parts, principal: Principal, *, is_link: bool = False) -> str:
@@ -41,7 +50,7 @@ def open_session(parts: Parts, principal: Principal, *, is_link: bool = False) -
         session.add(
             WebSession(
                 token_hash=_hash(token),
-                key_id=principal.key_id,
+                key_id=principal.key_id,  # the account: an API key or a person
                 is_link=is_link,
                 expires_at=now + (LINK_MS if is_link else SESSION_MS),
             )
@@ -97,23 +106,60 @@ async def signed_in(request: Request) -> Principal:
         KeyMissing: Not signed in, or the session ended.
     """
     parts = parts_of(request)
-    principal = await run_in_threadpool(principal_of, parts, request.cookies.get(COOKIE))
+    principal = await run_in_threadpool(principal_of, parts, session_token(request))
     if principal is None:
-        raise KeyMissing("session", "you are not signed in", "sign in with an API key of your organisation")
+        raise KeyMissing("session", "you are not signed in", "sign in first")
     return principal
+
+
+def require_same_origin(request: Request) -> None:
+    """Refuse a form that no page of ours sent.
+
+    Browsers say where a form comes from, by `Sec-Fetch-Site` over TLS and on this machine, by `Origin` always;
+    what says neither is refused, which a browser of these years is not.
+
+    Raises:
+        OriginRefused: It comes from elsewhere, or does not say.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    own = parts_of(request).settings.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    if site not in {None, "same-origin"} or (origin != own and (origin is not None or site is None)):
+        raise OriginRefused("origin", "the form was not sent by a page of this service", "open the page here")
+
+
+def session_token(request: Request) -> str | None:
+    """Return the token that the browser's cookie holds."""
+    return request.cookies.get(_cookie_name(request))
 
 
 def set_cookie(response: Response, request: Request, token: str) -> None:
     """Give the browser its session."""
     response.set_cookie(
-        COOKIE,
+        _cookie_name(request),
         token,
         max_age=SESSION_MS // 1000,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=_is_tls(request),
         path="/",
     )
+
+
+def delete_cookie(response: Response, request: Request) -> None:
+    """Take the session from the browser."""
+    response.delete_cookie(_cookie_name(request), path="/", secure=_is_tls(request), httponly=True)
+
+
+def _cookie_name(request: Request) -> str:
+    # The prefix keeps neighbours under the same domain from setting it (RFC 6265bis §4.1.3.2).
+    return f"__Host-{COOKIE}" if _is_tls(request) else COOKIE
+
+
+def _is_tls(request: Request) -> bool:
+    # Behind a proxy that ends TLS, only the configured address says so.
+    address = parts_of(request).settings.public_url or request.url.scheme
+    return address.startswith("https")
 
 
 def _hash(token: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from carbonseal_api.access_records import service as access_records
 from carbonseal_api.assembly import Parts
 from carbonseal_api.devices import service as devices
 from carbonseal_api.devices.load_curve import extremes
@@ -22,6 +23,7 @@ from carbonseal_api.quality import service as quality
 from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.wording import percentage
 from carbonseal_api.web import svg
+from carbonseal_api.web.disclosures import given_rows
 from carbonseal_api.web.rendering import PageWording, civil
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant, parse_instant
@@ -30,6 +32,7 @@ DAY_MS: Final = 86_400_000
 CURVE_DAYS: Final = (1, 7, 31)
 DEFAULT_DAYS: Final = 7
 MONTHS_SHOWN: Final = 12
+ASKED_SHOWN: Final = 20  # queries by others on the organisation's page
 STATEMENTS_LISTED: Final = 1000  # of one figure's statements on one page
 
 
@@ -60,6 +63,8 @@ def organisation_page(
         "emissions_chart": chart,
         "emissions_problems": problems,
         "reports": reports.reports(parts, party),
+        "grants": given_rows(parts, party),
+        "asked": access_records.records_of(parts, party, limit=ASKED_SHOWN, cursor=None)[0],
         "devices": devices.devices(parts, party),
         "states": count_states(parts.host, organisation.data_origin),
         "head": parts.host.head(organisation.data_origin),

@@ -1,0 +1,1 @@
+"""Where every organisation stands, at a glance: for those who supervise, and for the public page."""

@@ -1,0 +1,25 @@
+"""Gathers the pages of those who see an organisation under its grant: bank, verification body, laboratory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.organisations import service as organisations
+from carbonseal_api.web.disclosures import received_rows, reports_to_verify
+
+
+def home(parts: Parts, party: str) -> dict[str, Any]:
+    """Return what a bank or a laboratory sees first: the grants that name it."""
+    parts.projections.refresh()
+    organisation = organisations.organisation(parts, party)
+    return {
+        "organisation": organisation,
+        "received": received_rows(parts, party),
+        "head": parts.host.head(organisation.data_origin),
+    }
+
+
+def body_home(parts: Parts, party: str) -> dict[str, Any]:
+    """Return what a verification body sees first: reports it may verify, its opinions, its grants."""
+    return {**home(parts, party), "reports": reports_to_verify(parts, party)}
