@@ -102,6 +102,11 @@ class Case:
             found = self._contents[statement.digest] = check_content(statement, data)
         return found
 
+    def kind_of(self, digest: bytes) -> str:
+        """Return the kind of a statement in the operator's data log, empty if it is not there."""
+        found = (s.header.kind for s in self.operator_data().statements if s.digest == digest)
+        return next(found, "")
+
     def operator_register(self) -> LogView:
         """Return the operator's register log."""
         return self.logs[self.operator.register_origin]

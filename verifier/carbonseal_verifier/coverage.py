@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from carbonseal_verifier.case import Case, StepFailed, require
+from carbonseal_verifier.disclosure import IN_THE_PERIOD
 from carbonseal_verifier.log_proofs import roots_at
 from carbonseal_verifier.wording import counted
 
@@ -88,7 +89,7 @@ def _after_cut_off(case: Case, size: int) -> int:
     count = 0
     for entry in case.operator_data().logged:
         header = entry.statement.header
-        if size <= entry.index < case.report.index and header.kind in {"readings", "gap"}:
+        if size <= entry.index < case.report.index and header.kind in IN_THE_PERIOD:
             interval = header.interval
             count += interval is not None and interval[0] < end and interval[1] > start
     return count

@@ -1,8 +1,8 @@
 """Steps contents and continuity: what was disclosed is what was signed, nothing needed is withheld, no hole.
 
-Register logs, ticks, and in the data log all readings and gaps that touch the period must be disclosed, and
-so must the report, its data code and every void. Contents outside the period may be withheld. An erased
-content counts as missing.
+Register logs, ticks, and in the data log all readings, gaps, corrected readings, declared values and
+downgrades that touch the period must be disclosed, and so must the report, its data code and every void.
+Contents outside the period may be withheld. An erased content counts as missing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from carbonseal_verifier.quality.inputs import LoggedStatement
 from carbonseal_verifier.wording import counted
 
 ALWAYS = frozenset({"tick", "void", "equivocation", "calibration"})
+IN_THE_PERIOD = frozenset({"readings", "gap", "corrected_readings", "declared_activity", "downgrade"})
 
 
 def check_contents(case: Case) -> str:
@@ -78,7 +79,7 @@ def _must_disclose(case: Case, header: Header, digest: bytes) -> bool:
     if header.kind in ALWAYS or digest == case.bundle.report_digest:
         return True
     start, end = case.bundle.period
-    if header.kind in {"readings", "gap"} and header.interval is not None:
+    if header.kind in IN_THE_PERIOD and header.interval is not None:
         return header.interval[0] <= end and header.interval[1] > start
     return False
 

@@ -36,6 +36,12 @@ class PlanUnusable(VerifierError):
     code = "plan-unusable"
 
 
+class CorrectionRefused(VerifierError):
+    """A correction of readings leads to something that cannot stand in their place."""
+
+    code = "correction-refused"
+
+
 class UnknownRule(VerifierError):
     """No rule of that name exists in the catalogue."""
 
@@ -70,6 +76,12 @@ class GradeInputInvalid(VerifierError, AccountingError):
     """An input to a grade rule is malformed, has an unknown key, or a unit that the rule does not take."""
 
     code = "grade-input-invalid"
+
+
+class GradeStatementRefused(VerifierError):
+    """A grade statement is malformed, not proved, or carries another input or result."""
+
+    code = "grade-statement-refused"
 
 
 class BodyKeyRefused(VerifierError):

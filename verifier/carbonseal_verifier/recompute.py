@@ -1,14 +1,15 @@
 """Recomputes a period from its logged statements: activity data, inventory and data code.
 
 One function for both sides: the service files what it returns, and `check` compares with it. Same entries,
-contents and packages, same figures and the same bytes. Pure: no clock, disk or network. Left out: corrections
-of readings; a period that has one is refused rather than computed without it.
+contents and packages, same figures and the same bytes. Pure: no clock, disk or network. Corrections of
+readings are applied and shown; declared values count where a downgrade says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Final
 
@@ -18,15 +19,17 @@ from carbonseal_accounting.inventory import Inventory, build_inventory
 from carbonseal_accounting.method import Method
 from carbonseal_attest.contents import check_content
 from carbonseal_attest.statement import SignedStatement
+from carbonseal_verifier.beside_totals import correction_rows, declared_rows, downgrade_rows
 from carbonseal_verifier.errors import PackageUnusable, PlanUnusable, ProfileInvalid
+from carbonseal_verifier.logged import LoggedStatement, disclosed
 from carbonseal_verifier.quality.code import DataCode, judge
 from carbonseal_verifier.quality.grid import SlotCounts
-from carbonseal_verifier.quality.inputs import LoggedStatement, PeriodInputs, disclosed, gather_inputs
+from carbonseal_verifier.quality.inputs import PeriodInputs, gather_inputs
 from carbonseal_verifier.quality.profile import Profile
 from carbonseal_verifier.quality.scope import Scope
 
 PROFILE_FILE: Final = "profile.toml"
-_COUNTS: Final = ("expected", "measured", "late", "gap", "missing", "substituted")
+_COUNTS: Final = ("expected", "measured", "late", "gap", "missing", "substituted", "corrected")
 _CHECK_INPUTS: Final = ("active", "reactive", "power_factor", "whole", "a", "b")
 
 CutOff = Sequence[tuple[str, int, bytes]]
@@ -87,7 +90,8 @@ class Recomputed:
     """What a period's statements give.
 
     `completeness` has one row per measurement {measurement, name, expected, measured, late, gap, missing,
-    substituted}; `signer_classes` counts readings statements by class of the signer.
+    substituted, corrected}; `signer_classes` counts readings statements by class of the signer; corrections,
+    declared activity and downgrades are rows that stand beside the totals, see `beside_totals`.
     """
 
     plan: dict[str, Any]
@@ -97,6 +101,9 @@ class Recomputed:
     quality_body: dict[str, Any]
     completeness: list[dict[str, Any]]
     signer_classes: dict[str, int]
+    corrections: list[dict[str, Any]]
+    declared_activity: list[dict[str, Any]]
+    downgrades: list[dict[str, Any]]
 
 
 def recompute_period(
@@ -149,8 +156,14 @@ def prepare(
     plan = find_plan(register, plan_digest)
     _refuse_superseded(register, plan_digest, period)
     _refuse_idle_checks(plan)
-    inputs = gather_inputs(register, data, period=period, profile=profile)
-    _refuse_corrections(register, inputs)
+    inputs = gather_inputs(
+        register,
+        data,
+        period=period,
+        profile=profile,
+        plan_digest=plan_digest,
+        installation=_installation(register, plan_digest),
+    )
     activity = derive_activity(plan, inputs.sources, start_ms=period[0], end_ms=period[1])
     return Prepared(plan, plan_digest, period, inputs, activity)
 
@@ -180,6 +193,11 @@ def finish(prepared: Prepared, packages: PackageSet, *, profile: Profile, cut_of
         breaks=inputs.breaks,
         disowned=inputs.disowned,
         counted={name: SlotCounts(**{key: row[key] for key in _COUNTS}) for name, row in rows.items()},
+        corrections=inputs.corrections,
+        activity=prepared.activity,
+        documents=inputs.documents,
+        other_plan=inputs.other_plan,
+        declared_percent=Decimal(inventory.shares()["declared_activity"]) * 100,
     )
     code = judge(scope)
     return Recomputed(
@@ -193,6 +211,9 @@ def finish(prepared: Prepared, packages: PackageSet, *, profile: Profile, cut_of
             for m in prepared.plan["measurements"]
         ],
         signer_classes=dict(inputs.signer_classes),
+        corrections=correction_rows(inputs.corrections),
+        declared_activity=declared_rows(prepared.plan, prepared.activity),
+        downgrades=downgrade_rows(prepared.plan, prepared.activity),
     )
 
 
@@ -206,6 +227,12 @@ def find_plan(register: Sequence[LoggedStatement], plan_digest: bytes) -> dict[s
         if entry.statement.digest == plan_digest:
             return content.body
     raise PlanUnusable("plan", f"{plan_digest.hex()[:16]} is not in the register log", "disclose the plan")
+
+
+def _installation(register: Sequence[LoggedStatement], plan_digest: bytes) -> str:
+    """Return the subject of the plan's statement."""
+    found = (e.statement for e in register if e.statement.digest == plan_digest)
+    return next(statement.header.subject for statement in found)
 
 
 def pick_profile(packages: PackageSet, plan: Mapping[str, Any]) -> Profile:
@@ -265,15 +292,3 @@ def _refuse_idle_checks(plan: Mapping[str, Any]) -> None:
             raise PlanUnusable(
                 f"cross-check {check['id']}", "compares a measurement with itself", "name two sources"
             )
-
-
-def _refuse_corrections(register: Sequence[LoggedStatement], inputs: PeriodInputs) -> None:
-    used = {source.digest for source in inputs.sources}
-    for kind, field in (("correction", "supersedes"), ("withdrawal", "withdraws")):
-        for _, content in disclosed(register, kind):
-            if content.body[field] in used:
-                raise PlanUnusable(
-                    kind,
-                    f"of readings {content.body[field].hex()[:16]} is not computed by this version",
-                    "use a version that applies corrections",
-                )

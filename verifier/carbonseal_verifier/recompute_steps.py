@@ -61,6 +61,10 @@ def check_completeness(case: Case) -> str:
         key: sum(row[key] for row in rows) for key in ("expected", "measured", "late", "gap", "missing")
     }
     shown = ", ".join(f"{count} {name}" for name, count in totals.items())
+    corrections = len(case.prepared.inputs.corrections)
+    if corrections:
+        corrected = sum(row["corrected"] for row in rows)
+        shown += f"; {counted(corrections, 'statement')} corrected by the party, {corrected} of these"
     return f"{counted(len(rows), 'point')}: {shown}"
 
 

@@ -20,7 +20,10 @@ from carbonseal_verifier.recompute import Recomputed
 FORMAT: Final = "carbonseal-report/v1"
 RECOMPUTE: Final = "carbonseal-verifier check evidence.bundle --trust trust.toml"
 _SHARE_STEP: Final = Decimal("0.01")  # percent, half to even
-_SHARES: Final = ("completeness_percent", "late_percent", "substituted_percent")
+_SHARES: Final = (
+    *("completeness_percent", "late_percent", "substituted_percent"),
+    *("corrected_percent", "declared_percent"),
+)
 _FACTOR: Final = (
     *("stream", "parameter", "value", "unit", "kind", "region", "year", "source"),
     *("certainty", "name", "set", "key", "note", "is_declared"),
@@ -147,6 +150,9 @@ def _data_quality(again: Recomputed, digest: bytes) -> dict[str, Any]:
             for finding in quality["findings"]
         ],
         "completeness": again.completeness,
+        "corrections": again.corrections,
+        "declared_activity": again.declared_activity,
+        "downgrades": again.downgrades,
         "shares": _picked(figures, *_SHARES),
         "greatest_commit_delay_ms": int(figures["greatest_commit_delay_ms"]),
         "signer_classes": [

@@ -1,4 +1,8 @@
-"""Step report: report.json is what was signed and recomputed, the PDF registered, nothing withdrawn."""
+"""Step report: report.json is what was signed and recomputed, the PDF registered, nothing withdrawn.
+
+Neither may what the report rests on have been taken back since its cut-off: a report of readings that were
+corrected afterwards was right when it was filed, and does not stand at the head that is checked.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,19 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from carbonseal_verifier.case import Case, StepFailed, require
+from carbonseal_verifier.corrections import acts_by_statement
 from carbonseal_verifier.quality.inputs import disclosed
 from carbonseal_verifier.report_contents import FORMAT, encode_report, expected_report, first_difference
 
 MAX_REPORT: Final = 32 << 20  # bytes
+_WORDS: Final = {
+    "readings": "readings",
+    "corrected_readings": "readings",
+    "gap": "a gap",
+    "declared_activity": "a declared value",
+    "downgrade": "a downgrade",
+    "document": "a document",
+}
 
 
 def check_report(case: Case) -> str:
@@ -80,6 +93,19 @@ def _pdf_document(case: Case) -> int:
 
 def _check_standing(case: Case) -> None:
     digest = case.bundle.report_digest
-    for kind, field in (("withdrawal", "withdraws"), ("correction", "supersedes")):
-        for _, content in disclosed(case.operator_register().logged, kind):
-            require(content.body[field] != digest, f"the report was taken back by a {kind}")
+    acts = acts_by_statement(case.operator_register().logged)
+    taken_back = acts.get(digest, ())
+    require(not taken_back, f"the report was taken back by a {taken_back[0].kind if taken_back else ''}")
+    body = case.report.content.body if case.report.content else {}
+    _, register = body["cut_off"]
+    since = [
+        act
+        for used in case.prepared.inputs.relied_upon()
+        for act in acts.get(used, ())
+        if act.index >= register["tree_size"]
+    ]
+    if since:
+        first = min(since, key=lambda act: act.index)
+        what = _WORDS.get(case.kind_of(first.named), "a statement")
+        done = "corrected" if first.kind == "correction" else "withdrawn"
+        raise StepFailed(f"the report rests on {what} {done} since (entry {first.index})")

@@ -194,6 +194,11 @@ def _inputs(
         origins={"data": data.origin, "register": register.origin},
         completeness=recomputed.completeness,
         signer_classes=recomputed.signer_classes,
+        beside={
+            "corrections": recomputed.corrections,
+            "declared_activity": recomputed.declared_activity,
+            "downgrades": recomputed.downgrades,
+        },
     )
 
 

@@ -21,6 +21,11 @@ from carbonseal_attest.quantities import format_decimal
 FORMAT: Final = "carbonseal-report/v1"
 SHARE_STEP: Final = Decimal("0.01")  # percent; shares are rounded half to even, figures never
 HEADS: Final = ("data", "register")
+SHARES: Final = (
+    *("completeness_percent", "late_percent", "substituted_percent"),
+    *("corrected_percent", "declared_percent"),
+)
+BESIDE: Final = ("corrections", "declared_activity", "downgrades")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,9 @@ class ReportInputs:
         cut_off: `data` and `register` to (tree size, root hash).
         origins: `data` and `register` to the origin of the operator's log.
         completeness: Per measurement `{measurement, name, expected, measured, late, gap, substituted,
-            missing}`.
+            missing, corrected}`.
         signer_classes: Signer class to number of statements in the period's readings.
+        beside: `corrections`, `declared_activity` and `downgrades`, as the recomputed period lists them.
     """
 
     report: str
@@ -59,6 +65,7 @@ class ReportInputs:
     origins: Mapping[str, str]
     completeness: Sequence[Mapping[str, Any]] = ()
     signer_classes: Mapping[str, int] = field(default_factory=dict)
+    beside: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def build_report(inputs: ReportInputs) -> bytes:
@@ -286,9 +293,8 @@ def _data_quality(inputs: ReportInputs) -> dict[str, Any]:
         "statement_digest": inputs.quality_digest.hex(),
         "findings": [_finding(finding) for finding in quality["findings"]],
         "completeness": [dict(row) for row in inputs.completeness],
-        "shares": {
-            key: figures[key] for key in ("completeness_percent", "late_percent", "substituted_percent")
-        },
+        **{part: [dict(row) for row in inputs.beside.get(part, ())] for part in BESIDE},
+        "shares": {key: figures[key] for key in SHARES},
         "greatest_commit_delay_ms": int(figures["greatest_commit_delay_ms"]),
         "signer_classes": [
             {

@@ -21,7 +21,7 @@ from carbonseal_verifier.errors import CatalogueInvalid, UnknownRule
 from carbonseal_verifier.quality.findings import FAMILIES, LANGUAGES, SEVERITIES, Text
 from carbonseal_verifier.wording import fill
 
-SUBJECTS: Final = ("measurement", "cross_check", "period")
+SUBJECTS: Final = ("measurement", "cross_check", "source_stream", "period")
 _KEYS: Final = {"id", "version", "severity", "applies_to", "title", "purpose", "inputs", "message", "forms",
                 "quantities", "except_quantities", "check", "parameters"}  # fmt: skip
 _OPTIONAL: Final = {"forms", "quantities", "except_quantities", "check", "parameters"}
@@ -63,7 +63,7 @@ class Rule:
         return f"{self.id}@{self.version}"
 
     def applies(self, subject: Mapping[str, Any]) -> bool:
-        """Whether the rule applies to this measurement or cross-check of a monitoring plan."""
+        """Whether the rule applies to this measurement, cross-check or source stream of a monitoring plan."""
         if self.applies_to == "cross_check":
             return bool(subject.get("check") == self.check)
         if self.forms and subject.get("form") not in self.forms:

@@ -84,14 +84,15 @@ def _colour(scope: Scope, results: RuleResults) -> str:
 def _figures(scope: Scope, results: RuleResults) -> dict[str, str]:
     measurements = scope.measurements
     counts = {m["id"]: scope.counts(m) for m in measurements}
-    names = ("expected", "measured", "late", "gap", "missing", "substituted")
+    names = ("expected", "measured", "late", "gap", "missing", "substituted", "corrected")
     totals = {name: sum(getattr(count, name) for count in counts.values()) for name in names}
     figures = {name: str(value) for name, value in totals.items()}
     present = totals["measured"] + totals["late"]
-    shares = (("completeness", present), ("late", totals["late"]), ("substituted", totals["substituted"]))
-    for name, part in shares:
+    shares = {"completeness": present} | {k: totals[k] for k in ("late", "substituted", "corrected")}
+    for name, part in shares.items():
         share = percent(part, totals["expected"]) if totals["expected"] else Decimal("0.0000")
         figures[f"{name}_percent"] = str(share)
+    figures["declared_percent"] = str(scope.declared_percent.quantize(Decimal("0.0001")))
     origins = [origin for m in measurements for origin in scope.provenances(m)]
     delays = [commit_delay(o.interval, o.registered_by) for o in origins]
     figures["greatest_commit_delay_ms"] = str(max((d for d in delays if d is not None), default=0))

@@ -1,4 +1,4 @@
-"""Runs the catalogue over a scope: every rule on every measurement or cross-check that it applies to.
+"""Runs the catalogue over a scope: every rule on every measurement, check or stream that it applies to.
 
 A rule applies where the plan declares its inputs. An input that is declared and not there makes the
 rule fail. A rule that found nothing it could judge (no such subject, nothing declared, too few readings) is
@@ -68,7 +68,8 @@ def _subjects(rule: Rule, scope: Scope) -> Iterator[Mapping[str, Any]]:
     if rule.applies_to == "period":
         yield {}
         return
-    for subject in scope.cross_checks if rule.applies_to == "cross_check" else scope.measurements:
+    subjects = {"cross_check": scope.cross_checks, "source_stream": scope.source_streams}
+    for subject in subjects.get(rule.applies_to, scope.measurements):
         if rule.applies(subject):
             yield subject
 
@@ -77,8 +78,10 @@ def _apply(rule: Rule, subject: Mapping[str, Any], scope: Scope) -> tuple[list[F
     target = Target(scope, subject, scope.profile.parameters(rule))
     name = str(subject.get("id", "period"))
     severity = scope.profile.severity(rule)
+    findings: list[Finding] = []
     try:
-        findings = [_finding(rule, severity, name, seen) for seen in RULE_FUNCTIONS[rule.id](target)]
+        for seen in RULE_FUNCTIONS[rule.id](target):
+            findings.append(_finding(rule, severity, name, seen))  # noqa: PERF401 - kept if an input lacks
     except (InputMissing, CarbonsealError) as error:
         if (
             rule.applies_to == "measurement"
@@ -93,10 +96,12 @@ def _apply(rule: Rule, subject: Mapping[str, Any], scope: Scope) -> tuple[list[F
         )
         worst = severity if severity in {"critical", "major"} else "major"
         run = Run(scope.start, scope.end, 1)
+        # What was found before the input lacked stays found.
         return [
+            *findings,
             Finding(
                 rule.reference, rule.family, worst, name, (run,), expected, observed, cure, is_absence=True
-            )
+            ),
         ], True
     return findings, False
 

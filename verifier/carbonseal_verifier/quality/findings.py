@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 # Within a severity, what contradicts something stands before what is late or absent.
-FAMILIES: Final = ("cross_source", "physics", "meter_behaviour", "instruments", "time_and_sequence")
+FAMILIES: Final = (
+    *("cross_source", "declared", "physics", "meter_behaviour", "instruments"),
+    *("corrections", "time_and_sequence"),
+)
 SEVERITIES: Final = ("critical", "major", "minor", "informational")
 LANGUAGES: Final = ("en", "zh")
 

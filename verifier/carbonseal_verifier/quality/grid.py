@@ -39,7 +39,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class SlotCounts:
-    """Slots of one measurement by what became of them."""
+    """Slots of one measurement by what became of them; `corrected` ones are among measured and late."""
 
     expected: int
     measured: int
@@ -47,6 +47,7 @@ class SlotCounts:
     gap: int
     missing: int
     substituted: int = 0
+    corrected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

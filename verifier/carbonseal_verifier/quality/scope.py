@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
+from carbonseal_accounting.activity import ActivityData
+from carbonseal_verifier.corrections import Correction
+from carbonseal_verifier.logged import LoggedStatement
 from carbonseal_verifier.quality.catalogue import Parameter
 from carbonseal_verifier.quality.findings import Text
 from carbonseal_verifier.quality.grid import (
@@ -85,6 +89,11 @@ class Scope:
     Attributes:
         as_of: time of the log's last tick up to the cut-off: when the code was judged.
         counted: the calculation's own count of each measurement's slots; without it the grid is counted.
+        corrections: what was taken back, and what stands in its place.
+        activity: what the calculation took from readings and declared values; None of a series by itself.
+        documents: digests of the document statements that declared values name and that are there.
+        other_plan: declared values and downgrades of the installation that name another plan.
+        declared_percent: share of the counted emissions whose activity was declared.
         is_bare: whether it is a series by itself, with no plan of anybody and no statements.
     """
 
@@ -99,6 +108,11 @@ class Scope:
     breaks: Sequence[StreamBreak] = ()
     disowned: Sequence[Disowned] = ()
     counted: Mapping[str, SlotCounts] | None = None
+    corrections: Sequence[Correction] = ()
+    activity: ActivityData | None = None
+    documents: frozenset[bytes] = frozenset()
+    other_plan: Sequence[LoggedStatement] = ()
+    declared_percent: Decimal = Decimal(0)
     is_bare: bool = False
     _ordered: dict[str, OrderedSeries] = field(default_factory=dict)
     _grids: dict[str, GridCount] = field(default_factory=dict)
@@ -113,9 +127,15 @@ class Scope:
         """The plan's cross-checks, in the plan's order."""
         return list(self.plan["cross_checks"])
 
+    @property
+    def source_streams(self) -> Sequence[Mapping[str, Any]]:
+        """The plan's source streams, in the plan's order; a series by itself has none."""
+        return list(self.plan.get("source_streams", ()))
+
     def require_statements(self) -> None:
         """Raise NotApplicable where no statement of the period is there to be judged."""
-        if self.is_bare or not (self.index.series or self.gaps or self.breaks or self.disowned):
+        found = self.index.series or self.gaps or self.breaks or self.disowned or self.corrections
+        if self.is_bare or not found:
             raise NotApplicable(zh="没有声明", en="no statements")
 
     def measurement(self, identifier: object) -> Mapping[str, Any]:
@@ -175,7 +195,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One application of a rule: to a measurement, a cross-check, or the period (subject is empty)."""
+    """One application of a rule: to a measurement, check or stream, or the period (subject is empty)."""
 
     scope: Scope
     subject: Mapping[str, Any]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from carbonseal_verifier.quality.rules import (
+    corrections,
     cross_source,
+    declared,
     instruments,
     meter_behaviour,
     physics,
@@ -20,4 +22,6 @@ RULE_FUNCTIONS: Final[Mapping[str, RuleFunction]] = {
     **instruments.RULES,
     **cross_source.RULES,
     **physics.RULES,
+    **declared.RULES,
+    **corrections.RULES,
 }
