@@ -9,11 +9,14 @@ from typing import Any
 
 from carbonseal_accounting.arithmetic import plain
 from carbonseal_attest.instants import format_instant
+from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
 from carbonseal_verifier.errors import UsageInvalid
 from carbonseal_verifier.grade import Grade, grade_input
 from carbonseal_verifier.grade_input import MAX_INPUT, GradeInput, one_spelling
 from carbonseal_verifier.grade_package import find_grade_rule, load_grade_rules
 from carbonseal_verifier.grade_rule import GradeRule
+from carbonseal_verifier.grade_statement import MAX_FILE, GradeStatement, check_grade_statement
+from carbonseal_verifier.paths import open_input
 
 
 def add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,11 +25,21 @@ def add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "grade",
         help="re-perform a low-carbon grade from its input",
         description="Exit 0: graded, whatever the low-carbon grade; 1: not gradable, with reasons; 2: bad "
-        "input. The JSON is the same, byte for byte, for everybody.",
+        "input, or a statement that does not carry exactly this input and result. The JSON is the same, byte "
+        "for byte, for everybody.",
         epilog="example: carbonseal-verifier grade input.json --rule CARBON-EFFICIENCY@1.0.0 --json -",
     )
     grade.add_argument("input", metavar="INPUT.json", help="a file, or - for standard input")
     grade.add_argument("--rule", required=True, metavar="ID@VERSION", help="as `grades list` prints it")
+    grade.add_argument(
+        "--statement",
+        metavar="FILE",
+        type=Path,
+        help="the log host's answer: check that its signed statement carries this input and result",
+    )
+    grade.add_argument(
+        "--trust", metavar="FILE", type=Path, help="trust file for --statement, from somebody you believe"
+    )
     grade.add_argument("--lang", choices=("en", "zh"), default="en", help="of the printed lines")
     grade.add_argument("--json", metavar="OUT", help="write the result; - for standard output")
     grade.set_defaults(run=run_grade_command)
@@ -45,13 +58,18 @@ def add_grades(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_grade_command(arguments: argparse.Namespace) -> int:
     """Grade one input, print or write the result."""
     rule = find_grade_rule(arguments.rule)
-    result = grade_input(rule, GradeInput.parse(_read(arguments.input), rule))
+    given = _read(arguments.input)
+    result = grade_input(rule, GradeInput.parse(given, rule))
+    proved = _statement(arguments)
+    if proved is not None:
+        proved.require(given, result)
     if arguments.json == "-":
         _print(result.to_bytes())
     else:
         if arguments.json is not None:
             _write(Path(arguments.json), result.to_bytes())
-        _print("".join(f"{line}\n" for line in grade_lines(result, arguments.lang)).encode())
+        lines = grade_lines(result, arguments.lang) + ([] if proved is None else statement_lines(proved))
+        _print("".join(f"{line}\n" for line in lines).encode())
     return 0 if result.is_gradable else 1
 
 
@@ -79,6 +97,16 @@ def grade_lines(result: Grade, language: str) -> list[str]:
         if reason.cure is not None:
             lines.append(f"    → {reason.cure[language]}")
     return [*lines, f"  inputs {made['inputs_digest']}"]
+
+
+def statement_lines(checked: GradeStatement) -> list[str]:
+    """Return who signed the grade, and where its statement stands."""
+    proved = checked.proved
+    return [
+        f"  statement {proved.statement.digest.hex()}",
+        f"    signed by log host {checked.log_host}, admitted by registrar {checked.registrar}",
+        f"    entry {proved.index} of {proved.statement.header.origin}, proved at size {proved.tree_size}",
+    ]
 
 
 def grade_rule_json(rule: GradeRule) -> dict[str, Any]:
@@ -125,6 +153,19 @@ def grade_rule_json(rule: GradeRule) -> dict[str, Any]:
         ],
         "examples": sorted(rule.examples),
     }
+
+
+def _statement(arguments: argparse.Namespace) -> GradeStatement | None:
+    if arguments.statement is None and arguments.trust is None:
+        return None
+    if arguments.statement is None:
+        raise UsageInvalid("--statement", "is missing", "give the log host's answer, or leave --trust out")
+    if arguments.trust is None:
+        raise UsageInvalid("--trust", "is missing", "give the trust file of a publisher whom you believe")
+    with open_input(arguments.trust, "--trust", "give the path of a trust file") as stream:
+        trust = TrustFile.parse(stream.read(MAX_TRUST_FILE + 1))
+    with open_input(arguments.statement, "--statement", "give the path of the log host's answer") as stream:
+        return check_grade_statement(stream.read(MAX_FILE + 1), trust=trust)
 
 
 def _read(name: str) -> bytes:
