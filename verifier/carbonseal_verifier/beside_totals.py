@@ -7,17 +7,18 @@ strings, units their common names, instants RFC 3339, digests hex.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from carbonseal_accounting.activity import ActivityData
-from carbonseal_accounting.activity_plan import METER
+from carbonseal_accounting.activity_plan import DEFAULT_TOLERANCE, METER
 from carbonseal_accounting.activity_sources import DeclaredActivity
-from carbonseal_accounting.arithmetic import trimmed
+from carbonseal_accounting.arithmetic import subtract, trimmed
 from carbonseal_accounting.errors import AccountingError
 from carbonseal_accounting.units import parse_unit
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.corrections import Correction
-from carbonseal_verifier.quality.declared_amounts import StreamAmounts, difference, percent_of
+from carbonseal_verifier.quality.declared_amounts import StreamAmounts, difference, is_within, percent_of
 
 
 def correction_rows(corrections: Iterable[Correction]) -> list[dict[str, Any]]:
@@ -71,6 +72,59 @@ def downgrade_rows(plan: Mapping[str, Any], activity: ActivityData) -> list[dict
                 }
             )
     return rows
+
+
+def source_rows(plan: Mapping[str, Any], activity: ActivityData) -> list[dict[str, Any]]:
+    """Return each stream's months with what every data source of the plan gives, and which one counts.
+
+    `difference_percent` is against the meter; `is_within_tolerance` is None where nothing is compared.
+    Only a declared value of exactly that month has a value here; see `declared_rows` for longer ones.
+    """
+    streams = {stream["id"]: stream for stream in plan["source_streams"]}
+    rows = []
+    for amounts in _streams(plan, activity):
+        for at, month in enumerate(amounts.months):
+            limit = Decimal(streams[month.stream].get("declared_tolerance_percent", DEFAULT_TOLERANCE))
+            rows.append(
+                {
+                    "stream": month.stream,
+                    "month": month.month,
+                    "start": format_instant(month.start_ms),
+                    "end": format_instant(month.end_ms),
+                    "unit": amounts.unit,
+                    "tolerance_percent": str(limit),
+                    "counts": month.source,
+                    "amount": trimmed(month.amount),
+                    "values": [_value_row(amounts, source, at, limit) for source in amounts.order],
+                    "downgrades": [
+                        {
+                            "from": item.from_source,
+                            "to": item.to_source,
+                            "reason": item.reason,
+                            "statement": item.statement.hex(),
+                        }
+                        for item in amounts.sources.downgrades_of(at)
+                    ],
+                }
+            )
+    return rows
+
+
+def _value_row(amounts: StreamAmounts, source: str, at: int, limit: Decimal) -> dict[str, Any]:
+    amount, metered = amounts.amount_of(source, at), amounts.months[at].metered_amount
+    declared = None if source == METER else amounts.sources.value_of(source, at)
+    percent, within = None, None
+    if amount is not None and declared is not None and METER in amounts.order:
+        off = subtract(amount, metered)
+        percent, within = percent_of(off, metered), is_within(off, metered, limit)
+    return {
+        "data_source": source,
+        "value": None if amount is None else trimmed(amount),
+        "difference_percent": percent,
+        "is_within_tolerance": within,
+        "statement": None if declared is None else declared.statement.hex(),
+        "document": None if declared is None else declared.document.hex(),
+    }
 
 
 def _streams(plan: Mapping[str, Any], activity: ActivityData) -> Iterator[StreamAmounts]:

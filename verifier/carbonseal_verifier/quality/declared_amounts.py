@@ -91,6 +91,11 @@ def percent_of(off: Decimal, metered: Decimal) -> str | None:
     return rounded(Fraction(off) * 100 / Fraction(metered), 2) if metered else None
 
 
+def is_within(off: Decimal, metered: Decimal, percent: Decimal) -> bool:
+    """Whether a difference is at most that many per cent of the metered amount; exact."""
+    return abs(Fraction(off)) * 100 <= Fraction(percent) * abs(Fraction(metered))
+
+
 def shown(amount: Decimal | None) -> str:
     """Return an amount as people read it."""
     return UNKNOWN if amount is None else trimmed(amount)

@@ -7,10 +7,9 @@ then the difference is no longer to anybody's advantage.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any, Final
 
-from carbonseal_accounting.activity_plan import METER
+from carbonseal_accounting.activity_plan import DEFAULT_TOLERANCE, METER
 from carbonseal_accounting.activity_sources import (
     DECLARED_TWICE,
     NEGATIVE,
@@ -25,6 +24,7 @@ from carbonseal_verifier.quality.declared_amounts import (
     UNKNOWN,
     StreamAmounts,
     difference,
+    is_within,
     percent_of,
     shown,
 )
@@ -32,7 +32,6 @@ from carbonseal_verifier.quality.findings import Observation, Run
 from carbonseal_verifier.quality.rules.signature import RuleFunction
 from carbonseal_verifier.quality.scope import InputMissing, NotApplicable, Target
 
-DEFAULT_TOLERANCE: Final = "5"  # per cent, where the plan says nothing
 _OTHER_PLAN: Final = "plan"
 _WHY: Final = {
     NOT_OF_THE_PLAN: ("计划没有该源流", "the plan has no such source stream"),
@@ -54,14 +53,14 @@ _WHY: Final = {
 def declared_vs_metered(target: Target) -> Iterator[Observation]:
     """Compare each declared value with the metered amount over its months; each month wants one."""
     amounts = _amounts(target)
-    tolerance = target.subject.get("declared_tolerance_percent", DEFAULT_TOLERANCE)
-    limit, covered = Fraction(parse_decimal(tolerance)), set[int]()
+    tolerance = target.subject.get("declared_tolerance_percent", str(DEFAULT_TOLERANCE))
+    limit, covered = parse_decimal(tolerance), set[int]()
     for declared in amounts.sources.declared:
         covered |= set(declared.months)
         if declared.problem or METER not in amounts.order:
             continue
         off, metered = difference(declared, amounts)
-        if abs(Fraction(off)) * 100 <= limit * abs(Fraction(metered)):
+        if is_within(off, metered, limit):
             continue
         yield Observation(
             (Run(declared.start_ms, declared.end_ms, 1),),
