@@ -21,11 +21,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from carbonseal_api.access_records.endpoints import router as access_records
+from carbonseal_api.accounts.endpoints import router as accounts
+from carbonseal_api.accounts.oauth2 import router as oauth2
 from carbonseal_api.assembly import Parts
+from carbonseal_api.authentication import ROLES
 from carbonseal_api.catalogue.endpoints import router as catalogue
 from carbonseal_api.devices.endpoints import router as devices
 from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
+from carbonseal_api.evidence.act_endpoints import router as evidence_acts
 from carbonseal_api.evidence.endpoints import router as evidence
 from carbonseal_api.grants.endpoints import router as grants
 from carbonseal_api.guard import guarded
@@ -39,6 +43,7 @@ from carbonseal_api.problems import (
     PROBLEM_CBOR,
     PROBLEM_JSON,
     ApiError,
+    KeyUnknown,
     MethodNotAllowed,
     NotFound,
     RequestInvalid,
@@ -61,6 +66,16 @@ DESCRIPTION: Final = (
     "codes and emissions reports drawn from them. Errors are problem details (RFC 9457) with code, field, "
     "reason and remedy."
 )
+
+
+SECURITY_SCHEMES: Final[dict[str, Any]] = {
+    "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key of your organisation."},
+    "clientCredentials": {
+        "type": "oauth2",
+        "description": "An access token for a quarter of an hour; its scopes are roles.",
+        "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": ROLES}},
+    },
+}
 
 
 class InternalError(ApiError):
@@ -95,7 +110,10 @@ def create_app(parts: Parts) -> FastAPI:
     for router in (
         logs,
         evidence,
+        evidence_acts,
         organisations,
+        accounts,
+        oauth2,
         devices,
         plans,
         inventories,
@@ -151,7 +169,8 @@ def _on_refusal(request: Request, error: Exception) -> Response:
     if PAGE_PATHS.fullmatch(request.url.path) or _is_lost_browser(request, error):
         return problem_page(request, error)
     status = status_of(error)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    known = ' error="invalid_token"' if isinstance(error, KeyUnknown) else ""
+    headers = {"WWW-Authenticate": f"Bearer{known}"} if status == 401 else {}
     if PROBLEM_CBOR in request.headers.get("accept", ""):
         # Concise problem details, RFC 9290: -1 title, -2 detail, -3 instance, -4 response code.
         concise = {-1: error.code, -2: str(error), -3: request.url.path, -4: status}
@@ -209,8 +228,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         )
         components = schema.setdefault("components", {})
         components.setdefault("schemas", {})["ProblemDetails"] = ProblemDetails.model_json_schema()
-        components["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"apiKey": []}, {}]
+        components["securitySchemes"] = SECURITY_SCHEMES
+        schema["security"] = [{"apiKey": []}, {"clientCredentials": []}, {}]
         # FastAPI documents its own shape of a 422; ours is a problem like any other.
         for operations in schema["paths"].values():
             for operation in operations.values():

@@ -1,8 +1,8 @@
-"""API keys per organisation and role: made, stored hashed, compared in constant time, refused by default.
+"""Who calls: API keys and access tokens, stored hashed, compared in constant time, refused by default.
 
-A key reads `csk_<id>_<secret>`, the secret being 32 random bytes, so that a plain SHA-256 of it is
-stored: there is no dictionary to try. Sign-in of persons and OAuth2 come later and will end in the same
-`Principal`.
+A key reads `csk_<id>_<secret>`, a token `cst_<secret>`, the secret being 32 random bytes, so that a plain
+SHA-256 of it is stored: there is no dictionary to try. A program with an OAuth2 client (`accounts.clients`)
+and a person (`accounts.persons`) end in the same `Principal`.
 
 Which route takes which roles stands in the permission table (`permissions.toml`); there is no default. A
 caller sees its own organisation's resources, and all of them in a role that reaches everywhere. A foreign
@@ -24,6 +24,7 @@ from typing import Final
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from carbonseal_api.accounts.models import AccessToken, Client, Person
 from carbonseal_api.database import ApiKey
 from carbonseal_api.problems import (
     KeyMissing,
@@ -49,18 +50,22 @@ ROLES: Final[dict[str, str]] = {
     "laboratory": "files laboratory reports in its own logs",
 }
 _KEY: Final = re.compile(r"csk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-_CACHE_SECONDS: Final = (
-    2.0  # a withdrawn key works at most this long; the hot routes would ask the database each time
-)
+_TOKEN: Final = re.compile(r"cst_([A-Za-z0-9_-]{43})")
+# A withdrawn account works at most this long; the hot routes would ask the database each time.
+_CACHE_SECONDS: Final = 2.0
 _CACHE_SIZE: Final = 4096
-_REMEDY: Final = "send `Authorization: Bearer csk_…` with a key of your organisation"
+_REMEDY: Final = "send `Authorization: Bearer` with an API key or an access token of your organisation"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who calls: an account of a party, with roles.
 
-    `everywhere` names the roles that reach every organisation; the guard sets it from the row of the route.
+    Attributes:
+        key_id: The account: an API key, an OAuth2 client (`c-…`) or a person (`p-…`). It says nothing else.
+        party: Code of the party whose account it is.
+        roles: What the account may do, within what its party was admitted for.
+        everywhere: Roles that reach every organisation; the guard sets it from the row of the route.
     """
 
     key_id: str
@@ -145,7 +150,7 @@ class KeyRing:
         unknown = [role for role in chosen if role not in ROLES]
         if unknown or not chosen:
             raise RequestInvalid("roles", f"{unknown or 'none given'}", f"choose from {', '.join(ROLES)}")
-        excess = sorted(set(chosen) - self._admitted(party))
+        excess = sorted(set(chosen) - self.within(party, chosen))
         if excess:
             raise RoleMissing(
                 "roles",
@@ -153,6 +158,19 @@ class KeyRing:
                 "ask the registrar to admit it so",
             )
         return chosen
+
+    def within(self, party: str, roles: Iterable[str]) -> frozenset[str]:
+        """Return those of the roles that the party is admitted for now.
+
+        Raises:
+            PartyNotAdmitted: The party is not admitted now.
+        """
+        admitted = self._standing.account_roles(party)
+        if admitted is None:
+            raise PartyNotAdmitted(
+                "authorization", "the account's party is not admitted", "ask the registrar about the party"
+            )
+        return frozenset(roles) & admitted
 
     def withdraw(self, key_id: str, party: str | None = None) -> None:
         """Make a key useless from now on.
@@ -169,6 +187,10 @@ class KeyRing:
             ).all()
         if not changed:
             raise NotFound("key_id", "no such key", "list the keys of the organisation")
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget whom this process has seen: an account was withdrawn, or a party's standing changed."""
         with self._lock:
             self._seen.clear()
 
@@ -192,26 +214,20 @@ class KeyRing:
         """Return who an `Authorization` header stands for.
 
         Raises:
-            KeyMissing: No header, or not a bearer key.
-            KeyUnknown: Malformed, unknown, withdrawn, or the secret is wrong: all four look alike.
-            PartyNotAdmitted: The key is good, but its party was suspended or removed.
+            KeyMissing: No header, or not a bearer credential.
+            KeyUnknown: Malformed, unknown, expired, withdrawn, or the secret is wrong: all look alike.
+            PartyNotAdmitted: The credential is good, but its party was suspended or removed.
         """
         if not authorization:
-            raise KeyMissing("authorization", "the call carries no API key", _REMEDY)
+            raise KeyMissing("authorization", "the call carries no credential", _REMEDY)
         known = self.remembered(authorization)
         if known is not None:
             return known
-        scheme, _, key = authorization.partition(" ")
+        scheme, _, credential = authorization.partition(" ")
         if scheme.lower() != "bearer":
-            raise KeyMissing("authorization", "is not a bearer key", _REMEDY)
-        match = _KEY.fullmatch(key.strip())
-        row = self._row(match.group(1)) if match else None
-        # The comparison runs whether or not there is such a key, so that time does not tell.
-        stored = row.secret_hash if row is not None else bytes(32)
-        offered = hashlib.sha256((match.group(2) if match else "").encode()).digest()
-        if not hmac.compare_digest(stored, offered) or row is None or row.withdrawn_at is not None:
-            raise KeyUnknown("authorization", "the API key is not known or was withdrawn", _REMEDY)
-        principal = self._principal(row)
+            raise KeyMissing("authorization", "is not a bearer credential", _REMEDY)
+        credential = credential.strip()
+        principal = self._by_token(credential) if _TOKEN.fullmatch(credential) else self._by_key(credential)
         with self._lock:
             if len(self._seen) >= _CACHE_SIZE:
                 self._seen.clear()
@@ -219,26 +235,48 @@ class KeyRing:
             self._seen[digest] = (self._ticks() + _CACHE_SECONDS, principal)
         return principal
 
-    def principal_of(self, key_id: str) -> Principal | None:
-        """Return who a key stands for, or None when it was withdrawn or its party is not admitted."""
-        row = self._row(key_id)
+    def principal_of(self, account: str) -> Principal | None:
+        """Return who an API key's id or a person's code stands for; None when it was withdrawn.
+
+        None too when its party is not admitted now. A client has no sessions and is not asked for here.
+        """
+        row: ApiKey | Person | None
+        with Session(self._engine) as session:
+            row = session.get(Person if account.startswith("p-") else ApiKey, account)
         if row is None or row.withdrawn_at is not None:
             return None
         try:
-            return self._principal(row)
+            return self._principal(account, row.party, row.roles)
         except PartyNotAdmitted:
             return None
 
-    def _principal(self, row: ApiKey) -> Principal:
-        return Principal(row.key_id, row.party, frozenset(row.roles) & self._admitted(row.party))
+    def _by_key(self, key: str) -> Principal:
+        match = _KEY.fullmatch(key)
+        row = self._row(match.group(1)) if match else None
+        # The comparison runs whether or not there is such a key, so that time does not tell.
+        stored = row.secret_hash if row is not None else bytes(32)
+        offered = hashlib.sha256((match.group(2) if match else "").encode()).digest()
+        if not hmac.compare_digest(stored, offered) or row is None or row.withdrawn_at is not None:
+            raise KeyUnknown("authorization", "the API key is not known or was withdrawn", _REMEDY)
+        return self._principal(row.key_id, row.party, row.roles)
 
-    def _admitted(self, party: str) -> frozenset[str]:
-        roles = self._standing.account_roles(party)
-        if roles is None:
-            raise PartyNotAdmitted(
-                "authorization", "the account's party is not admitted", "ask the registrar about the party"
-            )
-        return roles
+    def _by_token(self, token: str) -> Principal:
+        # Found by the hash of the whole secret: there is nothing left to compare.
+        digest = hashlib.sha256(token.encode()).digest()
+        query = (
+            select(Client.client_id, Client.party, Client.roles, AccessToken.roles.label("scope"))
+            .join(AccessToken, AccessToken.client_id == Client.client_id)
+            .where(AccessToken.token_hash == digest, AccessToken.expires_at > self._clock())
+            .where(Client.withdrawn_at.is_(None))
+        )
+        with Session(self._engine) as session:
+            row = session.execute(query).first()
+        if row is None:
+            raise KeyUnknown("authorization", "the access token is not known, or ended", "ask for a new one")
+        return self._principal(row.client_id, row.party, set(row.roles) & set(row.scope))
+
+    def _principal(self, account: str, party: str, roles: Iterable[str]) -> Principal:
+        return Principal(account, party, self.within(party, roles))
 
     def _row(self, key_id: str) -> ApiKey | None:
         with Session(self._engine) as session:

@@ -17,7 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from carbonseal_api.incoming import PRINCIPAL, authenticated
 from carbonseal_api.permissions import PermissionTable, Rule, route_name
 from carbonseal_api.problems import PermissionMissing
-from carbonseal_api.web.sessions import signed_in
+from carbonseal_api.web.sessions import require_same_origin, signed_in
+
+_READING = frozenset({"GET", "HEAD"})
 
 
 class Guarded:
@@ -31,6 +33,7 @@ class Guarded:
 
         Raises:
             PermissionMissing: The route has no row.
+            OriginRefused: A form of somebody else's page.
             KeyMissing, KeyUnknown: Nobody, or nobody known, calls.
             RoleMissing: The caller has none of the row's roles.
         """
@@ -39,8 +42,10 @@ class Guarded:
             raise PermissionMissing(
                 "path", f"no permission names {self._name}", "tell whoever runs the service"
             )
+        request = Request(scope)
+        if rule.credential == "session" and scope["method"] not in _READING:
+            require_same_origin(request)
         if not rule.is_public:
-            request = Request(scope)
             find = signed_in if rule.credential == "session" else authenticated
             scope[PRINCIPAL] = rule.admit(await find(request))
         await self._app(scope, receive, send)

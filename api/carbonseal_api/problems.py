@@ -54,14 +54,14 @@ class SettingsInvalid(ApiError):
 
 
 class KeyMissing(ApiError):
-    """The call carries no API key."""
+    """The call carries no credential."""
 
     code = "api-key-missing"
     status = 401
 
 
 class KeyUnknown(ApiError):
-    """The API key is not one of ours, or was withdrawn."""
+    """The API key or access token is not one of ours, ended, or was withdrawn."""
 
     code = "api-key-unknown"
     status = 401

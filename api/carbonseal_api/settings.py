@@ -66,6 +66,12 @@ class Settings(BaseModel):
     chain_id: int | None = Field(default=None, ge=1, description="Refused when the node answers another one.")
     host: str = Field(default="127.0.0.1", description="Address to listen on; anything else exposes the API.")
     port: int = Field(default=8440, ge=0, le=65535, description="Port; 0 takes a free one.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Address by which others reach the service, without a path; wrong, and links lead "
+        "people elsewhere. Unset: host and port.",
+    )
     log_host_name: str = Field(
         default="log.carbonseal.example", description="First part of every origin; fixed once a log is open."
     )
@@ -86,6 +92,11 @@ class Settings(BaseModel):
     registration_threads: int = Field(
         default=64, ge=1, le=512, description="Registrations waiting at a time."
     )
+
+    @property
+    def address(self) -> str:
+        """The address by which others reach the service, without a path."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @property
     def published(self) -> Path:

@@ -516,7 +516,11 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
     keys = {role: parts.keys.issue(party, [role], "test") for role in ("enterprise", "gateway", "reader")}
     keys["operator"] = parts.keys.issue(cast.log_host.facts.code, ["operator"], "test")
     parts.projections.refresh()
-    with TestClient(create_app(parts), raise_server_exceptions=False, follow_redirects=False) as client:
+    app, origin = (
+        create_app(parts),
+        {"Origin": "http://testserver"},
+    )  # as a browser on a page of ours sends it
+    with TestClient(app, raise_server_exceptions=False, follow_redirects=False, headers=origin) as client:
         yield Site(cast, host, parts, client, clock, keys, gateway, plan)
     parts.close()
 

@@ -7,7 +7,7 @@ one-time codes, which must be computed with, is sealed (`sealing`).
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -45,11 +45,15 @@ class Person(Base):
     """A person of a party, who signs in with password and one-time code."""
 
     __tablename__ = "api_persons"
-    __table_args__ = (Index("api_persons_party", "party"),)
+    __table_args__ = (
+        Index("api_persons_party", "party"),
+        # Unique among those who may sign in: a name is free again once its person has left.
+        Index("api_persons_login", "login", unique=True, postgresql_where=text("withdrawn_at IS NULL")),
+    )
 
     person_id: Mapped[str] = mapped_column(Text, primary_key=True)
     party: Mapped[str] = mapped_column(Text)
-    login: Mapped[str] = mapped_column(Text, unique=True, doc="lower case; personal data")
+    login: Mapped[str] = mapped_column(Text, doc="lower case; personal data")
     roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
     password: Mapped[str | None] = mapped_column(Text, doc="Argon2id as a PHC string; none until first set")
     code_secret: Mapped[bytes] = mapped_column(LargeBinary, doc="sealed")

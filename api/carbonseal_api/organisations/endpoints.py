@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.documented import problems
@@ -37,10 +37,11 @@ async def list_keys(party: str, request: Request) -> list[KeyDescription]:
 @router.post(
     "/{party}/api-keys", status_code=201, summary="Make an API key", responses=problems(401, 403, 404, 422)
 )
-async def issue_key(party: str, wish: KeyRequest, request: Request) -> IssuedKey:
+async def issue_key(party: str, wish: KeyRequest, request: Request, response: Response) -> IssuedKey:
     """Make a key; the answer is the only place where it is ever shown."""
     principal = await caller(request)
     principal.require_party(party)
+    response.headers["Cache-Control"] = "no-store"
     return await run_in_threadpool(service.issue_key, parts_of(request), principal, party, wish)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from carbonseal_api.accounts.schemas import Label, Roles
+
 
 class Organisation(BaseModel):
     """A party as the registrar's newest statement about it says."""
@@ -23,8 +25,8 @@ class KeyRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    roles: list[str] = Field(min_length=1, max_length=4, description="gateway, enterprise, reader, operator")
-    label: str = Field(min_length=1, max_length=80, description="What the key is for.")
+    roles: Roles
+    label: Label
 
 
 class IssuedKey(BaseModel):

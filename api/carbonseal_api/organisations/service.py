@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from carbonseal_api.accounts.giving import roles_to_give
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.organisations import queries
 from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyRequest, Organisation
-from carbonseal_api.problems import NotFound, RoleMissing
+from carbonseal_api.problems import NotFound
 from carbonseal_attest.instants import format_instant
 
 
@@ -35,12 +36,10 @@ def issue_key(parts: Parts, principal: Principal, party: str, wish: KeyRequest) 
     """Make an API key for an organisation.
 
     Raises:
-        RoleMissing: The log host's own role is asked for by somebody else, or the party was not admitted so.
+        RoleMissing: The caller has not got a role that it would give, or the party was not admitted for it.
     """
-    if "operator" in wish.roles and "operator" not in principal.roles:
-        raise RoleMissing("roles", "only the log host gives the operator role", "ask for another role")
     organisation(parts, party)
-    key = parts.keys.issue(party, wish.roles, wish.label)
+    key = parts.keys.issue(party, roles_to_give(parts, principal, party, wish.roles), wish.label)
     return IssuedKey(key=key, party=party, roles=sorted(set(wish.roles)), label=wish.label)
 
 

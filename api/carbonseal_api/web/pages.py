@@ -12,11 +12,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from carbonseal_api.accounts import persons
 from carbonseal_api.assembly import Parts
 from carbonseal_api.evidence import service as evidence
 from carbonseal_api.incoming import parse_digest, parts_of, read_body
 from carbonseal_api.organisations import service as organisations
-from carbonseal_api.problems import KeyMissing, NotFound, status_of
+from carbonseal_api.problems import KeyMissing, NotFound, RequestInvalid, status_of
 from carbonseal_api.quality import service as quality
 from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.bundle_files import bundle_bytes
@@ -28,7 +29,7 @@ from carbonseal_attest.errors import CarbonsealError
 
 router = APIRouter(include_in_schema=False)
 
-MAX_FORM: Final = 2048  # bytes; a form holds one API key
+MAX_FORM: Final = 4096  # bytes; a form holds an API key, or name, password and code
 STATIC: Final = {"carbonseal.css": "text/css; charset=utf-8"}
 FONT: Final = "noto-sans-sc.ttf"
 PAGE_PATHS: Final = re.compile(r"/(?:|sign-in|sign-in/.*|sign-out|public|pages/.*)")
@@ -52,14 +53,19 @@ async def sign_in_form(request: Request) -> Response:
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Open a session with an API key."""
-    parts = parts_of(request)
-    form = parse_qs((await read_body(request, MAX_FORM, what="form")).decode("ascii", "replace"))
-    key = form.get("key", [""])[0]
+    """Open a session: a person's with password and one-time code, or one with an API key."""
+    parts, form = parts_of(request), await _form(request)
 
     def open_session() -> tuple[str, str]:
-        principal = parts.keys.authenticate(f"Bearer {key}")
-        return principal.party, sessions.open_session(parts, principal)
+        if "key" in form:
+            principal = parts.keys.authenticate(f"Bearer {form['key']}")
+        else:
+            login, password, code = (form.get(name, "") for name in ("login", "password", "code"))
+            principal = persons.sign_in(parts, login, password, code)
+        token = sessions.open_session(parts, principal)
+        # Whatever session the browser came with is over: nobody can have planted the new one.
+        sessions.close_session(parts, sessions.session_token(request))
+        return principal.party, token
 
     try:
         party, token = await run_in_threadpool(open_session)
@@ -71,12 +77,37 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
+@router.get("/sign-in/password/{token}")
+async def password_form(token: str, request: Request) -> Response:
+    """Show the form that sets a person's password; looking at it spends nothing."""
+    if not await run_in_threadpool(persons.link_is_good, parts_of(request), token[:100]):
+        raise persons.LinkSpent(
+            "link", "it was used before, or is older than three days", "ask for a new one"
+        )
+    return page(request, "password.html.j2", lang=page_language(request), problem=None)
+
+
+@router.post("/sign-in/password/{token}")
+async def set_password(token: str, request: Request) -> Response:
+    """Set a person's password, once."""
+    form, parts = await _form(request), parts_of(request)
+    password = form.get("password", "")
+    try:
+        await run_in_threadpool(persons.set_password, parts, token[:100], password, form.get("again", ""))
+    except RequestInvalid as problem:
+        status = status_of(problem)
+        return page(request, "password.html.j2", lang=page_language(request), status=status, problem=problem)
+    return RedirectResponse("/sign-in", 303)
+
+
 @router.get("/sign-in/once/{token}")
 async def follow_link(token: str, request: Request) -> Response:
     """Open a session with a one-time link."""
     opened = await run_in_threadpool(sessions.follow_link, parts_of(request), token[:100])
     if opened is None:
-        raise KeyMissing("link", "it was used before, or is older than an hour", "sign in with an API key")
+        raise KeyMissing(
+            "link", "it was used before, or is older than an hour", "sign in, or ask for a new one"
+        )
     response = RedirectResponse("/", 303)
     sessions.set_cookie(response, request, opened)
     return response
@@ -85,9 +116,9 @@ async def follow_link(token: str, request: Request) -> Response:
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
     """End the session."""
-    await run_in_threadpool(sessions.close_session, parts_of(request), request.cookies.get(sessions.COOKIE))
+    await run_in_threadpool(sessions.close_session, parts_of(request), sessions.session_token(request))
     response = RedirectResponse("/sign-in", 303)
-    response.delete_cookie(sessions.COOKIE, path="/")
+    sessions.delete_cookie(response, request)
     return response
 
 
@@ -200,6 +231,16 @@ def problem_page(request: Request, problem: CarbonsealError) -> Response:
 
 def _roles(parts: Parts, party: str) -> list[str]:
     return organisations.organisation(parts, party).roles
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form that stand in it once."""
+    body = await read_body(request, MAX_FORM, what="form")
+    try:
+        fields = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=16)
+    except ValueError as problem:
+        raise RequestInvalid("form", "holds too many fields", "send the page's own form") from problem
+    return {name: values[0] for name, values in fields.items() if len(values) == 1}
 
 
 async def _shown(

@@ -1,9 +1,9 @@
 """Browser sessions: opened by a person or with an API key, kept as the hash of a random token.
 
-The cookie is HttpOnly, SameSite=Strict and, over TLS, Secure and of this host alone. Its token is fresh at each
-sign-in, and whatever the browser brought with it is ended, so that nobody can plant one beforehand. A session
-ends with its account. What a page sends must come from a page of ours (`require_same_origin`). A one-time link
-opens a session once; commands print it for the person at the machine.
+The cookie is HttpOnly, SameSite=Strict and, over TLS, Secure and of this host alone. Its token is fresh at
+each sign-in, and whatever the browser brought with it is ended, so that nobody can plant one beforehand. A
+session ends with its account. What a page sends must come from a page of ours (`require_same_origin`). A
+one-time link opens a session once; commands print it for the person at the machine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from sqlalchemy import delete, select
@@ -115,16 +116,21 @@ async def signed_in(request: Request) -> Principal:
 def require_same_origin(request: Request) -> None:
     """Refuse a form that no page of ours sent.
 
-    Browsers say where a form comes from, by `Sec-Fetch-Site` over TLS and on this machine, by `Origin` always;
-    what says neither is refused, which a browser of these years is not.
+    Browsers say where a form comes from: by `Sec-Fetch-Site` over TLS and on this machine, by `Origin`
+    always. What says neither is no browser of these years, and is refused.
 
     Raises:
         OriginRefused: It comes from elsewhere, or does not say.
     """
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    own = parts_of(request).settings.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
-    if site not in {None, "same-origin"} or (origin != own and (origin is not None or site is None)):
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin", "")
+    address = parts_of(request).settings.public_url
+    if site is not None:
+        is_own = site == "same-origin"
+    elif address is not None:
+        is_own = origin == address
+    else:
+        is_own = bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+    if not is_own:
         raise OriginRefused("origin", "the form was not sent by a page of this service", "open the page here")
 
 

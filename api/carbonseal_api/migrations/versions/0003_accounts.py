@@ -41,7 +41,7 @@ def upgrade() -> None:
         "api_persons",
         sa.Column("person_id", sa.Text, primary_key=True),
         sa.Column("party", sa.Text, nullable=False),
-        sa.Column("login", sa.Text, nullable=False, unique=True),
+        sa.Column("login", sa.Text, nullable=False),
         sa.Column("roles", ARRAY(sa.Text), nullable=False),
         sa.Column("password", sa.Text),
         sa.Column("code_secret", sa.LargeBinary, nullable=False),
@@ -50,6 +50,13 @@ def upgrade() -> None:
         sa.Column("withdrawn_at", sa.BigInteger),
     )
     op.create_index("api_persons_party", "api_persons", ["party"])
+    op.create_index(
+        "api_persons_login",
+        "api_persons",
+        ["login"],
+        unique=True,
+        postgresql_where=sa.text("withdrawn_at IS NULL"),
+    )
     op.create_table(
         "api_password_links",
         sa.Column("token_hash", sa.LargeBinary, primary_key=True),
