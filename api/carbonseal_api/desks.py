@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from carbonseal_api.issuing import Issuer
+from carbonseal_api.problems import PartMissing
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.log_host import LogHost
@@ -35,6 +36,14 @@ class Desks:
         self._locks = create_engine(
             engine.url, poolclass=NullPool, connect_args={"options": f"-c lock_timeout={_PATIENCE}"}
         )
+
+    def is_here(self, party: str) -> bool:
+        """Return whether this deployment may use a party's key."""
+        try:
+            self._signer_of(party)
+        except PartMissing:
+            return False
+        return True
 
     @contextmanager
     def desk(self, party: str) -> Iterator[Issuer]:

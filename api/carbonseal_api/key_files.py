@@ -83,6 +83,10 @@ class KeyFolder:
         """
         return self.make(name).seed
 
+    def names(self) -> set[str]:
+        """Return the names of the keys that are here."""
+        return {path.stem for path in self._folder.glob("*.key")}
+
     def _passphrase(self) -> str:
         if self._given:
             return self._given

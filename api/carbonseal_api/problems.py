@@ -160,6 +160,8 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "entry-unknown": 404,
     "content-unknown": 404,
     "method-unknown": 404,
+    "chain-refused": 503,
+    "chain-unreachable": 503,
     "database-unusable": 503,
     "clock-went-back": 503,
     "publication-failed": 503,
@@ -176,8 +178,12 @@ def status_of(error: CarbonsealError) -> int:
 
 
 def problem_body(error: CarbonsealError, instance: str) -> dict[str, Any]:
-    """Return the problem details of an error as RFC 9457 members plus `code`, `field`, `reason`, `remedy`."""
+    """Return the problem details of an error as RFC 9457 members plus `code`, `field`, `reason`, `remedy`.
+
+    An error that has `members` adds them as extension members.
+    """
     return {
+        **getattr(error, "members", {}),
         "type": TYPE_PREFIX + error.code,
         "title": error.code.replace("-", " "),
         "status": status_of(error),

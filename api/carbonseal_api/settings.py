@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from carbonseal_api.problems import SettingsInvalid
 
@@ -64,6 +64,11 @@ class Settings(BaseModel):
         description="Address of the LogAnchor contract; wrong, and anchors are worthless to checkers.",
     )
     chain_id: int | None = Field(default=None, ge=1, description="Refused when the node answers another one.")
+    asset_chain_ids: tuple[int, ...] = Field(
+        default=(31_337,),  # the development chain, which is nobody's
+        description="Chains on which carbon-asset records may be kept, ids parted by commas. Mainland rules of "
+        "2026 forbid tokens of asset rights: add a members' own permissioned chain, never a public one.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on; anything else exposes the API.")
     port: int = Field(default=8440, ge=0, le=65535, description="Port; 0 takes a free one.")
     public_url: str | None = Field(
@@ -92,6 +97,11 @@ class Settings(BaseModel):
     registration_threads: int = Field(
         default=64, ge=1, le=512, description="Registrations waiting at a time."
     )
+
+    @field_validator("asset_chain_ids", mode="before")
+    @classmethod
+    def _parted(cls, value: object) -> object:
+        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @property
     def address(self) -> str:
