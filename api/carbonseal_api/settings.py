@@ -66,8 +66,8 @@ class Settings(BaseModel):
     chain_id: int | None = Field(default=None, ge=1, description="Refused when the node answers another one.")
     asset_chain_ids: tuple[int, ...] = Field(
         default=(31_337,),  # the development chain, which is nobody's
-        description="Chains on which carbon-asset records may be kept, ids parted by commas. Mainland rules of "
-        "2026 forbid tokens of asset rights: add a members' own permissioned chain, never a public one.",
+        description="Chains on which carbon-asset records may be kept, ids parted by commas. Mainland rules "
+        "of 2026 forbid tokens of asset rights: add a members' own permissioned chain, never a public one.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on; anything else exposes the API.")
     port: int = Field(default=8440, ge=0, le=65535, description="Port; 0 takes a free one.")
