@@ -92,17 +92,17 @@ def check_freshness(case: Case) -> str:
 def compare_with_node(url: str, profile: ChainProfile, anchored: AnchoredHeads) -> str:
     """Compare proven heads with a live node: chain id, trusted blocks, and the contract's present head."""
     with httpx.Client(timeout=RPC_TIMEOUT_S) as client:
-        chain_id = _quantity(_call(client, url, "eth_chainId", []))
+        chain_id = _quantity(ask_node(client, url, "eth_chainId", []))
         require(chain_id == profile.chain_id, f"the node is of chain {chain_id}, not {profile.chain_id}")
         for block in profile.trusted_blocks:
-            answer = _call(client, url, "eth_getBlockByNumber", [hex(block.number), False])
+            answer = ask_node(client, url, "eth_getBlockByNumber", [hex(block.number), False])
             found = answer.get("hash") if isinstance(answer, dict) else None
             require(found == f"0x{block.block_hash.hex()}", f"the node has another block {block.number}")
         packed, root, history = storage_slots(profile.log_id, profile.slot)
         words = []
         for slot in (packed, root, history):
             place = [f"0x{profile.contract.hex()}", f"0x{slot.hex()}", "latest"]
-            words.append(_word(_call(client, url, "eth_getStorageAt", place)))
+            words.append(_word(ask_node(client, url, "eth_getStorageAt", place)))
     live, last = PackedHead.from_word(words[0]), anchored.heads[-1]
     require(
         live.tree_size >= last.tree_size, f"the node's head is of size {live.tree_size}, before the evidence"
@@ -168,7 +168,8 @@ def _anchored_epochs(case: Case, anchored: AnchoredHeads) -> Iterator[tuple[int,
             number += 1
 
 
-def _call(client: httpx.Client, url: str, method: str, params: list[Any]) -> Any:
+def ask_node(client: httpx.Client, url: str, method: str, params: list[Any]) -> Any:
+    """Return the result of one JSON-RPC call; what does not answer, or refuses, fails the step."""
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     try:
         answer = client.post(url, json=request)

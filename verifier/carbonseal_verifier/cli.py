@@ -1,4 +1,4 @@
-"""The `carbonseal-verifier` command: check a bundle, look up rules, run them on a series, grade."""
+"""The `carbonseal-verifier` command: check a bundle, run rules, grade; and what a verification body does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
-from carbonseal_verifier import grade_cli, quality_cli, text_report
+from carbonseal_verifier import body_cli, grade_cli, quality_cli, sample_cli, sign_cli, text_report
 from carbonseal_verifier.check import StepResult, run_check
 from carbonseal_verifier.errors import UsageInvalid
 from carbonseal_verifier.paths import check_output, open_input, write_output
@@ -32,6 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     quality_cli.add_rules(commands)
     grade_cli.add_grade(commands)
     grade_cli.add_grades(commands)
+    body_cli.add_key(commands)
+    body_cli.add_join(commands)
+    sample_cli.add_sample(commands)
+    sign_cli.add_sign(commands)
+    sign_cli.add_opinion(commands)
+    body_cli.add_submit(commands)
+    body_cli.add_withdraw(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
