@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.documented import ANY_BODY, answers, problems
-from carbonseal_api.evidence import service
-from carbonseal_api.evidence.schemas import DocumentDescription, StatementView, StoredContent
+from carbonseal_api.evidence import disclosure, documents, service
+from carbonseal_api.evidence.document_schemas import DocumentEntry
+from carbonseal_api.evidence.schemas import StatementView, StoredContent
 from carbonseal_api.incoming import caller, parse_digest, parts_of, read_body
+from carbonseal_attest.instants import Interval
 
 router = APIRouter(tags=["evidence"])
 
@@ -65,11 +69,16 @@ async def put_document(
     )
 
 
-@router.get("/organisations/{party}/documents", summary="Document files", responses=problems(401, 403, 404))
-async def list_documents(party: str, request: Request) -> list[DocumentDescription]:
-    """Return the organisation's document files, newest first."""
-    (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.documents, parts_of(request), party)
+@router.get("/organisations/{party}/documents", summary="Documents", responses=problems(401, 403, 404))
+async def list_documents(party: str, request: Request) -> list[DocumentEntry]:
+    """Return the organisation's documents, newest first: their statements, and which others rest on them."""
+    principal, parts = await caller(request), parts_of(request)
+
+    def listed() -> list[DocumentEntry]:
+        periods = disclosure.require_listing(parts, principal, party, "documents")
+        return documents.documents(parts, party, periods=periods)
+
+    return await run_in_threadpool(listed)
 
 
 @router.get(
@@ -80,9 +89,21 @@ async def list_documents(party: str, request: Request) -> list[DocumentDescripti
 )
 async def get_document(party: str, digest: str, request: Request) -> Response:
     """Return a document file. It is always offered as a download, never shown by the browser itself."""
-    (await caller(request)).require_party(party)
-    row = await run_in_threadpool(service.get_document, parts_of(request), party, parse_digest(digest))
-    return Response(row["data"], media_type=row["media_type"], headers={"Content-Disposition": "attachment"})
+    principal, parts, wanted = await caller(request), parts_of(request), parse_digest(digest)
+
+    def read() -> Mapping[str, Any]:
+        resource = f"documents/{digest}"
+        disclosure.require(
+            parts, principal, party, resource, lambda: disclosure.times_of_file(parts, party, wanted)
+        )
+        return service.get_document(parts, party, wanted)
+
+    row = await run_in_threadpool(read)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(row['name'], safe='')}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(row["data"], media_type=row["media_type"], headers=headers)
 
 
 @router.get(
@@ -91,6 +112,14 @@ async def get_document(party: str, digest: str, request: Request) -> Response:
     responses=problems(401, 403, 404, 422),
 )
 async def get_statement(party: str, digest: str, request: Request) -> StatementView:
-    """Return a statement's header, content, receipt, checkpoint, epoch and anchor."""
-    (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.statement_view, parts_of(request), party, parse_digest(digest))
+    """Return a statement's header, content, receipt, checkpoint, epoch, anchor and links."""
+    principal, parts, wanted = await caller(request), parts_of(request), parse_digest(digest)
+
+    def read() -> StatementView:
+        def times() -> Collection[Interval] | None:
+            return disclosure.times_of_entry(parts, party, service.find_entry(parts, party, wanted))
+
+        disclosure.require(parts, principal, party, f"statements/{digest}", times)
+        return service.statement_view(parts, party, wanted)
+
+    return await run_in_threadpool(read)

@@ -15,14 +15,12 @@ class StoredContent(BaseModel):
     is_new: bool
 
 
-class DocumentDescription(BaseModel):
-    """A document file that its owner keeps here."""
+class StatementLink(BaseModel):
+    """Another statement that this one names, or that names it."""
 
-    digest: str
-    name: str
-    media_type: str
-    size: int
-    stored_at: str
+    relation: str = Field(description="What the other statement is to this one: document, supports, ...")
+    kind: str | None = Field(description="Of the other statement, where it names this one.")
+    statement_digest: str
 
 
 class StatementHead(BaseModel):
@@ -72,3 +70,6 @@ class StatementView(BaseModel):
     checkpoint: StatementHead
     epoch: EpochView | None
     anchor: AnchorView | None
+    links: list[StatementLink] = Field(
+        default_factory=list, description="Statements of the organisation that it names, or that name it."
+    )
