@@ -595,3 +595,12 @@ def file_january(site: Site) -> Filed:
     site.parts.projections.refresh()
     pdf = report_pdf(site.parts, site.party, report.report.digest, "zh")
     return Filed(site, report, pdf, request)
+
+
+@pytest.fixture(scope="session")
+def stated_site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site in March whose plan orders data sources, with two days of January measured."""
+    from evidence_makers import make_stated_site
+
+    with found_site(database_url, "stated", tmp_path_factory.mktemp("stated")) as site:
+        yield make_stated_site(site)
