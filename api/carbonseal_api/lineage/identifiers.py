@@ -72,6 +72,11 @@ def file_id(digest: bytes) -> str:
     return f"file:{digest.hex()}"
 
 
+def key_id(kid: bytes) -> str:
+    """Return the identifier of a device's key, which stands in edges alone."""
+    return f"key:{kid.hex()}"
+
+
 def package_id(name: str) -> str:
     """Return the identifier of a published package, `ID@VERSION`."""
     return f"package:{name}"

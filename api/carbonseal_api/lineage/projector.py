@@ -18,6 +18,7 @@ from carbonseal_api.lineage.identifiers import (
     factor_id,
     file_id,
     head_id,
+    key_id,
     package_id,
     party_id,
     prefix_of,
@@ -25,8 +26,10 @@ from carbonseal_api.lineage.identifiers import (
 )
 from carbonseal_api.projections.rows import Projected, Rows
 from carbonseal_api.projections.tables import EDGES
+from carbonseal_attest.keys import PublicKey
 
 GRADE_INPUTS: Final = ("emissions", "value_added", "industry_mean", "data_code", "verification")
+HOLDS_KEY: Final = "holds_key"  # leads from a signature to its device; no node of any answer
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 # Source, relation, target.
 Stated = Iterator[tuple[str, str, str]]
@@ -58,7 +61,9 @@ def _plan(one: Projected, statement: str) -> Stated:
     for stream in body["source_streams"]:
         for factor in stream["factors"].values():
             if "set" in factor:
-                yield statement, "uses_factor", factor_id(factor["set"], factor["key"])
+                used = factor_id(factor["set"], factor["key"])
+                yield statement, "uses_factor", used
+                yield used, "of_package", package_id(factor["set"])
 
 
 def _report(one: Projected, statement: str) -> Stated:
@@ -115,7 +120,9 @@ def _calibration(one: Projected, statement: str) -> Stated:
 
 
 def _device(one: Projected, statement: str) -> Stated:
-    yield device_id(one.party, one.content.body["device"]), "admitted_by", statement
+    device = device_id(one.party, one.content.body["device"])
+    yield device, "admitted_by", statement
+    yield device, HOLDS_KEY, key_id(PublicKey.from_cose_key(one.content.body["key"]).kid)
 
 
 def _party(one: Projected, statement: str) -> Stated:
