@@ -24,7 +24,14 @@ MISSING = {
 # What the other parts of a path are filled with. None of them exists.
 OTHER = {"tile_path": "0/000", "month": "2026-01", "period": "2026-01", "figure": "total"}
 # Query parameters that some route cannot do without.
-QUERY = {"start": "0", "end": "1", "name": "x.pdf", "as_of": "2026-02-01", "rule": "low-carbon-intensity@1"}
+QUERY = {
+    "start": "0",
+    "end": "1",
+    "name": "x.pdf",
+    "title": "x",
+    "as_of": "2026-02-01",
+    "rule": "low-carbon-intensity@1",
+}
 # Bodies of routes that read JSON, where the described type alone gives none that passes.
 BODIES: dict[str, Any] = {}
 CONTENT = "/contents/{digest}"
