@@ -31,6 +31,7 @@ from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
 from carbonseal_api.evidence.act_endpoints import router as evidence_acts
 from carbonseal_api.evidence.endpoints import router as evidence
+from carbonseal_api.grades.endpoints import router as grades
 from carbonseal_api.grants.endpoints import router as grants
 from carbonseal_api.guard import guarded
 from carbonseal_api.incoming import parts_of
@@ -123,6 +124,7 @@ def create_app(parts: Parts) -> FastAPI:
         grants,
         access_records,
         catalogue,
+        grades,
         pages,
         homes,
     ):

@@ -14,6 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from carbonseal_api.problems import RequestInvalid
+from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Interval, parse_instant
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -84,7 +85,10 @@ def parse_as_of(text: str | None, now: int, field: str = "as_of") -> int:
     if text is None:
         return now
     if "T" in text:
-        at = parse_instant(text, field=field)
+        try:
+            at = parse_instant(text, field=field)
+        except CarbonsealError as problem:
+            raise RequestInvalid(problem.field, problem.reason, problem.remedy) from problem
     else:
         day = parse_day(text, field)
         at = end_of(day) - 1

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
+from carbonseal_api.grades.cli import add_commands as add_grades
 from carbonseal_api.grants.cli import add_commands as add_grants
 from carbonseal_attest.errors import CarbonsealError
 
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     add_grants(commands)
     add_catalogue(commands)
+    add_grades(commands)
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

@@ -67,10 +67,15 @@ def owners_granting(parts: Parts, grantee: str) -> list[str]:
         return sorted(connection.scalars(query.distinct()))
 
 
-def admitted(parts: Parts, party: str) -> Mapping[str, Any] | None:
-    """Return a party that is admitted now, as the registrar's log says; None for every other."""
+def admitted(parts: Parts, party: str, *, any_status: bool = False) -> Mapping[str, Any] | None:
+    """Return a party that is admitted now, as the registrar's log says; None for every other.
+
+    With `any_status` one that was suspended or removed is returned too.
+    """
     parts.projections.refresh_log(register_origin(parts, parts.registrar))
-    query = select(PARTIES).where(PARTIES.c.party == party, PARTIES.c.status == "admitted")
+    query = select(PARTIES).where(PARTIES.c.party == party)
+    if not any_status:
+        query = query.where(PARTIES.c.status == "admitted")
     with parts.engine.connect() as connection:
         row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)

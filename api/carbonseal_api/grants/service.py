@@ -88,34 +88,42 @@ def require_access(
     """
     if principal.party == owner:
         return None
-    purposes = {PURPOSE_OF[role] for role in principal.roles & PURPOSE_OF.keys()}
-    purpose = _purpose(principal, purposes)
     try:
-        grant = None if principal.sees_all else _granted(parts, principal, owner, level, period, purposes)
+        grant = None if principal.sees_all else _granted(parts, principal, owner, level, period)
     except _REFUSALS as refusal:
         if resource is not None:
-            known = owner if queries.admitted(parts, owner) is not None else None
-            access_records.record(
-                parts,
-                principal,
-                owner=known,
-                action=action,
-                resource=resource,
-                purpose=purpose,
-                refusal=refusal.code,
-            )
+            note_query(parts, principal, owner, action=action, resource=resource, refusal=refusal.code)
         raise
     if resource is not None:
-        access_records.record(
-            parts,
-            principal,
-            owner=owner,
-            action=action,
-            resource=resource,
-            purpose=purpose if grant is None else grant.purpose,
-            grant=None if grant is None else grant.digest,
-        )
+        note_query(parts, principal, owner, action=action, resource=resource, grant=grant)
     return grant
+
+
+def note_query(
+    parts: Parts,
+    principal: Principal,
+    owner: str | None,
+    *,
+    action: str = "read",
+    resource: str,
+    grant: Grant | None = None,
+    refusal: str | None = None,
+) -> None:
+    """Record a query for an owner, answered under a grant or without one, or refused; see `access_records`.
+
+    A party that nobody here is, and None, are recorded without an owner.
+    """
+    known = owner if owner and queries.admitted(parts, owner, any_status=True) is not None else None
+    access_records.record(
+        parts,
+        principal,
+        owner=known,
+        action=action,
+        resource=resource,
+        purpose=_purpose(principal) if grant is None else grant.purpose,
+        grant=None if grant is None else grant.digest,
+        refusal=refusal,
+    )
 
 
 def give(parts: Parts, owner: str, body: Mapping[str, Any]) -> SignedStatement:
@@ -202,14 +210,8 @@ def party_named(parts: Parts, text: str) -> str:
     return found[0] if len(found) == 1 else text
 
 
-def _granted(
-    parts: Parts,
-    principal: Principal,
-    owner: str,
-    level: str,
-    period: Interval | None,
-    purposes: Collection[str],
-) -> Grant:
+def _granted(parts: Parts, principal: Principal, owner: str, level: str, period: Interval | None) -> Grant:
+    purposes = _purposes(principal)
     if not purposes:
         raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
     return standing(
@@ -223,11 +225,15 @@ def _granted(
     )
 
 
-def _purpose(principal: Principal, purposes: Collection[str]) -> str:
+def _purposes(principal: Principal) -> set[str]:
+    return {PURPOSE_OF[role] for role in principal.roles & PURPOSE_OF.keys()}
+
+
+def _purpose(principal: Principal) -> str:
     supervised = [word for role, word in _SUPERVISION.items() if role in principal.roles]
     if principal.sees_all and supervised:
         return supervised[0]
-    return "/".join(sorted(purposes)) or "none"
+    return "/".join(sorted(_purposes(principal))) or "none"
 
 
 __all__ = [
@@ -236,6 +242,7 @@ __all__ = [
     "give",
     "given_by",
     "given_to",
+    "note_query",
     "party_named",
     "require_access",
     "standing",

@@ -56,7 +56,13 @@ class ProjectionStore:
         """
         logs = [log for log in self._host.logs() if log.log != "epochs"]
         logs.sort(key=lambda log: (log.party != self._registrar, log.origin))
-        return sum(self._refresh_log(log.origin, log.party, log.tree_size) for log in logs)
+        with self._engine.connect() as connection:
+            known = {row.origin: row.next_index for row in connection.execute(select(tables.PROGRESS))}
+        return sum(
+            self._refresh_log(log.origin, log.party, log.tree_size)
+            for log in logs
+            if known.get(log.origin, 0) < log.tree_size
+        )
 
     def refresh_log(self, origin: str) -> int:
         """Read what one log has gained; for a decision that must not rest on what was true a moment ago.

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 METADATA: Final = MetaData()
 
@@ -115,6 +115,7 @@ RESULTS: Final = Table(
     Column("body", JSONB, nullable=False),
     Index("projection_results_kind", "party", "kind", "entry_index"),
     Index("projection_results_digest", "statement_digest"),
+    Index("projection_results_subject", "party", "kind", "subject", "entry_index"),
 )
 
 MONTHLY_ACTIVITY: Final = Table(
