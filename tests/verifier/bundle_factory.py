@@ -96,7 +96,8 @@ def load(slot: int) -> Decimal:
 class World:
     """Registrar, log host, operator and gateway with their logs; `now` is the one clock."""
 
-    def __init__(self, *, with_anchor: bool = True) -> None:
+    def __init__(self, *, with_anchor: bool = True, **plan_changes: Any) -> None:
+        self.plan_changes = plan_changes
         self.now = START - 2 * HOUR
         self.keys = {name: signer(name) for name in (REGISTRAR, LOG_HOST, OPERATOR, GATEWAY, "log")}
         self.logs: dict[str, MemoryLog] = {}
@@ -188,7 +189,9 @@ class World:
         for name, files in self.published.items():
             self.publish(name, files)
         self.enrol(GATEWAY, GATEWAY, [MAIN, LINE])
-        self.plan = self.add(register(OPERATOR), OPERATOR, "monitoring_plan", plan_body(), subject=SITE)
+        self.plan = self.add(
+            register(OPERATOR), OPERATOR, "monitoring_plan", plan_body(**self.plan_changes), subject=SITE
+        )
         for meter in (MAIN, LINE):
             self.add(register_or_data(), OPERATOR, "calibration", {
                 "device": meter, "certificate": "c-1", "laboratory": "a laboratory", "accuracy_class": "0.5",
