@@ -109,7 +109,7 @@ def samples_of(prepared: Prepared, stratum: str, slots: Sequence[int]) -> list[S
         span = (start + slot * step, start + (slot + 1) * step)
         state = STATES.get(grid.states[slot], "missing")
         value, quality, digest = readings.get(slot, (None, None, None))
-        if digest is None and state == "gap":
+        if value is None and state == "gap":
             digest = _covering(gaps, span)
         samples.append(Sample(slot, *span, state, value, quality, digest))
     return samples

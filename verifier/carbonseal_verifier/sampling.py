@@ -52,18 +52,17 @@ def sample_size(confidence: str, tolerable: str, population: int) -> int:
         SamplingRefused: a percentage out of range, or so small that more than 100,000 would be drawn.
     """
     miss, keep = 1 - _share(confidence, "confidence"), 1 - _share(tolerable, "tolerable error rate")
-    most = min(population, MAX_SAMPLE + 1)
-    low, high = 1, most
+    if population > MAX_SAMPLE and not _is_enough(keep, MAX_SAMPLE, miss):
+        raise SamplingRefused(
+            "tolerable error rate", f"more than {MAX_SAMPLE} slots would be drawn", "choose a higher rate"
+        )
+    low, high = 1, min(population, MAX_SAMPLE)
     while low < high:
         middle = (low + high) // 2
         if _is_enough(keep, middle, miss):
             high = middle
         else:
             low = middle + 1
-    if low > MAX_SAMPLE:
-        raise SamplingRefused(
-            "tolerable error rate", f"more than {MAX_SAMPLE} slots would be drawn", "choose a higher rate"
-        )
     return low
 
 
