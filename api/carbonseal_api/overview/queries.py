@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Engine, distinct, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from carbonseal_api.projections.tables import ASSET_RECORDS, MARKS, RESULTS
 
@@ -13,7 +14,7 @@ from carbonseal_api.projections.tables import ASSET_RECORDS, MARKS, RESULTS
 def newest_results(engine: Engine, kinds: Collection[str]) -> dict[tuple[str, str], Mapping[str, Any]]:
     """Return the newest result of each (party, kind)."""
     query = select(RESULTS).where(RESULTS.c.kind.in_(list(kinds)))
-    query = query.distinct(RESULTS.c.party, RESULTS.c.kind)
+    query = query.ext(distinct_on(RESULTS.c.party, RESULTS.c.kind))
     query = query.order_by(RESULTS.c.party, RESULTS.c.kind, RESULTS.c.entry_index.desc())
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
@@ -24,7 +25,7 @@ def newest_grades(engine: Engine, grader: str) -> dict[str, Mapping[str, Any]]:
     """Return the newest grade of each organisation among those in the grader's log."""
     graded = RESULTS.c.body["party"].astext
     query = select(RESULTS).where(RESULTS.c.kind == "grade", RESULTS.c.party == grader)
-    query = query.distinct(graded).order_by(graded, RESULTS.c.entry_index.desc())
+    query = query.ext(distinct_on(graded)).order_by(graded, RESULTS.c.entry_index.desc())
     with engine.connect() as connection:
         return {row["body"]["party"]: dict(row) for row in connection.execute(query).mappings()}
 

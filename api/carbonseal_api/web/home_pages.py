@@ -44,6 +44,18 @@ async def find(party: str, request: Request, id: str = "") -> Response:  # noqa:
     return RedirectResponse(f"/pages/{party}/lineage/{quote(wanted, safe=':/@')}", 303)
 
 
+@router.get("/pages/{party}/grade")
+async def grade_page(party: str, request: Request, credit_code: str = "", as_of: str = "") -> Response:
+    """Show the grade of an organisation, as `GET /grades/{credit_code}` gives it."""
+    principal = await sessions.visitor(request)
+    principal.require_party(party)
+
+    def gather(parts: Parts, asker: Principal) -> dict[str, Any]:
+        return bank_views.grade_page(parts, asker, party, credit_code.strip(), as_of.strip())
+
+    return await _shown(request, party, "grade.html.j2", principal, gather)
+
+
 @router.post("/pages/{party}/grants")
 async def give_grant(party: str, request: Request) -> Response:
     """Write a grant of the organisation, from the form on its page."""

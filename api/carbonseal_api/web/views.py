@@ -24,6 +24,7 @@ from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.wording import percentage
 from carbonseal_api.web import svg
 from carbonseal_api.web.disclosures import given_rows
+from carbonseal_api.web.judgement_views import judgements, open_marks_on, opinions_about
 from carbonseal_api.web.rendering import PageWording, civil
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant, parse_instant
@@ -63,6 +64,7 @@ def organisation_page(
         "emissions_chart": chart,
         "emissions_problems": problems,
         "reports": reports.reports(parts, party),
+        **judgements(parts, party, organisation.org),
         "grants": given_rows(parts, party),
         "asked": access_records.records_of(parts, party, limit=ASKED_SHOWN, cursor=None)[0],
         "devices": devices.devices(parts, party),
@@ -88,6 +90,8 @@ def report_page(parts: Parts, party: str, digest: bytes) -> dict[str, Any]:
         "report": report,
         "streams": {item["id"]: item["name"] for item in plan["body"]["source_streams"]},
         "code": quality.code_by_digest(parts, party, bytes.fromhex(report.quality_code_digest)),
+        "opinions": opinions_about(parts, party, report.statement_digest),
+        "marks": open_marks_on(parts, digest),
         "is_same": total == report.total.value,
         "recomputed": recomputed,
         "problem": problem,

@@ -1,0 +1,69 @@
+"""Gathers what others say of an organisation, for its page: grade, opinions, marks, asset records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.assets import queries as assets
+from carbonseal_api.grades.refusals import GradeUnknown
+from carbonseal_api.grades.schemas import GradeView
+from carbonseal_api.grades.service import DEFAULT_RULE, grade_as_of
+from carbonseal_api.impacts.marks import marks_of_party, marks_on
+from carbonseal_api.organisations import queries as organisations
+from carbonseal_api.quality import queries as results
+
+RECORDS_SHOWN: Final = 50
+MARKS_SHOWN: Final = 20
+
+
+def judgements(parts: Parts, party: str, org: str | None) -> dict[str, Any]:
+    """Return the newest grade, open marks, asset records, and the opinions on the organisation's reports."""
+    return {
+        "grade": _grade(parts, party, org),
+        "marks": marks_of_party(parts, party)[:MARKS_SHOWN],
+        "records": _records(parts, party),
+        "opinions": opinions_about(parts, party),
+    }
+
+
+def opinions_about(parts: Parts, party: str, report: str | None = None) -> list[dict[str, Any]]:
+    """Return the logged verification reports about an organisation, or one report of it; newest first."""
+    names = {row["party"]: row["name"] for row in organisations.all_parties(parts.engine)}
+    found = []
+    for row in results.results_of_kind(parts.engine, "verification_report"):
+        body = row["body"]
+        if body["operator"] == party and report in {None, body["report_digest"]}:
+            found.append(
+                {
+                    "body": row["party"],
+                    "name": names.get(row["party"]),
+                    "opinion": body["opinion"],
+                    "level_of_assurance": body["level_of_assurance"],
+                    "report": body["report_digest"],
+                    "digest": row["statement_digest"].hex(),
+                }
+            )
+    return found
+
+
+def open_marks_on(parts: Parts, digest: bytes) -> list[Any]:
+    """Return the marks on one thing that are not cured."""
+    return [mark for mark in marks_on(parts, [digest]).get(digest, []) if mark.state == "open"]
+
+
+def _grade(parts: Parts, party: str, org: str | None) -> GradeView | None:
+    try:
+        return GradeView.of(grade_as_of(parts, party, DEFAULT_RULE, parts.clock()), org or "")
+    except GradeUnknown:
+        return None
+
+
+def _records(parts: Parts, party: str) -> list[Mapping[str, Any]]:
+    rows = assets.records(parts.engine, parts.registrar, holders=[party], limit=RECORDS_SHOWN)
+    causes = assets.standing_causes(parts.engine, parts.registrar, [bytes(row["record"]) for row in rows])
+    return [
+        {**row, "id": row["record"].hex(), "is_frozen": bool(causes.get(bytes(row["record"])))}
+        for row in rows
+    ]
