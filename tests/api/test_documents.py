@@ -243,7 +243,7 @@ def test_two_at_the_same_moment_register_one_statement(stated_site: Any) -> None
 def test_document_shows_what_rests_on_it_and_what_rests_on_it_shows_the_document(stated_site: Any) -> None:
     bill = file_bill(stated_site, "bill of January")
     wish = {
-        "period": "2026-01",
+        "period": "2026-02",
         "stream": "grid",
         "source": "ledger",
         "value": "7.5",
@@ -258,7 +258,7 @@ def test_document_shows_what_rests_on_it_and_what_rests_on_it_shows_the_document
     assert (support["kind"], support["about"], support["start"]) == (
         "declared_activity",
         "grid",
-        "2025-12-31T16:00:00Z",
+        "2026-01-31T16:00:00Z",
     )
     assert value["document_digest"] == bill.json()["statement_digest"]
     links = get(stated_site, f"statements/{bill.json()['statement_digest']}").json()["links"]

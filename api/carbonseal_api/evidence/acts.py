@@ -26,7 +26,8 @@ from carbonseal_api.evidence.errors import (
 from carbonseal_api.founding import DATA, REGISTER
 from carbonseal_api.issuing import Issuer
 from carbonseal_api.plans import queries as plan_queries
-from carbonseal_api.problems import PartMissing, RequestInvalid
+from carbonseal_api.problems import NotFound, PartMissing, RequestInvalid
+from carbonseal_attest.errors import IdentifierInvalid
 from carbonseal_attest.identifiers import is_plain_text
 from carbonseal_attest.instants import Interval, format_instant
 from carbonseal_ledger.errors import EntryUnknown, LogUnknown
@@ -70,9 +71,17 @@ def open_desk(parts: Parts, party: str) -> Iterator[Issuer]:
 
 
 def refresh(parts: Parts, party: str) -> None:
-    """Bring the projections of a party's two logs up to what is registered now."""
-    for origin in origins(parts, party):
-        parts.projections.refresh_log(origin)
+    """Bring the projections of a party's two logs up to what is registered now.
+
+    Raises:
+        NotFound: no party of that code has logs here.
+    """
+    try:
+        for origin in origins(parts, party):
+            parts.projections.refresh_log(origin)
+    except (LogUnknown, IdentifierInvalid) as unknown:
+        remedy = "use the code of an organisation that was admitted here"
+        raise NotFound("party", "no such resource for this key", remedy) from unknown
 
 
 def origins(parts: Parts, party: str) -> tuple[str, str]:
