@@ -70,3 +70,146 @@ def key_headers(site: Any, member: Member, role: str) -> dict[str, str]:
     """Headers of a fresh API key of a party."""
     key = site.parts.keys.issue(member.facts.code, [role], "test")
     return {"Authorization": f"Bearer {key}"}
+
+
+# -- a year that can be graded --
+
+YEAR = (1_767_196_800_000, 1_798_732_800_000)  # 2026 in Shanghai
+IN_MARCH = 1_803_830_400_000  # 2027-03-01 in Shanghai
+_HEAD = {"tree_size": 5, "root_hash": b"\x05" * 32}
+_SENTENCE = {"zh": "示例", "en": "example"}
+
+
+def finding(rule: str, severity: str) -> dict[str, Any]:
+    """A finding of a data code."""
+    made = {"rule": rule, "severity": severity, "subject": "m-main", "start": None, "end": None}
+    return made | {
+        "count": 1,
+        "runs": [],
+        "digests": [],
+        **dict.fromkeys(("expected", "observed", "cure"), _SENTENCE),
+    }
+
+
+def issue_code(
+    member: Member,
+    code: str = "green",
+    *,
+    findings: Any = (),
+    period: Any = YEAR,
+    installation: str = "i-works1",
+) -> bytes:
+    """The enterprise's data code of a period; returns the statement digest."""
+    body = {
+        "code": code,
+        "profile": "default@1",
+        "plan_digest": b"\x01" * 32,
+        "period": {"start": period[0], "end": period[1], "time_zone": "Asia/Shanghai"},
+        "cut_off": [
+            {"origin": member.data_origin, **_HEAD},
+            {"origin": member.register_origin, **_HEAD},
+        ],
+        "findings": list(findings),
+        "rules": {},
+        "figures": {},
+    }
+    return member.issue(
+        member.data_origin, "quality_code", body, subject=installation, interval=period
+    ).digest
+
+
+def issue_report(
+    member: Member,
+    total: str = "521199.76",
+    *,
+    code: bytes | None = None,
+    period: Any = YEAR,
+    installation: str = "i-works1",
+) -> bytes:
+    """The enterprise's emissions report of a period, with a green code where none is given."""
+    quality = issue_code(member, period=period, installation=installation) if code is None else code
+    body = {
+        "report": "rp-year",
+        "plan_digest": b"\x01" * 32,
+        "method": "GBT32150-2015@1.0.0",
+        "packages": [{"id": "GBT32150-2015@1.0.0", "digest": b"\x02" * 32}],
+        "period": {"start": period[0], "end": period[1], "time_zone": "Asia/Shanghai"},
+        "cut_off": [
+            {"origin": member.data_origin, **_HEAD},
+            {"origin": member.register_origin, **_HEAD},
+        ],
+        "totals": {"total": {"value": total, "unit": "t{CO2e}"}},
+        "by_stream": {},
+        "quality_code_digest": quality,
+        "report_json_digest": b"\x03" * 32,
+    }
+    about = {"subject": installation, "interval": period}
+    return member.issue(member.data_origin, "emissions_report", body, **about).digest
+
+
+def issue_value_added(
+    member: Member, value: str = "300000", unit: str = "10*4.CNY", period: Any = YEAR
+) -> bytes:
+    """The enterprise's record of its value added."""
+    quantity = {"value": value, "unit": unit}
+    body = {
+        "record": "value_added",
+        "quantity": quantity,
+        "source": "annual accounts",
+        "document_digest": None,
+    }
+    return member.issue(member.data_origin, "business_record", body, interval=period).digest
+
+
+def issue_opinion(
+    body_member: Member, member: Member, report: bytes, opinion: str = "unmodified", *, findings: Any = ()
+) -> bytes:
+    """A verification body's report on an emissions report."""
+    body = {
+        "engagement": "en-year",
+        "operator": member.facts.code,
+        "report_digest": report,
+        "bundle_digest": b"\x04" * 32,
+        "trust_digest": b"\x05" * 32,
+        "period": {"start": YEAR[0], "end": YEAR[1]},
+        "opinion": opinion,
+        "opinion_text": _SENTENCE,
+        "level_of_assurance": "reasonable",
+        "materiality_percent": "5",
+        "criteria": "GBT32150-2015@1.0.0",
+        "figures": {},
+        "findings": [
+            {
+                "finding": name,
+                "type": "misstatement",
+                "severity": severity,
+                "state": state,
+                "text": _SENTENCE,
+                "digests": [],
+            }
+            for name, severity, state in findings
+        ],
+        "sampling": None,
+        "steps": {},
+    }
+    return body_member.issue(body_member.data_origin, "verification_report", body).digest
+
+
+def take_back(member: Member, digest: bytes) -> bytes:
+    """The party's withdrawal of one of its statements."""
+    body = {"withdraws": digest, "role": "operator", "reason": "no longer held"}
+    return member.issue(member.register_origin, "withdrawal", body).digest
+
+
+def issue_grant(site: Any, member: Member, grantee: str, **changes: Any) -> bytes:
+    """The enterprise's grant to a bank, for an hour, over 2026."""
+    now = site.clock()
+    body = {
+        "grant": "gr-example",
+        "to": grantee,
+        "purpose": "loan",
+        "level": "grade",
+        "period": {"start": YEAR[0], "end": YEAR[1]},
+        "valid": {"start": now, "end": now + 3_600_000},
+    }
+    return member.issue(member.register_origin, "grant", body | changes).digest
