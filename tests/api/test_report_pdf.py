@@ -192,3 +192,48 @@ def test_heading_of_the_packages_stands_on_the_page_of_its_table(
         for page in pypdf.PdfReader(io.BytesIO(render_pdf(encode_report(many), proofs, lang="en"))).pages:
             text = page.extract_text()
             assert ("Packages pinned" in text) == ("78" * 32 in text)
+
+
+def beside_totals() -> dict[str, Any]:
+    """What a report lists when readings were corrected and a month was downgraded."""
+    january = {"start": "2025-12-31T16:00:00Z", "end": "2026-01-31T16:00:00Z"}
+    correction = {"device": "m-electricity1", "kind": "readings", **january, "reason": "wrong ratio",
+                  "supersedes": "ab" * 32, "replacement": "cd" * 32, "corrections": ["ef" * 32]}  # fmt: skip
+    bill = {"value": "87012.5", "unit": "kWh"}
+    return {
+        "corrections": [correction, correction | {"replacement": None}],
+        "declared_activity": [{"stream": "grid", "data_source": "bill", **january, "declared": bill,
+                               "metered": {"value": "86866.63", "unit": "kWh"}, "difference_percent": "0.17",
+                               "statement": "aa" * 32, "document": "bb" * 32, "problem": None}],
+        "downgrades": [{"stream": "grid", **january, "from": "meter", "to": "bill", "from_amount": None,
+                        "to_amount": bill, "lowers": True, "reason": "meter in repair",
+                        "statement": "aa" * 32, "declared_activity": [], "documents": []}],
+    }  # fmt: skip
+
+
+def test_lists_corrections_declared_values_and_downgrades_beside_the_totals(
+    report: dict[str, Any], proofs: ReportProofs
+) -> None:
+    report["data_quality"] |= beside_totals()
+    report["data_quality"]["shares"] |= {"corrected_percent": "3.2258", "declared_percent": "16.1291"}
+    shown = pdf_text(render_pdf(encode_report(report), proofs, lang="en"))
+    for words in ("3.2258 %", "Corrected share", "16.1291 %", "Declared activity share", "wrong ratio",
+                  "abababababab", "cdcdcdcdcdcd", "taken out", "87012.5 kWh", "0.17 %", "meter in repair",
+                  "lowers the amount"):  # fmt: skip
+        assert words in shown, words
+    shown = pdf_text(render_pdf(encode_report(report), proofs, lang="zh"))
+    assert "参与方的更正" in shown
+    assert "数据来源降级" in shown
+
+
+def test_a_long_list_of_corrections_is_cut_and_says_so(report: dict[str, Any], proofs: ReportProofs) -> None:
+    rows = beside_totals()["corrections"][:1] * 43
+    report["data_quality"]["corrections"] = rows
+    assert "3 more in report.json" in pdf_text(render_pdf(encode_report(report), proofs, lang="en"))
+
+
+def test_a_report_of_before_corrections_were_computed_still_renders(
+    report: dict[str, Any], proofs: ReportProofs
+) -> None:
+    assert "corrections" not in report["data_quality"]
+    assert "Corrected by the party" not in pdf_text(render_pdf(encode_report(report), proofs, lang="en"))

@@ -1,7 +1,8 @@
 """What must hold before a period is filed; all of it is asked before anything is signed.
 
-A filed report cannot be taken out of the log again, so a mistaken call must leave nothing behind. This module
-does not judge the readings: that is the data code's part.
+A filed report cannot be taken out of the log again, so a mistaken call must leave nothing behind. A report
+that was taken back, by a withdrawal or a correction in the register log, leaves its period open to another.
+This module does not judge the readings: that is the data code's part.
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ class AlreadyFiled(ApiError):
 
 def check_period(
     host: LogHost, *, register_origin: str, data_origin: str, installation: str, period: Interval, now: int
-) -> None:
+) -> list[bytes]:
     """See that `period` (half-open, in ms) can be filed at `now` (ms).
+
+    Returns the digests of its reports that were taken back, oldest first.
 
     Raises:
         PeriodNotOver: it ends after `now`.
         NothingToReport: no reading of it is logged.
-        AlreadyFiled: a report of the installation over a part of it stands and was not withdrawn.
+        AlreadyFiled: a report of the installation over a part of it stands: neither withdrawn nor superseded.
     """
     start, end = period
     shown = f"{format_instant(start)}/{format_instant(end)}"
@@ -60,22 +63,26 @@ def check_period(
             "name a period that was measured, or deliver its readings first",
         )
     filed = host.select(data_origin, kinds={"emissions_report"}, subject=installation, overlapping=period)
-    withdrawn = _withdrawn(host, register_origin) if filed else set()
+    taken_back = _taken_back(host, register_origin) if filed else set()
+    earlier = []
     for entry in filed:
         digest = SignedStatement.parse(entry.raw).digest
-        if digest not in withdrawn:
+        earlier.append(digest)
+        if digest not in taken_back:
             raise AlreadyFiled(
                 "period",
                 f"report {digest.hex()} (entry {entry.index} of {data_origin}) stands for {_period(entry)}",
-                "use that report, or file days that it does not cover;"
-                " corrections of a filed report come in a later version",
+                "use that report, or file days that it does not cover; to correct it, register its"
+                " withdrawal, or a correction that supersedes it, and file the period again",
             )
+    return earlier
 
 
-def _withdrawn(host: LogHost, register_origin: str) -> set[bytes]:
-    entries = host.select(register_origin, kinds={"withdrawal"})
+def _taken_back(host: LogHost, register_origin: str) -> set[bytes]:
+    entries = host.select(register_origin, kinds={"withdrawal", "correction"})
     payloads = [SignedStatement.parse(entry.raw).payload for entry in entries]
-    return {parse_content(data).body["withdraws"] for data in host.contents.get_many(payloads).values()}
+    bodies = [parse_content(data).body for data in host.contents.get_many(payloads).values()]
+    return {body["withdraws"] if "withdraws" in body else body["supersedes"] for body in bodies}
 
 
 def _period(entry: LoggedEntry) -> str:

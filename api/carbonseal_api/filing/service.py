@@ -67,14 +67,15 @@ class FiledReport:
 def file_report(host: LogHost, desk: Issuer, request: FilingRequest, *, clock: Clock) -> FiledReport:
     """Return the filed report of `request`; two statements more stand in the data log.
 
-    The cut-off is the head of both logs at the moment of the call. `clock` says whether the period is over.
+    The cut-off is the head of both logs at the moment of the call. `clock` says whether the period is over. A
+    period whose report was withdrawn or superseded is filed anew, under a report code of its own.
 
     Raises:
         PeriodNotOver, NothingToReport, AlreadyFiled: the period cannot be filed; nothing was signed.
         VerifierError, AccountingError: the plan, the packages or the readings cannot be computed.
         StatementRefused: the log refused the code or the report.
     """
-    check_period(
+    earlier = check_period(
         host,
         register_origin=request.register_origin,
         data_origin=request.data_origin,
@@ -107,8 +108,9 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest, *, clock: C
         interval=request.period,
     )
     inventory = recomputed.inventory.to_json()
-    report_json = build_report(_inputs(request, recomputed, inventory, quality.digest, heads))
-    body = _report_body(request, recomputed, inventory, quality.digest, cut_off, report_json)
+    code = _report_code(request, earlier)
+    report_json = build_report(_inputs(request, code, recomputed, inventory, quality.digest, heads))
+    body = _report_body(request, code, recomputed, inventory, quality.digest, cut_off, report_json)
     report = desk.issue(
         request.data_origin, "emissions_report", body, subject=request.installation, interval=request.period
     )
@@ -166,6 +168,7 @@ def package_rows(packages: Mapping[str, Mapping[str, bytes]]) -> list[dict[str, 
 
 def _inputs(
     request: FilingRequest,
+    code: str,
     recomputed: Recomputed,
     inventory: Mapping[str, Any],
     quality_digest: bytes,
@@ -177,7 +180,7 @@ def _inputs(
         name, _, version = row["id"].partition("@")
         rows.append({"id": name, "version": version, "digest": row["digest"].hex()})
     return ReportInputs(
-        report=_report_code(request),
+        report=code,
         parties=request.parties,
         plan=recomputed.plan,
         plan_digest=request.plan_digest,
@@ -204,6 +207,7 @@ def _inputs(
 
 def _report_body(
     request: FilingRequest,
+    code: str,
     recomputed: Recomputed,
     inventory: Mapping[str, Any],
     quality_digest: bytes,
@@ -212,7 +216,7 @@ def _report_body(
 ) -> dict[str, Any]:
     start, end = request.period
     return {
-        "report": _report_code(request),
+        "report": code,
         "plan_digest": request.plan_digest,
         "method": inventory["method"],
         "packages": package_rows(request.packages),
@@ -233,9 +237,11 @@ def _quantity(value: Mapping[str, Any]) -> dict[str, str]:
     return {"value": value["value"], "unit": value["unit"]}
 
 
-def _report_code(request: FilingRequest) -> str:
+def _report_code(request: FilingRequest, earlier: Sequence[bytes]) -> str:
+    """Return a code that no earlier report of the period has."""
     start, end = request.period
-    return opaque_code("rp", f"{request.installation}/{start}/{end}".encode() + request.plan_digest)
+    seed = f"{request.installation}/{start}/{end}".encode() + request.plan_digest
+    return opaque_code("rp", seed + b"".join(earlier))
 
 
 def _entries(host: LogHost, head: Head) -> list[LoggedEntry]:

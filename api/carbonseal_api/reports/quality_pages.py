@@ -13,6 +13,7 @@ from reportlab.platypus import (
 )
 
 from carbonseal_api.reports import charts, pages
+from carbonseal_api.reports.beside_pages import beside_totals
 from carbonseal_api.reports.pages import CONTENT_WIDTH, Styles, facts, gap, table, text
 from carbonseal_api.reports.wording import Wording, bare_share
 
@@ -53,7 +54,8 @@ def quality_pages(report: Mapping[str, Any], words: Wording, styles: Styles) -> 
     if not quality["findings"]:
         made.append(text(words("quality.none"), styles.body))
     made += [_finding(finding, words, styles) for finding in quality["findings"]]
-    keys = ("expected", "measured", "late", "gap", "substituted", "missing")
+    made += beside_totals(report, words, styles)
+    keys = ("expected", "measured", "late", "gap", "substituted", "missing", "corrected")
     made += [
         text(words("quality.signers"), styles.subsection),
         table(
@@ -76,12 +78,12 @@ def quality_pages(report: Mapping[str, Any], words: Wording, styles: Styles) -> 
         table(
             [words("column.measurement"), *(words(f"column.{key}") for key in keys)],
             [
-                (words.name(row["name"], row["measurement"]), *(row[key] for key in keys))
+                (words.name(row["name"], row["measurement"]), *(row.get(key, 0) for key in keys))
                 for row in quality["completeness"]
             ],
-            widths=(25, 11, 11, 9, 17, 15, 12),
+            widths=(22, 11, 11, 9, 15, 13, 11, 12),
             styles=styles,
-            right=tuple(range(1, 7)),
+            right=tuple(range(1, 8)),
         ),
         PageBreak(),
     ]

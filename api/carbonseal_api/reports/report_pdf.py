@@ -7,7 +7,7 @@ charts, method and factors, data quality, proof with a QR code. It computes noth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -100,10 +100,17 @@ def _cover(report: Mapping[str, Any], words: Wording, styles: Styles) -> list[Fl
     )
     strip = _share_strip(
         (
-            (words("share.completeness"), percentage(shares["completeness_percent"])),
-            (words("share.late"), percentage(shares["late_percent"])),
-            (words("share.substituted"), percentage(shares["substituted_percent"])),
-            (words("share.delay"), _duration(quality["greatest_commit_delay_ms"], words)),
+            (
+                (words("share.completeness"), percentage(shares["completeness_percent"])),
+                (words("share.late"), percentage(shares["late_percent"])),
+                (words("share.substituted"), percentage(shares["substituted_percent"])),
+            ),
+            # Reports made before corrections were computed do not name these two: nothing was corrected.
+            (
+                (words("share.corrected"), percentage(shares.get("corrected_percent", "0"))),
+                (words("share.declared_activity"), percentage(shares.get("declared_percent", "0"))),
+                (words("share.delay"), _duration(quality["greatest_commit_delay_ms"], words)),
+            ),
         ),
         styles,
     )
@@ -296,11 +303,11 @@ def _factor_source(factor: Mapping[str, Any], words: Wording) -> str:
     return f"{source} [{certainty}]" + (f" · {factor['set']}" if factor.get("set") else "")
 
 
-def _share_strip(cells: tuple[tuple[str, str], ...], styles: Styles) -> Table:
+def _share_strip(rows: Sequence[Sequence[tuple[str, str]]], styles: Styles) -> Table:
     figure = styles.section.clone("figure", fontSize=14, leading=18, spaceAfter=0)
     made = Table(
-        [[[text(value, figure), text(label, styles.small)] for label, value in cells]],
-        colWidths=[CONTENT_WIDTH / len(cells)] * len(cells),
+        [[[text(value, figure), text(label, styles.small)] for label, value in row] for row in rows],
+        colWidths=[CONTENT_WIDTH / len(rows[0])] * len(rows[0]),
     )
     made.setStyle(
         TableStyle(
