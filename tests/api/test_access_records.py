@@ -167,6 +167,17 @@ def test_pages_through_the_records_newest_first(place: Any, owner: Any, bank: An
     assert len(found) >= 5
 
 
+def test_lists_what_was_recorded_within_a_half_open_time(place: Any, owner: Any, bank: Any) -> None:
+    start = place.clock()
+    for _ in range(3):
+        place.client.get(f"/grades/{CODE}", headers=bank[1])
+        place.clock.now += 1
+    found = access_records.list_for(place.parts, owner.facts.code, since=start, until=start + 2)
+    assert [row["recorded_at"] for row in found] == [start + 1, start]
+    older = access_records.list_for(place.parts, owner.facts.code, since=start, after=found[0]["record_id"])
+    assert [row["recorded_at"] for row in older] == [start]
+
+
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"cursor": 0}])
 def test_refuses_a_page_that_there_is_not(place: Any, owner: Any, params: dict[str, Any]) -> None:
     answer = seen(place, owner, **params)

@@ -16,11 +16,27 @@ def add(engine: Engine, row: Mapping[str, Any]) -> None:
         connection.execute(insert(AccessRecord).values(row))
 
 
-def page(engine: Engine, owner: str, *, before: int | None, limit: int) -> list[Mapping[str, Any]]:
-    """Return records about an owner, newest first, below the record id `before` where one is given."""
+def page(
+    engine: Engine,
+    owner: str,
+    *,
+    before: int | None,
+    limit: int,
+    since: int | None = None,
+    until: int | None = None,
+) -> list[Mapping[str, Any]]:
+    """Return records about an owner, newest first, below the record id `before` where one is given.
+
+    `since` and `until` narrow them to those recorded in [since, until), in ms.
+    """
     table = AccessRecord.__table__
     query = select(table).where(table.c.owner == owner).order_by(table.c.record_id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(table.c.record_id < before)
+    for limit_at, condition in (
+        (before, table.c.record_id < before),
+        (since, table.c.recorded_at >= since),
+        (until, table.c.recorded_at < until),
+    ):
+        if limit_at is not None:
+            query = query.where(condition)
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]

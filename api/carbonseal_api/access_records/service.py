@@ -6,7 +6,8 @@ cannot. A party's queries about itself are not recorded; those of regulator and 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from carbonseal_api.access_records import queries
 from carbonseal_api.access_records.schemas import AccessRecordView
@@ -60,6 +61,22 @@ def record(
         "refusal": refusal,
     }
     queries.add(parts.engine, row)
+
+
+def list_for(
+    parts: Parts,
+    owner: str,
+    *,
+    since: int | None = None,
+    until: int | None = None,
+    limit: int = 200,
+    after: int | None = None,
+) -> list[Mapping[str, Any]]:
+    """Return rows about an owner recorded in [since, until) (ms), newest first.
+
+    `after` is the `record_id` of the last row seen: only older ones follow.
+    """
+    return queries.page(parts.engine, owner, before=after, limit=limit, since=since, until=until)
 
 
 def records_of(
