@@ -86,7 +86,9 @@ def file_report(host: LogHost, desk: Issuer, request: FilingRequest, *, clock: C
     # A cut-off follows a tick, so that everything before it has an upper bound of its registration.
     host.tick(request.register_origin)
     host.tick(request.data_origin)
-    heads = host.head(request.data_origin), host.head(request.register_origin)
+    # The register's head first: what a correction in it names then stands in the data log's head too.
+    register_head = host.head(request.register_origin)
+    heads = host.head(request.data_origin), register_head
     cut_off = [(head.origin, head.tree_size, head.root_hash) for head in heads]
     data, register = (_entries(host, head) for head in heads)
     start, end = request.period
