@@ -31,12 +31,11 @@ def page(
     """
     table = AccessRecord.__table__
     query = select(table).where(table.c.owner == owner).order_by(table.c.record_id.desc()).limit(limit)
-    for limit_at, condition in (
-        (before, table.c.record_id < before),
-        (since, table.c.recorded_at >= since),
-        (until, table.c.recorded_at < until),
-    ):
-        if limit_at is not None:
-            query = query.where(condition)
+    if before is not None:
+        query = query.where(table.c.record_id < before)
+    if since is not None:
+        query = query.where(table.c.recorded_at >= since)
+    if until is not None:
+        query = query.where(table.c.recorded_at < until)
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
