@@ -19,9 +19,10 @@ from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.anchoring_evidence import EvidenceKeeper
 from carbonseal_ledger.anchoring_journal import MINED, Journal
-from carbonseal_ledger.anchoring_machine import AnchorConflict, AnchoringLimits, AnchoringMachine
+from carbonseal_ledger.anchoring_machine import AnchorConflict, AnchoringMachine
 from carbonseal_ledger.anchoring_models import AnchoringStep, AnchorKind, AnchorState
 from carbonseal_ledger.chain_answers import HeaderNotReproducible
+from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.log_anchor import LogAnchorClient
 
@@ -69,7 +70,7 @@ class Anchorer:
         clock: Clock,
         *,
         contract: bytes | None = None,
-        limits: AnchoringLimits | None = None,
+        limits: FeeLimits | None = None,
     ) -> None:
         self._engine = engine
         self._chain = chain
@@ -77,7 +78,7 @@ class Anchorer:
         self._given_contract = self._contract = contract
         self._log_id: bytes | None = None
         self._journal = Journal(engine, clock, chain_id=chain.chain_id, account=chain.gas_address)
-        self._machine = AnchoringMachine(self._journal, chain, clock, limits or AnchoringLimits())
+        self._machine = AnchoringMachine(self._journal, chain, clock, limits or FeeLimits())
         if contract is not None:
             chain.check_contract(contract)
 
@@ -314,5 +315,4 @@ __all__ = [
     "AnchorRecord",
     "AnchorState",
     "Anchorer",
-    "AnchoringLimits",
 ]

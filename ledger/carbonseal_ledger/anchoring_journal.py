@@ -25,7 +25,7 @@ from carbonseal_ledger.anchoring_models import (
 from carbonseal_ledger.chain_answers import Block, SignedTransaction
 
 DONE = (AnchorState.FINAL, AnchorState.FAILED)
-_UNUSED = -1  # next nonce of an account that has not signed yet: the chain's count is the first
+UNUSED = -1  # next nonce of an account that has not signed yet: the chain's count is the first
 MINED = (AnchorState.MINED, AnchorState.SAFE, AnchorState.FINAL)
 
 
@@ -122,7 +122,7 @@ class Journal:
             mine, is_same = self._stored(session, step)
             if is_same:
                 account = session.get_one(AnchoringAccount, (self._chain_id, self._account))
-                nonce = first_nonce() if account.next_nonce == _UNUSED else account.next_nonce
+                nonce = first_nonce() if account.next_nonce == UNUSED else account.next_nonce
                 account.next_nonce = nonce + 1
                 if mine.kind == AnchorKind.DEPLOY:
                     mine.contract = address(nonce)
@@ -261,7 +261,7 @@ class Journal:
         key = (self._chain_id, self._account)
         with self._session() as session, session.begin():
             if session.get(AnchoringAccount, key, with_for_update=True) is None:
-                row = {"chain_id": self._chain_id, "address": self._account, "next_nonce": _UNUSED}
+                row = {"chain_id": self._chain_id, "address": self._account, "next_nonce": UNUSED}
                 session.execute(insert(AnchoringAccount).values(row).on_conflict_do_nothing())
                 session.get_one(AnchoringAccount, key, with_for_update=True)
             yield session

@@ -28,34 +28,17 @@ from carbonseal_ledger.chain_answers import (
     SignedTransaction,
     TxReceipt,
 )
+from carbonseal_ledger.chain_fees import FeeLimits, is_nonce_used, is_too_cheap, replacement_fees
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.log_anchor import LogAnchorClient
 
-REPLACE_AFTER_MS: Final = 180_000  # a transaction unmined for longer is replaced
-MAX_FEE_WEI: Final = 10**13  # 10,000 gwei for one unit of gas: beyond it somebody must look
 MAX_ATTEMPTS: Final = 3  # nonces that one step may use up by reverting
-_TOO_CHEAP: Final = ("underpriced", "fee too low", "less than block base fee")  # geth, Besu, alloy
-_RAISE_NUMERATOR, _RAISE_DENOMINATOR = 9, 8  # 12.5 %: the strictest node's least increase
 
 
 class AnchorConflict(LedgerError):
     """What is to be anchored contradicts what the journal or the contract holds already."""
 
     code = "anchor-conflict"
-
-
-@dataclass(frozen=True, slots=True)
-class AnchoringLimits:
-    """When to replace and how much to pay.
-
-    Attributes:
-        replace_after_ms: how long a sent transaction may stay unmined.
-        max_fee_wei: the most that is ever offered for one unit of gas; a larger one lets a fee spike, or a
-            lying node, burn the gas key's money.
-    """
-
-    replace_after_ms: int = REPLACE_AFTER_MS
-    max_fee_wei: int = MAX_FEE_WEI
 
 
 @dataclass(slots=True)
@@ -70,9 +53,7 @@ class _Round:
 class AnchoringMachine:
     """Moves single steps; every decision it takes is in the journal before it acts."""
 
-    def __init__(
-        self, journal: Journal, chain: LogAnchorClient, clock: Clock, limits: AnchoringLimits
-    ) -> None:
+    def __init__(self, journal: Journal, chain: LogAnchorClient, clock: Clock, limits: FeeLimits) -> None:
         self._journal = journal
         self._chain = chain
         self._clock = clock
@@ -163,11 +144,10 @@ class AnchoringMachine:
     def _refused(
         self, step: AnchoringStep, transaction: AnchoringTransaction, reason: str
     ) -> AnchoringStep | None:
-        words = reason.lower()
-        if "nonce" in words and "low" in words:
+        if is_nonce_used(reason):
             # Something with this nonce is in the chain: one of ours, or of somebody who has the gas key.
             return self._find_mined(step) or self._retry(step, reason)
-        if any(phrase in words for phrase in _TOO_CHEAP):
+        if is_too_cheap(reason):
             return self._replace(step, transaction)
         return self._journal.complain(step, reason)
 
@@ -187,10 +167,8 @@ class AnchoringMachine:
     def _replace(self, step: AnchoringStep, transaction: AnchoringTransaction) -> AnchoringStep | None:
         if step.account != self._chain.gas_address:
             return self._journal.complain(step, "unmined, and only the gas key that sent it can replace it")
-        suggested = self._suggested_fees()
-        fees = Fees(
-            max(_raised(transaction.max_fee_wei), suggested.max_fee_wei),
-            max(_raised(transaction.max_priority_fee_wei), suggested.max_priority_fee_wei),
+        fees = replacement_fees(
+            transaction.max_fee_wei, transaction.max_priority_fee_wei, self._suggested_fees()
         )
         affordable = self._affordable(step, fees)
         if affordable is None:
@@ -287,13 +265,8 @@ class AnchoringMachine:
         return self._round.fees
 
     def _affordable(self, step: AnchoringStep, fees: Fees) -> Fees | None:
-        if fees.max_fee_wei <= self._limits.max_fee_wei:
+        problem = self._limits.objection(fees)
+        if problem is None:
             return fees
-        problem = f"gas costs {fees.max_fee_wei} wei a unit, and the limit is {self._limits.max_fee_wei}"
         self._journal.complain(step, problem)
         return None
-
-
-def _raised(fee_wei: int) -> int:
-    """Return the fee raised by 12.5 %, rounded up, and by at least 1 wei."""
-    return max(fee_wei + 1, -(-fee_wei * _RAISE_NUMERATOR // _RAISE_DENOMINATOR))

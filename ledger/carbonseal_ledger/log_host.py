@@ -53,6 +53,7 @@ from carbonseal_ledger.outcomes import (
     Head,
     LogDescription,
     LoggedEntry,
+    OriginHead,
     Outcome,
     RangeProof,
     ReceiptState,
@@ -368,6 +369,17 @@ class LogHost:
     def epoch_covering(self, origin: str, tree_size: int) -> EpochRecord | None:
         """The first epoch whose map holds a head of the origin with at least `tree_size` leaves."""
         return self._epochs.covering(self._entries.terms(origin).id, tree_size)
+
+    def origin_head(self, origin: str, epoch: int) -> OriginHead:
+        """The head that an origin has in an epoch's map, with its proof there.
+
+        Raises:
+            RangeInvalid: the epoch is not built or not published, or does not hold the origin.
+        """
+        found = self._epochs.evidence([origin], [epoch], self.head(self.log_of_logs), []).heads
+        if not found:
+            raise RangeInvalid("epoch", f"{epoch} does not hold {origin}", "ask for a later epoch")
+        return found[0]
 
     def epoch_evidence(self, origins: Sequence[str], epochs: Sequence[int]) -> EpochEvidence:
         """Everything a bundle carries about these origins in these epochs."""

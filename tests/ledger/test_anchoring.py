@@ -12,7 +12,6 @@ from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
 from carbonseal_ledger.anchoring import (
     AnchorConflict,
     Anchorer,
-    AnchoringLimits,
     AnchorNotReady,
     AnchorRecord,
     AnchorState,
@@ -20,6 +19,7 @@ from carbonseal_ledger.anchoring import (
 from carbonseal_ledger.anchoring_models import AnchoringTransaction
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.chain_answers import ChainUnreachable, ContractWrong, Fees
+from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.log_anchor import LogAnchorClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -35,7 +35,7 @@ class Harbour:
         self.node = node
         self.engine = engine
         self.now = GENESIS_AT
-        self.limits = AnchoringLimits()
+        self.limits = FeeLimits()
         self.gas_key = GAS_KEY
         self.anchorer = self.restart()
         node.fund(self.chain.gas_address)
@@ -447,7 +447,7 @@ def test_replaced_transaction_that_wins_after_all_counts(opened: Harbour) -> Non
 
 
 def test_nothing_is_signed_above_the_fee_limit(opened: Harbour) -> None:
-    opened.limits = AnchoringLimits(max_fee_wei=1)
+    opened.limits = FeeLimits(max_fee_wei=1)
     opened.restart()
     opened.plan(4)
     [record] = opened.anchorer.step()

@@ -14,9 +14,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from carbonseal_ledger.anchoring_models import Base
+from carbonseal_ledger import anchoring_models, asset_models  # noqa: F401 - every table of the room
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
 from carbonseal_ledger.errors import DatabaseUnusable
+from carbonseal_ledger.models import Base
 
 
 @pytest.fixture

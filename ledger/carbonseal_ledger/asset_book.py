@@ -1,0 +1,335 @@
+"""Carbon-asset records as the service uses them: plan an act, move it on until it is final, read records.
+
+`docs/spec/carbon-assets.md` says what acts are and what may be claimed; `asset_machine` has the states and
+why they are so, `asset_journal` the database. It leaves out whether a report deserves a record, and the
+statements that mirror each act in the registrar's log (the service's).
+
+Instants are milliseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from carbonseal_attest.instants import Clock
+from carbonseal_ledger.asset_acts import (
+    SINGLE_KINDS,
+    Act,
+    ActKind,
+    Admit,
+    Deploy,
+    Grant,
+    Record,
+    RecordAct,
+    from_parameters,
+    text_id,
+)
+from carbonseal_ledger.asset_events import AssetEvent
+from carbonseal_ledger.asset_evidence import EvidenceSource
+from carbonseal_ledger.asset_journal import DONE, AssetJournal, act_hash_of
+from carbonseal_ledger.asset_machine import AssetConflict, AssetMachine
+from carbonseal_ledger.asset_models import ActState, AssetAct, Leg
+from carbonseal_ledger.asset_refusals import AssetRefused, HeadMovedOn, PredecessorWrong
+from carbonseal_ledger.asset_sending import MemberKeyMissing, Members, Sender
+from carbonseal_ledger.carbon_assets import AssetsNotReady, CarbonAssetsClient
+from carbonseal_ledger.carbon_assets_calls import AssetRecord, AssetState
+from carbonseal_ledger.chain_fees import FeeLimits
+from carbonseal_ledger.errors import LedgerError
+
+_DEEPEST_REORGANISATION = 64  # blocks; where an act's events are first looked for
+_QUESTIONS = 3  # how often an act is asked for again when the chain moves on meanwhile
+
+
+class ActUnknown(LedgerError):
+    """No act has this number."""
+
+    code = "asset-act-unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ActRecord:
+    """One act and how far it has come; block fields are None until it is mined.
+
+    Attributes:
+        act: the act in words.
+        record: id of the record, None for the admin's acts.
+        proposer, confirmer: addresses; the first is None for what one person does.
+        proposal_transaction: the first person's, None before it is signed or when others proposed.
+        transaction_hash: of the transaction that performed the act.
+        log_index: of the event that says what changed.
+        gas_used: None when others performed the act.
+        problem, problem_code: what was last said against it, and the stable code if it was refused.
+    """
+
+    id: int
+    act: Act
+    kind: ActKind
+    state: ActState
+    act_hash: bytes
+    record: bytes | None
+    proposer: bytes | None
+    confirmer: bytes
+    proposal_transaction: bytes | None
+    transaction_hash: bytes | None
+    block_number: int | None
+    block_hash: bytes | None
+    block_at: int | None
+    log_index: int | None
+    gas_used: int | None
+    problem: str | None
+    problem_code: str | None
+
+
+class AssetBook:
+    """The acts upon one contract's records. Safe to run in several processes against one database.
+
+    Args:
+        engine: the ledger's database.
+        client: the node, and the contract if it is known; else the one that `deploy` made.
+        clock: decides when an unmined transaction is replaced.
+        members: the accounts whose keys are here.
+        evidence: shows that a report is in an anchored log; None where nothing is recorded.
+        limits: when to replace it and how much to pay.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        client: CarbonAssetsClient,
+        clock: Clock,
+        *,
+        members: Members,
+        evidence: EvidenceSource | None = None,
+        limits: FeeLimits | None = None,
+    ) -> None:
+        self._client = client
+        self._members = members
+        self._journal = AssetJournal(engine, clock, chain_id=client.chain_id)
+        sender = Sender(self._journal, client, clock, limits or FeeLimits(), members)
+        self._machine = AssetMachine(self._journal, client, sender, evidence)
+        if client.known_contract is None:
+            deployment = self._journal.deployment()
+            client.known_contract = None if deployment is None else deployment.contract
+
+    # -- founding
+
+    def deploy(self, anchor: bytes, log_id: bytes) -> bytes:
+        """Plan and sign the contract's deployment by the admin, and return the address it will have.
+
+        The same again changes nothing. It is sent once the log of logs is open in LogAnchor.
+
+        Raises:
+            AssetsNotReady: gas costs more than is paid.
+            AssetConflict: another one is deployed for another log of logs.
+        """
+        act = Deploy(anchor, log_id)
+        deployment = self._journal.deployment()
+        if deployment is None:
+            deployment = self._plan(act, None, self._members.admin.address, contract=None)
+        elif deployment.act_hash != act_hash_of(act):
+            raise AssetConflict("contract", "one for another log is deployed", "use a database of its own")
+        signed = self._machine.sign_deployment(deployment)
+        if signed is None or signed.contract is None:
+            raise AssetsNotReady("contract", "its deployment is not signed", "try again when gas is cheaper")
+        self._client.known_contract = signed.contract
+        return signed.contract
+
+    def found(self) -> list[ActRecord]:
+        """Plan the admission and the role of every member; what is planned already stays as it is."""
+        members = self._members
+        registrars = [account for account in (members.registrar, members.second_registrar) if account]
+        wanted = [(account, members.registrar_party, "REGISTRAR_ROLE") for account in registrars]
+        wanted += [(account, party, "HOLDER_ROLE") for party, account in sorted(members.holders.items())]
+        acts: list[Act] = []
+        for account, party, role in wanted:
+            acts += [Admit(account.address, party), Grant(account.address, role)]
+        contract, admin = self._client.contract, members.admin.address
+        return [self._told(self._plan(act, None, admin, contract=contract)) for act in acts]
+
+    # -- acts
+
+    def plan(self, act: RecordAct, *, proposer: str | None = None) -> ActRecord:
+        """Plan an act and return it; the same act again changes nothing, a failed one is planned anew.
+
+        Args:
+            act: what is to be done, in words.
+            proposer: code of the party whose member proposes; None takes the holder's, or where its key is
+                not here and the act allows it the second registrar.
+
+        Raises:
+            AssetRefused: the contract would refuse it, by name; nothing is planned or sent.
+            AssetsNotReady: no contract, or the report of a record is in no anchored epoch yet.
+            MemberKeyMissing: nobody here may propose it.
+        """
+        contract = self._client.contract
+        known = self._journal.known(act, contract)
+        if known is not None and known.state != ActState.FAILED:
+            return self._told(known)
+        first = None if act.kind in SINGLE_KINDS else self._proposer(act, proposer)
+        second = self._members.registrar.address
+        self._ask(act, first, second)
+        return self._told(self._plan(act, first, second, contract=contract))
+
+    def step(self, act_id: int) -> ActRecord:
+        """Move an act as far as it goes now, and return it.
+
+        Raises:
+            ActUnknown: there is no such act.
+            ChainUnreachable: the node does not answer; nothing is lost, try again.
+            AssetConflict: the contract does not hold what it says it did; stop and look.
+        """
+        return self._told(self._machine.run(self._stored(act_id)))
+
+    def step_unfinished(self) -> list[ActRecord]:
+        """Move every unfinished act as far as it goes now, and return those that are left.
+
+        Call it again and again: after each block, or every few seconds.
+        """
+        moved = [self._machine.run(act) for act in self._journal.acts(AssetAct.state.not_in(DONE))]
+        return [self._told(act) for act in moved if act.state not in DONE]
+
+    def run_to_final(self, act_id: int, wait: Callable[[], None], *, rounds: int = 60) -> ActRecord:
+        """Move an act until it is final or has failed, at most `rounds` times; `wait` lets a block pass."""
+        for _ in range(rounds):
+            told = self.step(act_id)
+            if told.state in DONE:
+                return told
+            wait()
+        return self.step(act_id)
+
+    def act(self, act_id: int) -> ActRecord:
+        """Return an act.
+
+        Raises:
+            ActUnknown: there is no such act.
+        """
+        return self._told(self._stored(act_id))
+
+    def acts(
+        self, *, state: ActState | None = None, kind: ActKind | None = None, record: bytes | None = None
+    ) -> list[ActRecord]:
+        """Return the acts upon this contract, in the order in which they were planned."""
+        conditions = [AssetAct.contract == self._client.contract]
+        if state is not None:
+            conditions.append(AssetAct.state == state)
+        if kind is not None:
+            conditions.append(AssetAct.kind == kind)
+        if record is not None:
+            conditions.append(AssetAct.record == record)
+        return [self._told(act) for act in self._journal.acts(*conditions)]
+
+    # -- what the contract holds
+
+    @property
+    def contract(self) -> bytes:
+        """The contract's address, 20 bytes; known as soon as the deployment is signed.
+
+        Raises:
+            AssetsNotReady: none was named and none deployed.
+        """
+        return self._client.contract
+
+    def record_of(self, record: bytes) -> AssetRecord:
+        """Return a record as the contract holds it; state NONE when there is none."""
+        return self._client.record_of(record)
+
+    def events(self, from_block: int = 0, to_block: int | None = None) -> list[AssetEvent]:
+        """Return the acts done in blocks [from_block, to_block), up to the newest when it is None."""
+        end = self._client.block("latest").number + 1 if to_block is None else to_block
+        return self._client.acts_between(max(from_block, self._first_block()), end)
+
+    def live_parts(self, report_leaf: bytes) -> list[bytes]:
+        """Return the ids of the live records that descend from a verification report, frozen ones too."""
+        found: list[bytes] = []
+        for event in self.events():
+            if event.claim is not None and event.claim.report_leaf == report_leaf:
+                found.append(event.record)
+            if event.act == ActKind.SPLIT and event.record in found:
+                found += event.parts
+        return [record for record in found if self.record_of(record).state == AssetState.LIVE]
+
+    # -- within
+
+    def _plan(
+        self, act: Act, proposer: bytes | None, confirmer: bytes, *, contract: bytes | None
+    ) -> AssetAct:
+        at_block = max(self._client.block("latest").number - _DEEPEST_REORGANISATION, 0)
+        return self._journal.plan(
+            act, contract=contract, proposer=proposer, confirmer=confirmer, at_block=at_block
+        )
+
+    def _ask(self, act: RecordAct, proposer: bytes | None, confirmer: bytes) -> None:
+        act_hash = act_hash_of(act)
+        for question in range(_QUESTIONS):
+            try:
+                self._machine.preflight(act, proposer, confirmer, act_hash)
+            except AssetRefused as refusal:
+                if isinstance(refusal, HeadMovedOn | PredecessorWrong) and question + 1 < _QUESTIONS:
+                    continue
+                # Done before, by a journal that was lost: then the act is planned and found done.
+                if not self._machine.was_done(act, act_hash):
+                    raise
+            return
+
+    def _proposer(self, act: RecordAct, party: str | None) -> bytes:
+        members = self._members
+        holders = {text_id(code): account for code, account in members.holders.items()}
+        if party is not None:
+            wanted = text_id(party)
+        elif isinstance(act, Record):
+            wanted = text_id(act.holder)
+        else:
+            wanted = self._client.record_of(act.record).holder
+        if wanted in holders:
+            return holders[wanted].address
+        second = members.second_registrar
+        if (
+            act.kind in {ActKind.CANCEL, ActKind.RELEASE}
+            and second is not None
+            and (party in {None, members.registrar_party})
+        ):
+            return second.address
+        if not isinstance(act, Record) and wanted == bytes(32):
+            return members.registrar.address  # there is no such record, and the contract will say so
+        reason = f"the key of a member of {party or '0x' + wanted.hex()} is not here"
+        raise MemberKeyMissing("proposer", reason, "have the holder propose it where its key is")
+
+    def _stored(self, act_id: int) -> AssetAct:
+        act = self._journal.get(act_id)
+        if act is None:
+            raise ActUnknown("act", f"there is no act {act_id}", "ask for the list of acts")
+        return act
+
+    def _first_block(self) -> int:
+        deployment = self._journal.deployment()
+        if deployment is None or deployment.contract != self._client.contract:
+            return 0
+        return deployment.block_number or 0
+
+    def _told(self, act: AssetAct) -> ActRecord:
+        proposals = self._journal.transactions(act, Leg.PROPOSAL) if act.proposal_nonce is not None else []
+        return ActRecord(
+            id=act.id,
+            act=from_parameters(act.kind, act.parameters),
+            kind=ActKind(act.kind),
+            state=ActState(act.state),
+            act_hash=act.act_hash,
+            record=act.record,
+            proposer=act.proposer,
+            confirmer=act.confirmer,
+            proposal_transaction=proposals[0].transaction_hash if proposals else None,
+            transaction_hash=act.transaction_hash,
+            block_number=act.block_number,
+            block_hash=act.block_hash,
+            block_at=act.block_at,
+            log_index=act.log_index,
+            gas_used=act.gas_used,
+            problem=act.problem,
+            problem_code=act.problem_code,
+        )
+
+
+__all__ = ["ActRecord", "ActState", "AssetBook", "AssetConflict", "MemberKeyMissing", "Members"]
