@@ -13,6 +13,7 @@ from celery import Celery
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.chain_anchors import ChainAnchors
+from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.settings import Settings, load_settings
 
 ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
@@ -53,8 +54,8 @@ def make_worker(settings: Settings) -> Celery:
 
 
 def build_epoch() -> dict[str, Any]:
-    """Close an epoch over all logs."""
-    record = _parts().host.build_epoch()
+    """Mark what no longer stands, then close an epoch over all logs."""
+    record = close_epoch(_parts())
     return {"epoch": record.epoch, "origins": record.origins, "map_root": record.map_root.hex()}
 
 

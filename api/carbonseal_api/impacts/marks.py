@@ -55,6 +55,15 @@ def marks_on(parts: Parts, digests: Collection[bytes]) -> dict[bytes, list[Mark]
     return found
 
 
+def marks_of_causes(parts: Parts, causes: Collection[bytes]) -> list[Mark]:
+    """Return all marks of some causes, open and cured, oldest first."""
+    found: list[Mark] = []
+    wanted = sorted(set(causes))
+    for start in range(0, len(wanted), _CHUNK):
+        found += _marks(parts, MARKS.c.cause_digest.in_(wanted[start : start + _CHUNK]))
+    return found
+
+
 def marks_of_party(parts: Parts, party: str, *, only_open: bool = True) -> list[Mark]:
     """Return the marks on what is a party's, oldest first."""
     marks = _marks(parts, MARKS.c.party == party)

@@ -173,21 +173,27 @@ def of_kinds(engine: Engine, party: str, kinds: Collection[str]) -> list[Row]:
 def takings_back(engine: Engine, party: str) -> list[Row]:
     """Return a party's corrections and withdrawals of its own statements, in register order.
 
-    Each row: {index, digest, kind} of the act, and {target, target_kind, subject, start, end, target_index}
-    of what it takes back.
+    Each row: {index, digest, kind, registered_at} of the act, {target, target_kind, subject, start, end,
+    target_index, target_log} of what it takes back, and `replacement`, a statement digest in hex or None. Of
+    several acts on one statement the first counts.
     """
     query = text(
         "SELECT c.entry_index AS index, c.statement_digest AS digest, c.kind, t.statement_digest AS target,"
-        " t.kind AS target_kind, t.subject, t.interval_start AS start, t.interval_end AS end,"
-        " t.entry_index AS target_index, t.log AS target_log, c.registered_at"
+        " c.party, t.kind AS target_kind, t.subject, t.interval_start AS start, t.interval_end AS end,"
+        " t.entry_index AS target_index, t.log AS target_log, c.registered_at, r.target AS replacement"
         " FROM projection_edges e"
+        " LEFT JOIN projection_edges r ON r.source = e.source AND r.relation = 'replaces_by'"
         " JOIN projection_statements t ON t.statement_digest = decode(e.target, 'hex') AND t.party = e.party"
         " JOIN projection_statements c ON c.statement_digest = decode(e.source, 'hex') AND c.party = e.party"
         " WHERE e.party = :party AND e.relation IN ('corrects', 'withdraws')"
         " AND e.source_kind IN ('correction', 'withdrawal') AND c.log = 'register' ORDER BY c.entry_index"
     )
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query, {"party": party}).mappings()]
+        rows = [dict(row) for row in connection.execute(query, {"party": party}).mappings()]
+    first: dict[bytes, Row] = {}
+    for row in rows:
+        first.setdefault(bytes(row["target"]), row)
+    return list(first.values())
 
 
 def party_of_org(engine: Engine, org: str) -> str | None:

@@ -212,6 +212,15 @@ EDGES: Final = Table(
     Index("projection_edges_party", "party", "relation"),
 )
 
+# How far `impacts.service.travel` has looked: a place to go on from, which a replay may lose without harm.
+SETTLED: Final = Table(
+    "projection_settled",
+    METADATA,
+    Column("party", Text, primary_key=True),
+    Column("log", Text, primary_key=True),
+    Column("next_index", BigInteger, nullable=False, doc="first entry not looked at yet"),
+)
+
 MARKS: Final = Table(
     "projection_marks",
     METADATA,

@@ -1,0 +1,27 @@
+"""Closes an epoch after what no longer stands was marked, so that a mark is no later than one epoch."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.impacts.service import travel
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_ledger.outcomes import EpochRecord
+
+_logger = logging.getLogger(__name__)
+
+
+def close_epoch(parts: Parts) -> EpochRecord:
+    """Return the epoch that was closed over all logs, marks included.
+
+    It closes even where the marks cannot be written: anchoring must not stand still for them. The next epoch
+    tries again, and says so again.
+    """
+    try:
+        travel(parts, parts.clock())
+    except (CarbonsealError, SQLAlchemyError):
+        _logger.exception("what no longer stands is not marked yet")
+    return parts.host.build_epoch()

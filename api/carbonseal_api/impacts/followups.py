@@ -1,0 +1,99 @@
+"""What follows an impact or its cure elsewhere: grades are stated anew, asset records freeze or may go on.
+
+Each step asks the projections whether it was taken, so that one which a kill or an absent chain kept back is
+taken at the next look, and none is taken twice. What fails is told and tried again; it never undoes the
+marks, which stand in the log already.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.impacts import queries
+from carbonseal_api.impacts.marks import Mark
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.statement import SignedStatement
+
+_logger = logging.getLogger(__name__)
+
+
+def regrade_marked(parts: Parts, party: str, marks: Sequence[Mark], at: int) -> list[SignedStatement]:
+    """State a party's grades anew where one is marked and none was stated since; return what was stated."""
+    grades = queries.grades_of(parts.engine, parts.host_party, party)
+    rule_of = {bytes(row["digest"]): str(row["rule"]) for row in grades}
+    waiting: dict[str, bytes] = {}
+    for mark in marks:
+        rule = rule_of.get(mark.digest) if mark.kind == "grade" else None
+        is_done = any(row["rule"] == rule and row["registered_at"] >= mark.registered_at for row in grades)
+        if rule is not None and not is_done:
+            waiting.setdefault(rule, mark.impact)
+    return _regraded(parts, party, waiting, at)
+
+
+def regrade_cured(parts: Parts, party: str, rules: Collection[str], at: int) -> list[SignedStatement]:
+    """State a party's grades anew by some rules after a cure; return what was stated."""
+    return _regraded(parts, party, dict.fromkeys(rules), at)
+
+
+def freeze_marked(parts: Parts, marks: Sequence[Mark]) -> None:
+    """Have asset records frozen whose mark is open and that were not frozen for it yet."""
+    of_assets = [mark for mark in marks if mark.kind == "asset"]
+    if not of_assets or getattr(parts, "assets", None) is None:
+        return
+    from carbonseal_api.assets.service import freeze_for
+
+    records = [mark.digest for mark in of_assets]
+    rows = queries.asset_records(parts.engine, parts.registrar, records)
+    frozen = queries.freezes(parts.engine, parts.registrar, records)
+    wanted = {
+        (bytes(rows[mark.digest]["verification_report"]), mark.impact)
+        for mark in of_assets
+        if mark.digest in rows
+        and rows[mark.digest]["state"] == "live"
+        and (mark.digest, mark.impact.hex()) not in frozen
+    }
+    for report, impact in sorted(wanted):
+        try:
+            freeze_for(parts, report, impact)
+        except CarbonsealError:
+            _logger.exception("what rests on opinion %s is not frozen yet", report.hex())
+
+
+def release_cured(parts: Parts, marks: Sequence[Mark], cure: bytes) -> None:
+    """Have the release proposed of asset records that stay frozen only for what a cure has cured.
+
+    Args:
+        parts: The deployment.
+        marks: Open marks on asset records, of the impact that is cured.
+        cure: Statement digest of the impact that says so.
+    """
+    records = [mark.digest for mark in marks if mark.kind == "asset"]
+    if not records or getattr(parts, "assets", None) is None:
+        return
+    from carbonseal_api.assets.service import release_for
+
+    rows = queries.asset_records(parts.engine, parts.registrar, records)
+    for report in sorted({bytes(row["verification_report"]) for row in rows.values()}):
+        try:
+            release_for(parts, report, cure)
+        except CarbonsealError:
+            _logger.exception("no release is proposed yet of what rests on opinion %s", report.hex())
+
+
+def _regraded(
+    parts: Parts, party: str, rules: dict[str, bytes | None] | dict[str, bytes], at: int
+) -> list[SignedStatement]:
+    from carbonseal_api.grades.service import regrade
+
+    made: list[SignedStatement] = []
+    for rule, cause in sorted(rules.items()):
+        try:
+            statement = regrade(parts, party, at=at, cause=cause, rule=rule)
+        except CarbonsealError:
+            _logger.exception("%s is not graded anew by %s yet", party, rule)
+            continue
+        if statement is not None:
+            made.append(statement)
+    return made
