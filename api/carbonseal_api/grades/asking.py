@@ -14,7 +14,7 @@ from carbonseal_api.civil_days import parse_as_of
 from carbonseal_api.grades import queries
 from carbonseal_api.grades.refusals import CreditCodeInvalid
 from carbonseal_api.grades.service import DEFAULT_RULE, GradeAnswer, find_rule, grade_as_of
-from carbonseal_api.grants.service import note_query, require_access
+from carbonseal_api.grants.service import Access, note_query
 from carbonseal_api.problems import ApiError, NotFound
 from carbonseal_attest.errors import IdentifierInvalid
 from carbonseal_attest.identifiers import check_credit_code
@@ -54,9 +54,10 @@ def ask(
     try:
         if found is None and principal.sees_all:
             raise NotFound("credit_code", "no such organisation", "check the credit code")
-        require_access(parts, principal, owner, LEVEL)
+        access = Access.of(parts, principal, owner)
+        access.require(LEVEL, None, parts.clock())
         answer = grade_as_of(parts, owner, name, at)
-        grant = require_access(parts, principal, owner, LEVEL, answer.period)
+        grant = access.require(LEVEL, answer.period, parts.clock())
     except ApiError as refusal:
         note_query(parts, principal, owner or None, resource=resource, refusal=refusal.code)
         raise

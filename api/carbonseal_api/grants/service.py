@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_api import access_records
@@ -86,17 +87,56 @@ def require_access(
         GrantMissing, GrantWithdrawn, GrantExpired: No grant stands.
         NotFound: The caller's role reads another's data under no grant.
     """
-    if principal.party == owner:
-        return None
     try:
-        grant = None if principal.sees_all else _granted(parts, principal, owner, level, period)
+        grant = Access.of(parts, principal, owner).require(level, period, parts.clock())
     except _REFUSALS as refusal:
         if resource is not None:
-            note_query(parts, principal, owner, action=action, resource=resource, refusal=refusal.code)
+            known = None if queries.admitted(parts, owner, any_status=True) is None else owner
+            note_query(parts, principal, known, action=action, resource=resource, refusal=refusal.code)
         raise
     if resource is not None:
         note_query(parts, principal, owner, action=action, resource=resource, grant=grant)
     return grant
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one call by one caller may see of one owner: the owner's grants as its log stands at that call.
+
+    Made anew for each call and never kept: a grant that was withdrawn before the call is withdrawn in it.
+    """
+
+    principal: Principal
+    given: tuple[Grant, ...] | None  # None: needs no grant
+
+    @classmethod
+    def of(cls, parts: Parts, principal: Principal, owner: str) -> Access:
+        """Read the owner's grants for a caller.
+
+        Raises:
+            GrantMissing: The caller's party is not admitted now.
+            NotFound: The caller's role reads another's data under no grant.
+        """
+        if principal.party == owner or principal.sees_all:
+            return cls(principal, None)
+        if not _purposes(principal):
+            raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
+        if queries.admitted(parts, principal.party) is None:
+            raise missing()
+        return cls(principal, tuple(queries.grants_of(parts, owner)))
+
+    def require(self, level: str, period: Interval | None, at: int) -> Grant | None:
+        """Refuse unless this may be seen at an instant (ms); return the grant relied upon, if one is needed.
+
+        Raises:
+            GrantMissing, GrantWithdrawn, GrantExpired: No grant stands.
+        """
+        if self.given is None:
+            return None
+        purposes, grantee = _purposes(self.principal), self.principal.party
+        return find_standing(
+            self.given, grantee=grantee, level=level, period=period, at=at, purposes=purposes
+        )
 
 
 def note_query(
@@ -111,13 +151,12 @@ def note_query(
 ) -> None:
     """Record a query for an owner, answered under a grant or without one, or refused; see `access_records`.
 
-    A party that nobody here is, and None, are recorded without an owner.
+    None: the query named nobody who is here.
     """
-    known = owner if owner and queries.admitted(parts, owner, any_status=True) is not None else None
     access_records.record(
         parts,
         principal,
-        owner=known,
+        owner=owner,
         action=action,
         resource=resource,
         purpose=_purpose(principal) if grant is None else grant.purpose,
@@ -210,21 +249,6 @@ def party_named(parts: Parts, text: str) -> str:
     return found[0] if len(found) == 1 else text
 
 
-def _granted(parts: Parts, principal: Principal, owner: str, level: str, period: Interval | None) -> Grant:
-    purposes = _purposes(principal)
-    if not purposes:
-        raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
-    return standing(
-        parts,
-        grantee=principal.party,
-        owner=owner,
-        level=level,
-        period=period,
-        at=parts.clock(),
-        purposes=purposes,
-    )
-
-
 def _purposes(principal: Principal) -> set[str]:
     return {PURPOSE_OF[role] for role in principal.roles & PURPOSE_OF.keys()}
 
@@ -237,7 +261,9 @@ def _purpose(principal: Principal) -> str:
 
 
 __all__ = [
+    "PURPOSE_OF",
     "WITHDRAWN",
+    "Access",
     "by_digest",
     "give",
     "given_by",
