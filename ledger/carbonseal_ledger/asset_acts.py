@@ -37,7 +37,10 @@ class ActInvalid(LedgerError):
 
 
 class ActKind(StrEnum):
-    """What an act does; the last three are the admin's, who founds the contract and admits its members."""
+    """What an act does; the last three are the admin's, who founds the contract and admits its members.
+
+    WITHDRAW takes a proposal back and touches no record.
+    """
 
     RECORD = "record"
     SPLIT = "split"
@@ -47,13 +50,14 @@ class ActKind(StrEnum):
     CANCEL = "cancel"
     RELEASE = "release"
     FREEZE = "freeze"
+    WITHDRAW = "withdraw"
     DEPLOY = "deploy"
     ADMIT = "admit"
     GRANT = "grant"
 
 
 ADMIN_KINDS: Final = frozenset({ActKind.DEPLOY, ActKind.ADMIT, ActKind.GRANT})
-SINGLE_KINDS: Final = ADMIN_KINDS | {ActKind.FREEZE}  # one person is enough
+SINGLE_KINDS: Final = ADMIN_KINDS | {ActKind.FREEZE, ActKind.WITHDRAW}  # one person is enough
 
 
 class FindsEntries(Protocol):
@@ -216,6 +220,15 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The first person takes back the proposal of an act; `expires_at`, ms, tells one proposal from the next."""
+
+    kind: ClassVar[ActKind] = ActKind.WITHDRAW
+    act_hash: bytes
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Deploy:
     """The contract is created beside `anchor`, a LogAnchor in which the log of logs `log_id` is open."""
 
@@ -246,7 +259,7 @@ class Grant:
 
 
 RecordAct: TypeAlias = Record | Split | Move | Retire | Surrender | Cancel | Freeze | Release
-Act: TypeAlias = RecordAct | Deploy | Admit | Grant
+Act: TypeAlias = RecordAct | Withdraw | Deploy | Admit | Grant
 _CLASSES: Final[Mapping[str, type[Any]]] = {
     ActKind.RECORD: Record,
     ActKind.SPLIT: Split,
@@ -256,6 +269,7 @@ _CLASSES: Final[Mapping[str, type[Any]]] = {
     ActKind.CANCEL: Cancel,
     ActKind.FREEZE: Freeze,
     ActKind.RELEASE: Release,
+    ActKind.WITHDRAW: Withdraw,
     ActKind.DEPLOY: Deploy,
     ActKind.ADMIT: Admit,
     ActKind.GRANT: Grant,

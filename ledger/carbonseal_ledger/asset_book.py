@@ -24,6 +24,7 @@ from carbonseal_ledger.asset_acts import (
     Grant,
     Record,
     RecordAct,
+    Withdraw,
     from_parameters,
     text_id,
 )
@@ -62,6 +63,7 @@ class ActRecord:
         log_index: of the event that says what changed.
         gas_used: None when others performed the act.
         problem, problem_code: what was last said against it, and the stable code if it was refused.
+        is_held: whether it rests, once proposed, until the second person says so.
     """
 
     id: int
@@ -81,6 +83,7 @@ class ActRecord:
     gas_used: int | None
     problem: str | None
     problem_code: str | None
+    is_held: bool
 
 
 class AssetBook:
@@ -151,13 +154,14 @@ class AssetBook:
 
     # -- acts
 
-    def plan(self, act: RecordAct, *, proposer: str | None = None) -> ActRecord:
+    def plan(self, act: RecordAct, *, proposer: str | None = None, is_held: bool = False) -> ActRecord:
         """Plan an act and return it; the same act again changes nothing, a failed one is planned anew.
 
         Args:
             act: what is to be done, in words.
             proposer: code of the party whose member proposes; None takes the holder's, or where its key is
                 not here and the act allows it the second registrar.
+            is_held: rest once it is proposed, until `confirm`; what one person does never rests.
 
         Raises:
             AssetRefused: the contract would refuse it, by name; nothing is planned or sent.
@@ -171,7 +175,30 @@ class AssetBook:
         first = None if act.kind in SINGLE_KINDS else self._proposer(act, proposer)
         second = self._members.registrar.address
         self._ask(act, first, second)
-        return self._told(self._plan(act, first, second, contract=contract))
+        is_held = is_held and first is not None
+        return self._told(self._plan(act, first, second, contract=contract, is_held=is_held))
+
+    def confirm(self, act_id: int) -> ActRecord:
+        """Let an act go on that rests until the second person says so; again changes nothing."""
+        act = self._stored(act_id)
+        return self._told(self._journal.change(act, is_held=False) if act.is_held else act)
+
+    def withdraw(self, act_id: int) -> ActRecord:
+        """Have the first person take the proposal of an act back, and return the act that does it.
+
+        The act itself fails once that is mined. One that was not signed yet fails at once and is returned.
+
+        Raises:
+            AssetsNotReady: its proposal is on its way, or it is confirmed already.
+        """
+        act = self._stored(act_id)
+        if act.state == ActState.PLANNED and act.proposer is not None:
+            return self._told(self._machine.give_up(act))
+        if act.state != ActState.PROPOSED or act.proposer is None or act.confirmation_nonce is not None:
+            raise AssetsNotReady("proposal", f"the act is {act.state}", "withdraw what is proposed and open")
+        expires_at = self._client.expiry_of(act.act_hash, act.proposer)
+        withdrawal = Withdraw(act.act_hash, expires_at)
+        return self._told(self._plan(withdrawal, None, act.proposer, contract=self._client.contract))
 
     def step(self, act_id: int) -> ActRecord:
         """Move an act as far as it goes now, and return it.
@@ -186,10 +213,11 @@ class AssetBook:
     def step_unfinished(self) -> list[ActRecord]:
         """Move every unfinished act as far as it goes now, and return those that are left.
 
-        Call it again and again: after each block, or every few seconds.
+        Call it again and again: after each block, or every few seconds. An act that rests until the second
+        person says so is looked after, but is not among those that are left.
         """
         moved = [self._machine.run(act) for act in self._journal.acts(AssetAct.state.not_in(DONE))]
-        return [self._told(act) for act in moved if act.state not in DONE]
+        return [self._told(act) for act in moved if act.state not in DONE and not _rests(act)]
 
     def run_to_final(self, act_id: int, wait: Callable[[], None], *, rounds: int = 60) -> ActRecord:
         """Move an act until it is final or has failed, at most `rounds` times; `wait` lets a block pass."""
@@ -254,11 +282,22 @@ class AssetBook:
     # -- within
 
     def _plan(
-        self, act: Act, proposer: bytes | None, confirmer: bytes, *, contract: bytes | None
+        self,
+        act: Act,
+        proposer: bytes | None,
+        confirmer: bytes,
+        *,
+        contract: bytes | None,
+        is_held: bool = False,
     ) -> AssetAct:
         at_block = max(self._client.block("latest").number - _DEEPEST_REORGANISATION, 0)
         return self._journal.plan(
-            act, contract=contract, proposer=proposer, confirmer=confirmer, at_block=at_block
+            act,
+            contract=contract,
+            proposer=proposer,
+            confirmer=confirmer,
+            at_block=at_block,
+            is_held=is_held,
         )
 
     def _ask(self, act: RecordAct, proposer: bytes | None, confirmer: bytes) -> None:
@@ -329,7 +368,12 @@ class AssetBook:
             gas_used=act.gas_used,
             problem=act.problem,
             problem_code=act.problem_code,
+            is_held=act.is_held,
         )
+
+
+def _rests(act: AssetAct) -> bool:
+    return act.is_held and act.state == ActState.PROPOSED
 
 
 __all__ = ["ActRecord", "ActState", "AssetBook", "AssetConflict", "MemberKeyMissing", "Members"]

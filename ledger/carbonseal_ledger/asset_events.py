@@ -20,6 +20,7 @@ ACT_CONFIRMED: Final = ARTEFACT.topic("ActConfirmed")
 RECORD_FROZEN: Final = ARTEFACT.topic("RecordFrozen")
 MEMBER_ADMITTED: Final = ARTEFACT.topic("MemberAdmitted")
 ROLE_GRANTED: Final = ARTEFACT.topic("RoleGranted")
+PROPOSAL_WITHDRAWN: Final = ARTEFACT.topic("ProposalWithdrawn")
 _ACTS: Final = {
     ARTEFACT.topic("SerialsRecorded"): ActKind.RECORD,
     ARTEFACT.topic("RecordSplit"): ActKind.SPLIT,

@@ -95,6 +95,7 @@ class AssetJournal:
         proposer: bytes | None,
         confirmer: bytes,
         at_block: int,
+        is_held: bool,
     ) -> AssetAct:
         """Add an act, or return the one that was planned before; one that failed is planned anew."""
         now = self._clock()
@@ -115,6 +116,7 @@ class AssetJournal:
                 session.add(planned)
             if planned.state == ActState.FAILED:
                 planned.proposer, planned.confirmer = proposer, confirmer
+                planned.is_held = is_held
                 planned.state, planned.problem, planned.problem_code = ActState.PLANNED, None, None
                 planned.proposal_nonce = planned.confirmation_nonce = None
                 planned.attempts, planned.planned_block, planned.changed_at = 0, at_block, now

@@ -28,7 +28,6 @@ from carbonseal_ledger.asset_refusals import (
     LogNotOpen,
     NotProposed,
     PredecessorWrong,
-    ProposalExpired,
 )
 from carbonseal_ledger.asset_sending import MemberKeyMissing, Sender
 from carbonseal_ledger.carbon_assets import AssetsNotReady, CarbonAssetsClient
@@ -106,6 +105,10 @@ class AssetMachine:
         end = self._client.block("latest").number + 1
         return self._client.find_act(act, act_hash, 0, end) is not None
 
+    def give_up(self, act: AssetAct) -> AssetAct:
+        """End an act that nobody has signed yet."""
+        return self._fail(act, "proposer: given up before it was proposed", NotProposed.code)
+
     def sign_deployment(self, act: AssetAct) -> AssetAct | None:
         """Sign and store a deployment without sending it; its address is known from then on."""
         words = _words(act)
@@ -158,6 +161,8 @@ class AssetMachine:
         return self._sender.retry(act, Leg.PROPOSAL, _reverted(found[1]))
 
     def _confirm(self, act: AssetAct) -> AssetAct | None:
+        if act.is_held:
+            return None if self._is_proposed(act) else self._seek_proposal(act)
         if act.confirmation_nonce is not None:  # signed before a reorganisation took the proposal away
             return self._journal.change(act, state=ActState.CONFIRM_SIGNED)
         words = _words(act)
@@ -184,9 +189,9 @@ class AssetMachine:
             if tx_receipt.is_success:
                 return self._conclude(act, transaction_hash, tx_receipt)
             return self._find_done(act) or self._sender.retry(act, Leg.CONFIRMATION, _reverted(tx_receipt))
-        is_lost = act.proposer is not None and not self._sender.is_known(act, Leg.CONFIRMATION)
-        if is_lost and not self._is_proposed(act) and self._find_done(act, is_stored=False) is None:
-            return self._seek_proposal(act)
+        if self._is_proposal_gone(act) and not self._sender.is_known(act, Leg.CONFIRMATION):
+            # Alone the confirmation would revert: the proposal is sent again before it.
+            return self._journal.change(act, state=ActState.PROPOSAL_SENT)
         return self._sender.wait(act, Leg.CONFIRMATION, lambda: self._fresh_confirmation(act))
 
     def _settle(self, act: AssetAct) -> AssetAct | None:
@@ -210,19 +215,24 @@ class AssetMachine:
             return done
         if act.state == ActState.PROPOSED and isinstance(refusal, NotProposed):
             return self._seek_proposal(act)
-        if isinstance(refusal, ProposalExpired):
-            return self._sender.retry(act, Leg.PROPOSAL, refusal.reason)
-        problem = f"{refusal.field}: {refusal.reason}"
-        return self._journal.change(act, state=ActState.FAILED, problem=problem, problem_code=refusal.code)
+        return self._fail(act, f"{refusal.field}: {refusal.reason}", refusal.code)
 
     def _seek_proposal(self, act: AssetAct) -> AssetAct:
-        """Go back to the proposal, which the contract no longer holds: reorganised away, or withdrawn."""
+        """Look for the proposal that the contract no longer holds: reorganised away, or taken back."""
         if act.proposal_nonce is None:
-            return self._journal.change(act, state=ActState.PLANNED)
+            return self._fail(act, "proposer: the proposal was withdrawn, or has expired", NotProposed.code)
         found = self._sender.find_mined(act, Leg.PROPOSAL)
         if found is None:
             return self._journal.change(act, state=ActState.PROPOSAL_SENT)
-        return self._sender.retry(act, Leg.PROPOSAL, "the proposal was withdrawn or has expired")
+        if not found[1].is_success:
+            return self._sender.retry(act, Leg.PROPOSAL, _reverted(found[1]))
+        # Nobody's word is renewed for them: the first person has to propose it again.
+        return self._fail(act, "proposer: the proposal was withdrawn, or has expired", NotProposed.code)
+
+    def _fail(self, act: AssetAct, problem: str, code: str) -> AssetAct:
+        # What was signed is sent all the same and reverts, since its nonce must not be left out.
+        state = ActState.FAILED if act.confirmation_nonce is None else ActState.CONFIRM_SIGNED
+        return self._journal.change(act, state=state, problem=problem, problem_code=code)
 
     # -- what the chain holds
 
@@ -256,7 +266,7 @@ class AssetMachine:
             gas_used=tx_receipt.gas_used,
         )
 
-    def _find_done(self, act: AssetAct, *, is_stored: bool = True) -> AssetAct | None:
+    def _find_done(self, act: AssetAct) -> AssetAct | None:
         """Take an act as mined that somebody else performed, or an older copy of this journal."""
         words = _words(act)
         if isinstance(words, Deploy) or self._client.is_done(words) is False:
@@ -265,8 +275,8 @@ class AssetMachine:
         event = self._client.find_act(words, act.act_hash, act.planned_block, end)
         if event is None and act.planned_block > 0:
             event = self._client.find_act(words, act.act_hash, 0, act.planned_block)
-        if event is None or not is_stored:
-            return None if event is None else act
+        if event is None:
+            return None
         block = self._client.block(event.block_number)
         return self._journal.change(
             act,
@@ -284,6 +294,12 @@ class AssetMachine:
         if act.proposer is None:
             return False
         return self._client.expiry_of(act.act_hash, act.proposer) > self._client.block("latest").block_at
+
+    def _is_proposal_gone(self, act: AssetAct) -> bool:
+        """Whether our proposal was mined once and the present chain does not hold it."""
+        if act.proposal_nonce is None or self._is_proposed(act):
+            return False
+        return self._sender.find_mined(act, Leg.PROPOSAL) is None
 
     def _is_in_chain(self, act: AssetAct) -> bool:
         return act.block_number is not None and self._is_block(act.block_number, act.block_hash)

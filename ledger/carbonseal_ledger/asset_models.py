@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from carbonseal_ledger.models import Base
@@ -61,6 +61,7 @@ class AssetAct(Base):
         LargeBinary, doc="id of the record; null for the admin's acts"
     )
     state: Mapped[str] = mapped_column(Text)
+    is_held: Mapped[bool] = mapped_column(Boolean, doc="rests at proposed until the second person says so")
     proposer: Mapped[bytes | None] = mapped_column(LargeBinary, doc="address; null for what one person does")
     confirmer: Mapped[bytes] = mapped_column(LargeBinary, doc="address")
     proposal_nonce: Mapped[int | None] = mapped_column(BigInteger)

@@ -8,7 +8,7 @@ next (`asset_machine`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from carbonseal_attest.instants import Clock
@@ -37,14 +37,14 @@ class Members:
         admin: founds the contract, admits members, grants roles.
         registrar: confirms, and freezes.
         registrar_party: code of the registrar's party.
-        holders: by party code, who proposes for the party.
+        holders: by party code, who proposes for the party; read anew each time.
         second_registrar: proposes cancellations and releases for which no holder's key is here.
     """
 
     admin: ChainAccount
     registrar: ChainAccount
     registrar_party: str
-    holders: dict[str, ChainAccount] = field(default_factory=dict)
+    holders: Mapping[str, ChainAccount] = field(default_factory=dict)
     second_registrar: ChainAccount | None = None
 
     def account(self, address: bytes) -> ChainAccount:

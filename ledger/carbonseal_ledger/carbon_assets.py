@@ -27,12 +27,14 @@ from carbonseal_ledger.asset_acts import (
     Retire,
     Split,
     Surrender,
+    Withdraw,
     text_id,
 )
 from carbonseal_ledger.asset_events import (
     ACT_CONFIRMED,
     ACT_TOPICS,
     MEMBER_ADMITTED,
+    PROPOSAL_WITHDRAWN,
     RECORD_FROZEN,
     ROLE_GRANTED,
     AssetEvent,
@@ -237,6 +239,8 @@ class CarbonAssetsClient(ChainClient):
                 return None
             case Freeze():
                 topics = [RECORD_FROZEN, act.record, act.cause]
+            case Withdraw():
+                topics = [PROPOSAL_WITHDRAWN, act.act_hash]
             case Admit():
                 topics = [MEMBER_ADMITTED, member, text_id(act.party)]
             case Grant():

@@ -27,6 +27,7 @@ from carbonseal_ledger.asset_acts import (
     Retire,
     Split,
     Surrender,
+    Withdraw,
     text_id,
 )
 from carbonseal_ledger.chain_answers import ContractWrong
@@ -46,6 +47,7 @@ _EVIDENCE: Final = (
     "(uint64,uint64,uint64,bytes32,uint64,uint64,uint64,bytes32,uint64,bytes32[],bytes32[],bytes32[])"
 )
 _RECORD: Final = "(bytes32,bytes32,bytes32,uint64,uint64,bytes32,bytes32,uint8,uint32)"
+_FUNCTIONS: Final = {ActKind.GRANT: "grantRole", ActKind.WITHDRAW: "withdrawProposal"}  # else as the act
 ADMIN_ROLE: Final = bytes(32)
 
 
@@ -141,6 +143,8 @@ def act_bytes(act: Act) -> bytes:
             return encode(["uint8", "bytes32", "bytes32", "bytes32"], released)
         case Freeze():
             return encode(["string", "bytes32", "bytes32"], [act.kind, act.record, act.cause])
+        case Withdraw():
+            return encode(["string", "bytes32", "uint64"], [act.kind, act.act_hash, act.expires_at])
         case Deploy():
             return encode(["string", "address", "bytes32"], [act.kind, hex_of(act.anchor), act.log_id])
         case Admit():
@@ -194,14 +198,15 @@ def confirmation(act: Act, proposer: bytes | None, proof: tuple[int, Evidence] |
             arguments = encode(["bytes32", "bytes32", "bytes32", "address"], [*released, by])
         case Freeze():
             arguments = encode(["bytes32", "bytes32"], [act.record, act.cause])
+        case Withdraw():
+            arguments = act.act_hash
         case Admit():
             arguments = encode(["address", "bytes32"], [hex_of(act.member), text_id(act.party)])
         case Grant():
             arguments = encode(["bytes32", "address"], [role_id(act.role), hex_of(act.member)])
         case Deploy():
             raise ContractWrong("deployment", "is no call", "send what creates the contract")
-    function = "grantRole" if isinstance(act, Grant) else act.kind.value
-    return ARTEFACT.selector(function) + arguments
+    return ARTEFACT.selector(_FUNCTIONS.get(act.kind, act.kind.value)) + arguments
 
 
 def question(function: str, types: Sequence[str], arguments: Sequence[Any]) -> bytes:

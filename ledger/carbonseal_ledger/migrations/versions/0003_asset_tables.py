@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("parameters", sa.Text, nullable=False),
         sa.Column("record", sa.LargeBinary, nullable=True),
         sa.Column("state", sa.Text, nullable=False),
+        sa.Column("is_held", sa.Boolean, nullable=False),
         sa.Column("proposer", sa.LargeBinary, nullable=True),
         sa.Column("confirmer", sa.LargeBinary, nullable=False),
         sa.Column("proposal_nonce", sa.BigInteger, nullable=True),
