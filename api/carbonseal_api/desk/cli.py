@@ -1,4 +1,4 @@
-"""Commands of the enterprise's desk: `enrol`, `plan`, `calibrate`, `report`; and the registrar's `publish`.
+"""Commands of the enterprise's desk: `enrol`, `plan`, `calibrate`, `report` and evidence; and `publish`.
 
 They run on the machine that holds the deployment's data folder, beside the running service. Each prints one
 JSON object. Exit codes: 0 done, 2 refused, with one line on standard error.
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from carbonseal_api.desk.evidence_cli import add_commands as add_evidence
 
 if TYPE_CHECKING:
     from carbonseal_api.assembly import Parts
@@ -39,6 +41,7 @@ def add_commands(commands: Commands) -> None:
         calibrate.add_argument(f"--{name}", required=True, help=text)
     calibrate.add_argument("--on", required=True, type=_day, help="day of calibration")
     calibrate.add_argument("--until", required=True, type=_day, help="last day of validity")
+    add_evidence(commands)
     report = _command(commands, "report", "file a report, anchor it, and write its bundle", _report)
     report.add_argument("--first", required=True, type=_day, help="first day, such as 2026-01-01")
     report.add_argument("--last", required=True, type=_day, help="last day, included")

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 from carbonseal_api.assembly import Parts
 from carbonseal_api.catalogue.service import files_for_plan
 from carbonseal_api.chain_anchors import ChainAnchors
-from carbonseal_api.deployment import desk_of, key_folder
+from carbonseal_api.desk.acts_one_by_one import ActsOneByOne
+from carbonseal_api.desk.filing_lock import filing
 from carbonseal_api.filing.service import (
     FiledReport,
     FilingRequest,
@@ -69,13 +70,10 @@ class Desk:
     def __init__(self, parts: Parts, party: str) -> None:
         self._parts = parts
         self._party = party
-        if not self._admissions(party):
-            raise NotFound(
-                "--party",
-                f"no such party here: {party[:40]!r}",
-                "give a code that `carbonseal admit` printed",
-            )
-        self._issuer: Issuer = desk_of(parts, party, key_folder(parts.settings).signer(party))
+        require_party_here(parts, party)
+        with parts.desks.desk(party):
+            pass  # the key is here, and opens; better known now than after an hour of recomputing
+        self._issuer: Issuer = ActsOneByOne(parts.desks, party)
         name = parts.settings.log_host_name
         self.register_origin = f"{name}/{party}/{REGISTER}"
         self.data_origin = f"{name}/{party}/{DATA}"
@@ -129,7 +127,15 @@ class Desk:
         """Return the closed report over the civil days `first` to `last`, both included, in the plan's zone.
 
         `settle` is called when what was registered is to be anchored, and returns once that is final.
+
+        Raises:
+            FilingUnderWay: another report of the party is being filed at this moment.
+            AlreadyFiled, PeriodNotOver, NothingToReport: see `filing.period_checks`.
         """
+        with filing(self._parts.engine, self._party):
+            return self._report(first, last, language=language, settle=settle)
+
+    def _report(self, first: date, last: date, *, language: str, settle: Callable[[], None]) -> ClosedReport:
         statement, installation, plan = self.newest_plan()
         request = FilingRequest(
             operator=self._party,
@@ -154,13 +160,28 @@ class Desk:
         return ClosedReport(filed, pdf, bundle_bytes(self._parts, self._party, filed.report.digest))
 
     def _named(self, party: str) -> dict[str, Any]:
-        entries = self._admissions(party)
+        entries = _admissions(self._parts, party)
         contents = [self._parts.host.contents.get(SignedStatement.parse(e.raw).payload) for e in entries]
         return {"party": party, "name": parse_content(contents[-1]).body["name"] if contents else {}}
 
-    def _admissions(self, party: str) -> list[LoggedEntry]:
-        register = f"{self._parts.settings.log_host_name}/{self._parts.registrar}/{REGISTER}"
-        return self._parts.host.select(register, kinds={"party"}, subject=party)
+
+def require_party_here(parts: Parts, party: str) -> None:
+    """Refuse a party code that was never admitted here.
+
+    Raises:
+        NotFound: no such party.
+    """
+    if not _admissions(parts, party):
+        raise NotFound(
+            "--party",
+            f"no such party here: {party[:40]!r}",
+            "give a code that `carbonseal admit` printed",
+        )
+
+
+def _admissions(parts: Parts, party: str) -> list[LoggedEntry]:
+    register = f"{parts.settings.log_host_name}/{parts.registrar}/{REGISTER}"
+    return parts.host.select(register, kinds={"party"}, subject=party)
 
 
 def civil_period(first: date, last: date, time_zone: str) -> Interval:
