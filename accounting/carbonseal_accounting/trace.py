@@ -184,6 +184,25 @@ class TraceBuilder:
         }
 
 
+def parts_of(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what an activity entry of a trace is the sum of: {measurement, sign, amount, unit, statements}.
+
+    A declared month is one part, named by its data source; what the meters give beside it does not count.
+    """
+    if entry.get("basis") != DECLARED:
+        return list(entry.get("parts", ()))
+    declared = entry["declared"] or {"value": "0", "unit": entry["unit"]}
+    return [
+        {
+            "measurement": entry["data_source"],
+            "sign": 1,
+            "amount": declared["value"],
+            "unit": declared["unit"],
+            "statements": entry["statements"],
+        }
+    ]
+
+
 def reperform(trace: Mapping[str, Any]) -> dict[str, Decimal]:
     """Perform a trace again and return its figures by name.
 

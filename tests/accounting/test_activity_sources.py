@@ -16,7 +16,7 @@ from carbonseal_accounting.factors import load_factor_sets
 from carbonseal_accounting.inventory import build_inventory
 from carbonseal_accounting.method import load_methods
 from carbonseal_accounting.periods import month_bounds
-from carbonseal_accounting.trace import reperform
+from carbonseal_accounting.trace import parts_of, reperform
 
 DAY = 86_400_000
 MONTHS = [month_bounds(2026, number, "Asia/Shanghai") for number in (1, 2, 3)]
@@ -192,6 +192,9 @@ def test_the_trace_of_a_declared_month_leads_to_value_document_and_downgrade_and
     wanted = {value.digest.hex(), value.body["document_digest"].hex(), step.digest.hex()}
     assert set(listed) == wanted
     assert (entry["metered"]["value"], len(entry["metered"]["parts"])) == ("3100", 1)
+    (part,) = parts_of(entry)
+    assert (part["measurement"], part["amount"], part["unit"]) == ("bill", "3.2", "MW.h")
+    assert part["statements"] == entry["statements"]
     assert "total/total" in reperform(trace)
     entry["value"] = "3100"
     with pytest.raises(TraceInvalid, match="is not what was declared"):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from carbonseal_accounting.trace import parts_of
 from carbonseal_api.access_records import service as access_records
 from carbonseal_api.assembly import Parts
 from carbonseal_api.devices import service as devices
@@ -146,9 +147,7 @@ def trace_page(parts: Parts, party: str, period: str, figure: str) -> dict[str, 
         "period": period,
         "entry": entry,
         "inputs": inputs,
-        "parts": [
-            {**part, "list": trace["statements"][part["statements"]]} for part in entry.get("parts", ())
-        ],
+        "parts": [{**part, "list": trace["statements"][part["statements"]]} for part in parts_of(entry)],
         "grounds": _grounds(figure, entries),
         "used_by": [other for other in trace["figures"] if _uses(other, figure)],
         "most": STATEMENTS_LISTED,

@@ -179,13 +179,15 @@ def _gather_stated(
     documents: set[bytes] = set()
     for entry in data:
         header, content = entry.statement.header, entry.content
+        if header.kind not in _STATED and header.kind != "document":
+            continue
         registered_by = timeline.registered_by(entry.index)
         is_earlier = registered_by is not None and registered_by < period[0]
         if is_earlier or entry.statement.digest in taken_back:
             continue
         if header.kind == "document":  # that it stands in the log is enough; its content may be withheld
             documents.add(entry.statement.digest)
-        if content is None or content.kind not in _STATED or content.interval is None:
+        if content is None or content.interval is None:
             continue
         if content.interval[0] >= period[1] or content.interval[1] <= period[0]:
             continue
