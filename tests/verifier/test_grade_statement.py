@@ -114,8 +114,19 @@ def honest() -> tuple[Part, Part]:
     )
 
 
-def answer(grade: Part, admission: Part, **more) -> bytes:
-    return json.dumps({"proof": grade.made() | {"log_host": admission.made()} | more}).encode()
+def of_party() -> Part:
+    body = ADMISSION | {
+        "party": GRADE["party"],
+        "roles": ["enterprise"],
+        "key": KEYS["stranger"].public.cose_key(),
+        "org": "91350100M000100Y43",
+    }
+    return Part("party", body, "registrar", REGISTRAR, GRADE["party"], REGISTER)
+
+
+def answer(grade: Part, admission: Part, party: Part | None = None, **more) -> bytes:
+    proof = grade.made() | {"log_host": admission.made(), "party": (party or of_party()).made()}
+    return json.dumps({"proof": proof | more}).encode()
 
 
 def trust(*, registrar: str = "registrar", host: str = HOST, prefix: str = f"{BASE}/") -> TrustFile:
@@ -150,6 +161,7 @@ def test_an_honest_statement_carries_input_and_result():
     assert (found.log_host, found.registrar) == (HOST, REGISTRAR)
     assert (found.input, found.result) == (INPUT, RESULT.to_bytes())
     assert (found.proved.index, found.proved.tree_size) == (1, 3)
+    assert found.credit_code == "91350100M000100Y43"
     found.require(INPUT, RESULT)
 
 
@@ -183,6 +195,23 @@ def test_refuses_a_statement_of_anybody_else(which, change, match):
 
 
 @pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"signer": "stranger"}, "header.kid"),
+        ({"log": "stranger"}, "another log or key"),
+        ({"origin": f"{BASE}/r-registrar/data"}, "register log"),
+        ({"body": ADMISSION}, "another one than the grade's"),
+    ],
+)
+def test_refuses_a_credit_code_that_the_registrar_did_not_give(change, match):
+    party = of_party()
+    for name, value in change.items():
+        setattr(party, name, value)
+    with pytest.raises(GradeStatementRefused, match=match):
+        check_grade_statement(answer(*honest(), party), trust=trust())
+
+
+@pytest.mark.parametrize(
     ("more", "match"),
     [
         ({"registrar": "stranger"}, "header.kid"),
@@ -211,8 +240,11 @@ def test_refuses_what_the_readers_trust_file_does_not_name(more, match):
 def test_refuses_a_statement_that_says_something_else_than_the_grade(change, field):
     grade, admission = honest()
     grade.body |= change
+    party = of_party()
+    party.body["party"] = grade.body["party"]
+    found = check_grade_statement(answer(grade, admission, party), trust=trust())
     with pytest.raises(GradeStatementRefused, match=rf"grade.{field}: differs"):
-        checked(grade, admission).require(INPUT, RESULT)
+        found.require(INPUT, RESULT)
 
 
 def test_refuses_a_content_that_was_not_signed():
@@ -272,6 +304,7 @@ def test_command_prints_who_signed_the_grade(tmp_path, capsys):
     assert "low-carbon grade: mid green" in out
     assert f"signed by log host {HOST}, admitted by registrar {REGISTRAR}" in out
     assert f"entry 1 of {DATA}, proved at size 3" in out
+    assert f"about {GRADE['party']}, credit code 91350100M000100Y43" in out
 
 
 def test_command_refuses_a_statement_about_another_input_and_prints_no_grade(tmp_path, capsys):

@@ -105,6 +105,7 @@ def statement_lines(checked: GradeStatement) -> list[str]:
     return [
         f"  statement {proved.statement.digest.hex()}",
         f"    signed by log host {checked.log_host}, admitted by registrar {checked.registrar}",
+        f"    about {proved.content.body['party']}, credit code {checked.credit_code or 'none'}",
         f"    entry {proved.index} of {proved.statement.header.origin}, proved at size {proved.tree_size}",
     ]
 

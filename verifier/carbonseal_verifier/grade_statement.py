@@ -1,11 +1,12 @@
 """The statement behind a grade: checked offline, from the grade's bytes to a registrar that is trusted.
 
 The file is JSON whose `proof` holds, in base64, the log host's `grade` statement with its content and
-receipt, and likewise the registrar's `party` statement that admits the log host; the answer of `GET /grades`
-is such a file. What is checked: a registrar of the trust file admitted the log host that the trust file
-names; that party signed the grade; both are entries of their logs under the log key; and the content holds
-the very input and result. Left out: that nothing was withdrawn since the receipts were made; the check of a
-bundle, or the service, says that.
+receipt, and likewise the registrar's `party` statements about the log host and about the party that is
+graded; the answer of `GET /grades` is such a file. What is checked: a registrar of the trust file admitted
+the log host that the trust file names, and gave the graded party its credit code; the log host signed the
+grade; all three are entries of their logs under the log key; the content holds the very input and result.
+Left out: that nothing was withdrawn or graded anew since the receipts were made; the check of a bundle, or
+the service, says that.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from carbonseal_verifier.grade import Grade
 
 MAX_FILE: Final = 1 << 22  # bytes
 _PARTS: Final = ("statement", "content", "receipt")
+_ADMITTED: Final = ("log_host", "party")
 _REMEDY: Final = "ask the log host for the grade again, and for the trust file its publisher"
 
 
@@ -48,6 +50,7 @@ class GradeStatement:
     proved: Proved
     log_host: str
     registrar: str
+    credit_code: str | None  # of the graded party, by the registrar's statement
     input: bytes
     result: bytes
 
@@ -106,7 +109,13 @@ def _check(proof: Mapping[str, Mapping[str, bytes]], trust: TrustFile) -> GradeS
     if proved.statement.header.issuer != host.party or proved.statement.header.origin != body["data_origin"]:
         raise _refusal("grade", "is not in the log host's own data log")
     grade = proved.content.body
-    return GradeStatement(proved, host.party, registrar.party, grade["input"], grade["result"])
+    graded = _proved("party", proof["party"], "party", registrar.key, host)
+    if graded.statement.header.origin != registrar.register_origin:
+        raise _refusal("party.origin", "is not the registrar's register log")
+    if graded.content.body["party"] != grade["party"]:
+        raise _refusal("party", "is another one than the grade's")
+    code = graded.content.body["org"]
+    return GradeStatement(proved, host.party, registrar.party, code, grade["input"], grade["result"])
 
 
 def _proved(field: str, part: Mapping[str, bytes], kind: str, key: PublicKey, host: TrustedLogHost) -> Proved:
@@ -129,7 +138,7 @@ def _read(data: bytes) -> dict[str, dict[str, bytes]]:
         proof = value["proof"]
         return {
             "grade": {name: _bytes(proof[name]) for name in _PARTS},
-            "log_host": {name: _bytes(proof["log_host"][name]) for name in _PARTS},
+            **{whom: {name: _bytes(proof[whom][name]) for name in _PARTS} for whom in _ADMITTED},
         }
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _refusal("file", "not JSON with a grade's proof") from error

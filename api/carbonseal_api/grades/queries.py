@@ -14,7 +14,13 @@ _MAX_ROWS = 10_000
 
 
 def results_about(
-    engine: Engine, kind: str, *, party: str | None = None, subject: str | None = None, log: str = "data"
+    engine: Engine,
+    kind: str,
+    *,
+    party: str | None = None,
+    subject: str | None = None,
+    log: str = "data",
+    limit: int = _MAX_ROWS,
 ) -> list[Row]:
     """Return results of one kind, the last registered first; of one party's log, about one subject."""
     query = select(RESULTS).where(RESULTS.c.kind == kind, RESULTS.c.log == log)
@@ -23,7 +29,7 @@ def results_about(
     if subject is not None:
         query = query.where(RESULTS.c.subject == subject)
     order = (RESULTS.c.registered_at.desc(), RESULTS.c.party, RESULTS.c.entry_index.desc())
-    return _rows(engine, query.order_by(*order).limit(_MAX_ROWS))
+    return _rows(engine, query.order_by(*order).limit(limit))
 
 
 def results_naming(engine: Engine, kind: str, key: str, value: str) -> list[Row]:

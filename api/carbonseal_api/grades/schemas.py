@@ -44,9 +44,10 @@ class ProvedStatement(BaseModel):
 
 
 class GradeProof(ProvedStatement):
-    """The grade statement, and the registrar's statement that admits the log host that signed it."""
+    """The grade statement, and the registrar's about the log host that signed it and the party graded."""
 
     log_host: ProvedStatement
+    party: ProvedStatement
 
 
 class StatementPlace(BaseModel):
@@ -113,7 +114,11 @@ class GradeView(BaseModel):
                 registered_at=registered,
             ),
             receipt_state=answer.proof.state,
-            proof=GradeProof(**_proved(answer.proof), log_host=ProvedStatement(**_proved(answer.log_host))),
+            proof=GradeProof(
+                **_proved(answer.proof),
+                log_host=ProvedStatement(**_proved(answer.log_host)),
+                party=ProvedStatement(**_proved(answer.admission)),
+            ),
             input=f"/grades/{credit_code}/input.json?{asked}",
             result=f"/grades/{credit_code}/result.json?{asked}",
         )

@@ -53,7 +53,8 @@ class LoggedProof:
 class GradeAnswer:
     """The grade of a party that was in force at `as_of` (ms), and its proofs.
 
-    `input` and `result` are the bytes that the log host's party signed; `log_host` admits that party.
+    `input` and `result` are the bytes that the log host's party signed; `log_host` is the registrar's
+    statement that admits that party, `admission` the one about the graded party, with its credit code.
     """
 
     party: str
@@ -65,6 +66,7 @@ class GradeAnswer:
     result: bytes
     proof: LoggedProof
     log_host: LoggedProof
+    admission: LoggedProof
 
 
 def find_rule(name: str) -> GradeRule:
@@ -162,7 +164,8 @@ def grade_as_of(parts: Parts, party: str, rule: str, as_of: int) -> GradeAnswer:
         input=body["input"],
         result=body["result"],
         proof=proof,
-        log_host=_admission(parts),
+        log_host=_admission(parts, parts.host_party),
+        admission=_admission(parts, party),
     )
 
 
@@ -231,10 +234,10 @@ def _body(
     }
 
 
-def _admission(parts: Parts) -> LoggedProof:
+def _admission(parts: Parts, party: str) -> LoggedProof:
     origin = f"{parts.settings.log_host_name}/{parts.registrar}/register"
     rows = queries.results_about(
-        parts.engine, "party", party=parts.registrar, subject=parts.host_party, log="register"
+        parts.engine, "party", party=parts.registrar, subject=party, log="register", limit=1
     )
     return _logged(parts, origin, bytes(rows[0]["statement_digest"]))
 
