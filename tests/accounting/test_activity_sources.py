@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -168,11 +169,11 @@ def test_a_downgrade_to_the_meter_takes_the_metered_amount():
 
 
 def test_nothing_of_a_declared_month_is_late_or_corrected():
-    activity = derive_activity(
-        body(), [readings(samples(["1"] * 90, START, DAY), form="interval", width=DAY, is_late=True),
-                 declared("3000"), downgrade()], start_ms=START, end_ms=END,
-    )  # fmt: skip
-    assert [month.late_amount for month in activity.streams["grid"]] == [0, 28, 31]
+    late = readings(samples(["1"] * 90, START, DAY), form="interval", width=DAY, is_late=True)
+    contents = [replace(late, is_corrected=True), declared("3000"), downgrade()]
+    months = derive_activity(body(), contents, start_ms=START, end_ms=END).streams["grid"]
+    for name in ("late_amount", "corrected_amount"):
+        assert [getattr(month, name) for month in months] == [0, 28, 31]
 
 
 def test_the_declared_share_stands_beside_the_total_and_by_stream():

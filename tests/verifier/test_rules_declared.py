@@ -216,6 +216,8 @@ def test_a_downgrade_that_lowers_the_amount_is_major_however_little(world, by_me
     (found,) = findings(made, "downgraded")
     assert (made.code.code, found["severity"]) == ("red", "major")
     assert made.downgrades[0]["lowers"] is True
+    if share != "0.99":  # within the tolerance of the comparison, and major all the same
+        assert findings(made, "declared-vs-metered")[0]["severity"] == "major"
 
 
 def test_a_second_downgrade_may_not_pay_either(world, by_meter):
