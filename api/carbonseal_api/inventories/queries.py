@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from carbonseal_api.projections.tables import MONTHLY_ACTIVITY, SERIES
+from carbonseal_api.projections.tables import MONTHLY_ACTIVITY, RESULTS, SERIES
 
 
 def month(engine: Engine, party: str, plan_digest: bytes, label: str) -> Mapping[str, Any] | None:
@@ -25,7 +25,7 @@ def month(engine: Engine, party: str, plan_digest: bytes, label: str) -> Mapping
 def store_month(engine: Engine, row: Mapping[str, Any]) -> None:
     """Store the inventory of a month, replacing an older one."""
     statement = insert(MONTHLY_ACTIVITY).values(**row)
-    changed = {"data_size": statement.excluded.data_size, "inventory": statement.excluded.inventory}
+    changed = {name: statement.excluded[name] for name in ("data_size", "register_size", "inventory")}
     keys = ["party", "plan_digest", "month"]
     with engine.begin() as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
@@ -37,6 +37,16 @@ def span(engine: Engine, party: str, points: Collection[tuple[str, str]]) -> tup
         SERIES.c.party == party,
         SERIES.c.kind == "readings",
         tuple_(SERIES.c.device, SERIES.c.point).in_(list(points)),
+    )
+    with engine.connect() as connection:
+        first, last = connection.execute(query).one()
+        return None if first is None else (first, last)
+
+
+def declared_span(engine: Engine, party: str) -> tuple[int, int] | None:
+    """Return the first start and last end of the declared values of a party, or None without any."""
+    query = select(func.min(RESULTS.c.interval_start), func.max(RESULTS.c.interval_end)).where(
+        RESULTS.c.party == party, RESULTS.c.kind == "declared_activity"
     )
     with engine.connect() as connection:
         first, last = connection.execute(query).one()

@@ -13,6 +13,7 @@ class Inventory(BaseModel):
     month: str
     plan_digest: str
     data_size: int = Field(description="Size of the data log that it was drawn from.")
+    register_size: int = Field(description="Size of the register log, which holds corrections.")
     inventory: dict[str, Any] = Field(
         description="Method, total, by_stream, by_month, trace; decimals as strings."
     )

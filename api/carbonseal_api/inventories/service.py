@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carbonseal_accounting.activity import SourceContent, derive_activity
+from carbonseal_accounting.activity import ActivityData, derive_activity
 from carbonseal_accounting.factors import load_factor_sets
 from carbonseal_accounting.inventory import build_inventory
 from carbonseal_accounting.method import load_methods
 from carbonseal_api.assembly import Parts
-from carbonseal_api.devices import queries as series_queries
+from carbonseal_api.founding import DATA, REGISTER
 from carbonseal_api.inventories import queries
+from carbonseal_api.inventories.inputs import CutOff, cut_off_now, period_sources
 from carbonseal_api.inventories.schemas import Inventory
-from carbonseal_api.plans.service import newest_plan
+from carbonseal_api.plans.service import newest_plan, plan_by_digest
 from carbonseal_api.problems import NotFound, RequestInvalid
-from carbonseal_attest.contents import parse_content
+from carbonseal_api.quality.queries import result_by_digest
+from carbonseal_attest.instants import format_instant
 
-LATE_AFTER_MS: Final = 26 * 3_600_000  # of default@1; the filed code judges by its own profile
 SLACK_MS: Final = 900_000  # at both ends of the readings: one at a border belongs to the time inside
 MAX_MONTHS: Final = 24  # listed at once
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def period_activity(
+    parts: Parts, party: str, plan: Mapping[str, Any], start_ms: int, end_ms: int, cut_off: CutOff
+) -> ActivityData:
+    """Return the activity data of [start_ms, end_ms) under a plan row, as both logs stood at a cut-off.
+
+    Raises:
+        AccountingError: The plan, the readings or a downgrade cannot be computed.
+        CorrectionRefused: A correction leads to something that cannot stand in the readings' place.
+    """
+    digest = bytes(plan["statement_digest"])
+    sources = period_sources(parts, party, digest, start_ms, end_ms, cut_off)
+    return derive_activity(plan["body"], sources, start_ms=start_ms, end_ms=end_ms)
+
+
 def period_inventory(
-    parts: Parts, party: str, plan: Mapping[str, Any], start_ms: int, end_ms: int
+    parts: Parts, party: str, plan: Mapping[str, Any], start_ms: int, end_ms: int, cut_off: CutOff
 ) -> dict[str, Any]:
-    """Return `Inventory.to_json()` of [start_ms, end_ms) under a plan row.
+    """Return `Inventory.to_json()` of [start_ms, end_ms) under a plan row, as both logs stood at a cut-off.
 
     Raises:
         AccountingError: The plan, its factors or the readings cannot be computed.
+        CorrectionRefused: A correction leads to something that cannot stand in the readings' place.
     """
-    # The reading at the end closes the last interval of a register: one plan step more is taken in.
-    step = max((item["step_ms"] for item in plan["body"]["measurements"]), default=0)
-    rows = series_queries.series(parts.engine, party, start_ms=start_ms - step, end_ms=end_ms + step)
-    activity = derive_activity(plan["body"], _sources(parts, rows), start_ms=start_ms, end_ms=end_ms)
     inventory = build_inventory(
         plan["body"],
-        activity,
+        period_activity(parts, party, plan, start_ms, end_ms, cut_off),
         methods=load_methods(),
         factor_sets=load_factor_sets(),
         start_ms=start_ms,
@@ -64,28 +76,62 @@ def month_inventory(parts: Parts, party: str, label: str) -> Inventory:
 
 
 def stored_inventory(
-    parts: Parts, party: str, plan: Mapping[str, Any], label: str, start_ms: int, end_ms: int
+    parts: Parts,
+    party: str,
+    plan: Mapping[str, Any],
+    label: str,
+    start_ms: int,
+    end_ms: int,
+    cut_off: CutOff | None = None,
 ) -> Inventory:
-    """Return the inventory of a time under a plan row, drawn again only when the data log grew."""
-    size = parts.host.head(f"{parts.settings.log_host_name}/{party}/data").tree_size
+    """Return the inventory of a time under a plan row, drawn again only when a log grew.
+
+    At a `cut_off` given, of a filed report, it is drawn once and kept under that label.
+    """
+    at = cut_off or cut_off_now(parts, party)
     digest = bytes(plan["statement_digest"])
-    known = queries.month(parts.engine, party, digest, label)
-    if known is None or known["data_size"] != size:
+    kept = label if cut_off is None else f"{label}@{at.data_size}/{at.register_size}"
+    known = queries.month(parts.engine, party, digest, kept)
+    if known is None or (known["data_size"], known["register_size"]) != (at.data_size, at.register_size):
         parts.projections.refresh()
-        inventory = period_inventory(parts, party, plan, start_ms, end_ms)
         known = {
             "party": party,
             "plan_digest": digest,
-            "month": label,
-            "data_size": size,
-            "inventory": inventory,
+            "month": kept,
+            "data_size": at.data_size,
+            "register_size": at.register_size,
+            "inventory": period_inventory(parts, party, plan, start_ms, end_ms, at),
         }
         queries.store_month(parts.engine, known)
-    return Inventory(month=label, plan_digest=digest.hex(), data_size=size, inventory=known["inventory"])
+    return Inventory(
+        month=label,
+        plan_digest=digest.hex(),
+        data_size=at.data_size,
+        register_size=at.register_size,
+        inventory=known["inventory"],
+    )
+
+
+def report_inventory(parts: Parts, party: str, report: bytes) -> Inventory:
+    """Return the inventory that the logs give at the cut-off of a filed report, whatever came after it.
+
+    Raises:
+        NotFound: No such report of this party, or the plan that it names is not filed here.
+    """
+    row = result_by_digest(parts.engine, party, report)
+    if row is None or row["kind"] != "emissions_report":
+        raise NotFound("digest", "no such emissions report", "list the reports of the organisation")
+    body = row["body"]
+    plan = plan_by_digest(parts, party, bytes.fromhex(body["plan_digest"]))
+    sizes = {head["origin"].rsplit("/", 1)[1]: head["tree_size"] for head in body["cut_off"]}
+    start, end = body["period"]["start"], body["period"]["end"]
+    label = f"{format_instant(start)}/{format_instant(end)}"
+    cut_off = CutOff(sizes[DATA], sizes[REGISTER])
+    return stored_inventory(parts, party, plan, label, start, end, cut_off)
 
 
 def months(parts: Parts, party: str) -> list[str]:
-    """Return the civil months with readings that enter source streams, oldest first, at most the last 24.
+    """Return the civil months with readings or declared values of source streams, oldest first, at most 24.
 
     Months before the plan takes effect are left out: nothing could be computed for them.
     """
@@ -95,7 +141,9 @@ def months(parts: Parts, party: str) -> list[str]:
     body = plan["body"]
     used = {part["measurement"] for stream in body["source_streams"] for part in stream["activity"]}
     points = {(item["device"], item["point"]) for item in body["measurements"] if item["id"] in used}
-    span = queries.span(parts.engine, party, points)
+    spans = [queries.span(parts.engine, party, points), queries.declared_span(parts.engine, party)]
+    known = [one for one in spans if one is not None]
+    span = (min(one[0] for one in known), max(one[1] for one in known)) if known else None
     if span is None or span[1] <= plan["effective_start"]:
         return []
     zone = ZoneInfo(body["time_zone"])
@@ -123,23 +171,3 @@ def month_bounds(label: str, time_zone: str) -> tuple[int, int]:
         raise RequestInvalid("month", f"{label[:20]!r} is not a month", "write it as 2026-01") from problem
     following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return tuple(int((at.astimezone(UTC) - _EPOCH) / timedelta(milliseconds=1)) for at in (first, following))  # type: ignore[return-value]
-
-
-def _sources(parts: Parts, rows: list[Mapping[str, Any]]) -> Iterator[SourceContent]:
-    seen: set[bytes] = set()
-    contents = parts.host.contents.get_many({bytes(row["content_digest"]) for row in rows})
-    for row in rows:
-        digest = bytes(row["statement_digest"])
-        data = contents.get(bytes(row["content_digest"]))
-        if data is None or digest in seen:
-            continue
-        seen.add(digest)
-        content = parse_content(data)
-        yield SourceContent(
-            kind=row["kind"],
-            digest=digest,
-            subject=row["device"],
-            interval=(row["interval_start"], row["interval_end"]),
-            body=content.body,
-            is_late=row["registered_at"] - row["interval_end"] > LATE_AFTER_MS,
-        )

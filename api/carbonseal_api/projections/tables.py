@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 METADATA: Final = MetaData()
 
@@ -125,6 +125,7 @@ MONTHLY_ACTIVITY: Final = Table(
     Column("plan_digest", LargeBinary, primary_key=True),
     Column("month", Text, primary_key=True, doc="civil month of the site, 2026-01"),
     Column("data_size", BigInteger, nullable=False, doc="size of the data log that it was drawn from"),
+    Column("register_size", BigInteger, nullable=False, doc="size of the register log, with the corrections"),
     Column("inventory", JSONB, nullable=False, doc="Inventory.to_json() of the month"),
 )
 

@@ -81,7 +81,7 @@ def report_page(parts: Parts, party: str, digest: bytes) -> dict[str, Any]:
     recomputed: Inventory | None = None
     problem: CarbonsealError | None = None
     try:
-        recomputed = _report_inventory(parts, party, report.start, report.end, plan)
+        recomputed = inventories.report_inventory(parts, party, digest)
     except CarbonsealError as refusal:
         problem = refusal
     total = None if recomputed is None else recomputed.inventory["total"]["value"]
@@ -126,9 +126,7 @@ def trace_page(parts: Parts, party: str, period: str, figure: str) -> dict[str, 
         NotFound: The trace has no such entry.
     """
     if len(period) == 64:
-        report = reports.report(parts, party, bytes.fromhex(period))
-        plan = plans.plan_by_digest(parts, party, bytes.fromhex(report.plan_digest))
-        inventory = _report_inventory(parts, party, report.start, report.end, plan).inventory
+        inventory = inventories.report_inventory(parts, party, bytes.fromhex(period)).inventory
     else:
         inventory = inventories.month_inventory(parts, party, period).inventory
     trace = inventory["trace"]
@@ -173,11 +171,6 @@ def _grounds(figure: str, entries: Mapping[str, Mapping[str, Any]]) -> list[Mapp
 
 def _uses(figure: Mapping[str, Any], name: str) -> bool:
     return any(name == ref or (isinstance(ref, list) and name in ref) for ref in figure["inputs"].values())
-
-
-def _report_inventory(parts: Parts, party: str, start: str, end: str, plan: Mapping[str, Any]) -> Inventory:
-    start_ms, end_ms = parse_instant(start), parse_instant(end)
-    return inventories.stored_inventory(parts, party, plan, f"{start}/{end}", start_ms, end_ms)
 
 
 def _emissions(
