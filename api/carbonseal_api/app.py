@@ -27,6 +27,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import ROLES
 from carbonseal_api.catalogue.endpoints import router as catalogue
 from carbonseal_api.devices.endpoints import router as devices
+from carbonseal_api.engagements.endpoints import router as engagements
 from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
 from carbonseal_api.evidence.act_endpoints import router as evidence_acts
@@ -120,6 +121,7 @@ def create_app(parts: Parts) -> FastAPI:
         inventories,
         quality,
         reports,
+        engagements,
         epochs,
         grants,
         access_records,

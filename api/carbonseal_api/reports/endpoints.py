@@ -7,11 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from carbonseal_api.assembly import Parts
+from carbonseal_api.authentication import Principal
 from carbonseal_api.documented import answers, problems
 from carbonseal_api.incoming import caller, language_of, parse_digest, parts_of
-from carbonseal_api.reports import service
+from carbonseal_api.reports import disclosure, service
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.schemas import FiledReport
+from carbonseal_attest.instants import parse_instant
 
 TrustedBlock = Annotated[
     int | None, Query(ge=1, le=2**53, description="number of the block that the reader's trust file names")
@@ -23,15 +26,15 @@ router = APIRouter(prefix="/organisations/{party}/reports", tags=["reports"])
 @router.get("", summary="Filed emissions reports", responses=problems(401, 403, 404))
 async def list_reports(party: str, request: Request) -> list[FiledReport]:
     """Return the organisation's emissions reports as their statements say, newest first."""
-    (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.reports, parts_of(request), party)
+    principal = await caller(request)
+    return await run_in_threadpool(_list, parts_of(request), principal, party, request.url.path)
 
 
 @router.get("/{digest}", summary="One filed report", responses=problems(401, 403, 404, 422))
 async def get_report(party: str, digest: str, request: Request) -> FiledReport:
     """Return the report of a statement digest."""
-    (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.report, parts_of(request), party, parse_digest(digest))
+    wanted = await _allowed(request, party, digest, disclosure.REPORT)
+    return await run_in_threadpool(service.report, parts_of(request), party, wanted)
 
 
 @router.get(
@@ -42,8 +45,8 @@ async def get_report(party: str, digest: str, request: Request) -> FiledReport:
 )
 async def get_report_json(party: str, digest: str, request: Request) -> Response:
     """Return report.json, byte for byte as its statement signed it."""
-    (await caller(request)).require_party(party)
-    data = await run_in_threadpool(service.report_json, parts_of(request), party, parse_digest(digest))
+    wanted = await _allowed(request, party, digest, disclosure.REPORT)
+    data = await run_in_threadpool(service.report_json, parts_of(request), party, wanted)
     return Response(data, media_type="application/json")
 
 
@@ -55,9 +58,9 @@ async def get_report_json(party: str, digest: str, request: Request) -> Response
 )
 async def get_report_pdf(party: str, digest: str, request: Request) -> Response:
     """Return the PDF in the language of `lang` or Accept-Language."""
-    (await caller(request)).require_party(party)
+    wanted = await _allowed(request, party, digest, disclosure.REPORT)
     lang = language_of(request)
-    data = await run_in_threadpool(service.report_pdf, parts_of(request), party, parse_digest(digest), lang)
+    data = await run_in_threadpool(service.report_pdf, parts_of(request), party, wanted, lang)
     return Response(data, media_type="application/pdf")
 
 
@@ -73,9 +76,24 @@ async def get_bundle(
     party: str, digest: str, request: Request, trusted_block: TrustedBlock = None
 ) -> Response:
     """Return the evidence bundle of a report as the ledger stands now, proved up to a trusted block."""
-    (await caller(request)).require_party(party)
-    data = await run_in_threadpool(
-        bundle_bytes, parts_of(request), party, parse_digest(digest), trusted_block
-    )
+    wanted = await _allowed(request, party, digest, disclosure.EVIDENCE)
+    data = await run_in_threadpool(bundle_bytes, parts_of(request), party, wanted, trusted_block)
     headers = {"Content-Disposition": 'attachment; filename="evidence.bundle"'}
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+async def _allowed(request: Request, party: str, digest: str, level: str) -> bytes:
+    """Return the digest of a report that the caller may see at a level; others' queries are recorded."""
+    principal, wanted = await caller(request), parse_digest(digest)
+    parts, path = parts_of(request), request.url.path
+    await run_in_threadpool(disclosure.require_report, parts, principal, party, wanted, level, path)
+    return wanted
+
+
+def _list(parts: Parts, principal: Principal, party: str, resource: str) -> list[FiledReport]:
+    granted = disclosure.require_listing(parts, principal, party, resource)
+    return [
+        one
+        for one in service.reports(parts, party)
+        if disclosure.is_within((parse_instant(one.start), parse_instant(one.end)), granted)
+    ]
