@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from carbonseal_api.filing.period_checks import AlreadyFiled, NothingToReport, PeriodNotOver
-from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
+from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report, render_and_register
+from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.report_json import encode_report, parse_report
+from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import Sample, Series, read_series, readings_body
 from carbonseal_attest.statement import SignedStatement
+from carbonseal_attest.trust import TrustedRegistrar, TrustFile
+from carbonseal_verifier.check import run_check
 from carbonseal_verifier.report_contents import expected_report
 
 DAY_MS = 86_400_000
@@ -67,52 +71,134 @@ def test_refuses_period_that_overlaps_a_filed_report_and_names_it(
     assert "register its withdrawal, or a correction that supersedes it" in text
 
 
-def test_files_a_period_again_once_its_report_was_taken_back(
-    database_url: str, tmp_path: Path, open_site: Callable[..., Any], file_january: Callable[[Any], Any]
-) -> None:
-    with open_site(database_url, "refiled", tmp_path) as site:
+@pytest.fixture(scope="module")
+def january(
+    database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    open_site: Callable[..., Any],
+    file_january: Callable[[Any], Any],
+) -> Iterator[Any]:
+    """A site of its own whose January was filed; its parties as the desk writes them."""
+    with open_site(database_url, "refiled", tmp_path_factory.mktemp("refiled")) as site:
         filed = file_january(site)
-        enterprise, first = site.cast.enterprise, filed.report
+        names = {"operator": {"party": site.party, "name": dict(site.cast.enterprise.facts.name)}}
+        yield replace(filed, request=replace(filed.request, parties=names))
 
-        def file_again() -> FiledReport:
-            return file_report(site.host, enterprise.desk, filed.request, clock=site.clock)
 
-        old, made = correct_a_day(site)
-        assert first.report.digest.hex() in refused(filed, filed.request, AlreadyFiled)
+def file_again(filed: Any, **changes: Any) -> FiledReport:
+    site = filed.site
+    request = replace(filed.request, **changes)
+    return file_report(site.host, site.cast.enterprise.desk, request, clock=site.clock)
 
-        # Withdrawn: what was corrected since counts now, under a report code of its own.
-        body = {"withdraws": first.report.digest, "role": "operator", "reason": "readings were corrected"}
-        enterprise.issue(enterprise.register_origin, "withdrawal", body)
-        second = file_again()
-        report = parse_report(second.report_json)
-        assert report["report"] != parse_report(first.report_json)["report"]
-        (row,) = report["data_quality"]["corrections"]
-        assert (row["supersedes"], row["replacement"]) == (old.hex(), made.hex())
-        assert report["data_quality"]["shares"]["corrected_percent"] == "1.6129"  # 96 of 5952 places
-        totals = [
-            Decimal(parse_report(one.report_json)["emissions"]["total"]["value"]) for one in (first, second)
-        ]
-        assert totals[0] < totals[1]
-        # The checker composes the same bytes from what was signed.
-        signed = parse_content(site.host.contents.get(second.report.payload)).body
-        parties = {"operator": {"party": site.party, "name": dict(enterprise.facts.name)}}
-        composed = expected_report(second.recomputed, signed, parties, filed.request.period)
-        composed["parties"] = report["parties"]
-        assert second.report_json == encode_report(composed)
 
-        # Superseded by a correction: likewise.
-        refused(filed, filed.request, AlreadyFiled)
-        body = {
-            "supersedes": second.report.digest,
-            "replacement": None,
-            "role": "operator",
-            "reason": "again",
-        }
-        enterprise.issue(enterprise.register_origin, "correction", body)
-        third = file_again()
-        codes = {parse_report(one.report_json)["report"] for one in (first, second, third)}
-        assert len(codes) == 3
-        assert third.recomputed.inventory.total == second.recomputed.inventory.total
+def take_back(filed: Any, report: FiledReport, kind: str) -> None:
+    named = "withdraws" if kind == "withdrawal" else "supersedes"
+    body = {named: report.report.digest, "role": "operator", "reason": "readings were corrected"}
+    if kind == "correction":
+        body["replacement"] = None
+    enterprise = filed.site.cast.enterprise
+    enterprise.issue(enterprise.register_origin, kind, body)
+
+
+def total(report: FiledReport) -> Decimal:
+    return Decimal(parse_report(report.report_json)["emissions"]["total"]["value"])
+
+
+def checked(filed: Any, report: FiledReport) -> Any:
+    """The check of the report's bundle as the service makes it, under the deployment's own trust file."""
+    site, cast = filed.site, filed.site.cast
+    site.clock.now += 60_000
+    site.host.build_epoch()
+    site.parts.projections.refresh()
+    trust = own_trust_file(
+        publisher="the test",
+        label="made by the test",
+        registrar=TrustedRegistrar(
+            cast.registrar.facts.code, cast.registrar.register_origin, cast.registrar.signer.public
+        ),
+        log_host=cast.log_host.facts.code,
+        log_host_name=site.parts.settings.log_host_name,
+        log_key=site.parts.log_key,
+        chain=None,
+        at=site.clock(),
+        profile="default@1",
+        signer=cast.registrar.signer,
+    )
+    data = bundle_bytes(site.parts, site.party, report.report.digest)
+    return run_check(io.BytesIO(data), trust=TrustFile.parse(trust), at=site.clock() + 1000)
+
+
+def test_a_corrected_period_is_filed_anew_and_its_bundle_passes_the_check(january: Any) -> None:
+    site, first = january.site, january.report
+    old, made = correct_a_day(site)
+    assert first.report.digest.hex() in refused(january, january.request, AlreadyFiled)
+
+    # What was corrected counts now, under a report code of its own.
+    take_back(january, first, "withdrawal")
+    second = file_again(january)
+    report = parse_report(second.report_json)
+    assert report["report"] != parse_report(first.report_json)["report"]
+    (row,) = report["data_quality"]["corrections"]
+    assert (row["supersedes"], row["replacement"]) == (old.hex(), made.hex())
+    assert report["data_quality"]["shares"]["corrected_percent"] == "1.6129"  # 96 of 5952 places
+    assert total(first) < total(second)
+    # The checker composes the same bytes from what was signed.
+    signed = parse_content(site.host.contents.get(second.report.payload)).body
+    composed = expected_report(second.recomputed, signed, january.request.parties, january.request.period)
+    assert second.report_json == encode_report(composed)
+
+    render_and_register(site.parts, site.cast.enterprise.desk, second, language="en")
+    result = checked(january, second)
+    assert [(s.name, s.reason) for s in result.steps if s.outcome != "passed"] == []
+    assert "1 statement corrected by the party" in result.steps[14].reason
+
+    # Superseded by a correction: likewise, and the older bundle falls at its last step.
+    refused(january, january.request, AlreadyFiled)
+    take_back(january, second, "correction")
+    third = file_again(january)
+    assert len({parse_report(one.report_json)["report"] for one in (first, second, third)}) == 3
+    assert total(third) == total(second)
+    failed = [s.name for s in checked(january, second).steps if s.outcome != "passed"]
+    assert failed == ["report"]
+    take_back(january, third, "withdrawal")
+
+
+def test_a_downgraded_period_is_filed_and_its_bundle_passes_the_check(january: Any) -> None:
+    site, enterprise = january.site, january.site.cast.enterprise
+    digest = plan_with_bill(january)
+    start, end = january.request.period
+    about = {"subject": "i-works1", "interval": (start, end)}
+    bill = enterprise.issue(
+        site.origin,
+        "document",
+        {"title": "bill 2026-01", "media_type": "application/pdf", "document_digest": b"\1" * 32,
+         "size": 9, "relates_to": []},
+    )  # fmt: skip
+    stream = {"plan_digest": digest, "source_stream": "grid"}
+    declared = stream | {"data_source": "bill", "quantity": {"value": "999999", "unit": "kW.h"}}
+    declared["document_digest"] = bill.digest
+    value = enterprise.issue(site.origin, "declared_activity", declared, **about)
+    step = stream | {"from": "meter", "to": "bill", "reason": "meters in repair"}
+    enterprise.issue(site.origin, "downgrade", step, **about)
+
+    filed = file_again(january, plan_digest=digest)
+    report = parse_report(filed.report_json)
+    assert report["activity_data"]["grid"]["value"] == "999999"
+    assert report["data_quality"]["shares"]["declared_percent"] == "100.0000"
+    (row,) = report["data_quality"]["downgrades"]
+    assert (row["declared_activity"], row["lowers"]) == ([value.digest.hex()], False)
+    render_and_register(site.parts, enterprise.desk, filed, language="zh")
+    result = checked(january, filed)
+    assert [(s.name, s.reason) for s in result.steps if s.outcome != "passed"] == []
+
+
+def plan_with_bill(filed: Any) -> bytes:
+    """File the next version of the plan, with a bill as the second data source."""
+    enterprise = filed.site.cast.enterprise
+    body = dict(filed.report.recomputed.plan)
+    streams = [one | {"data_sources": ["meter", "bill"]} for one in body["source_streams"]]
+    body |= {"plan_version": body["plan_version"] + 1, "source_streams": streams}
+    return enterprise.issue(enterprise.register_origin, "monitoring_plan", body, subject="i-works1").digest
 
 
 def correct_a_day(site: Any) -> tuple[bytes, bytes]:
