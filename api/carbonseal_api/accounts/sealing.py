@@ -40,7 +40,7 @@ def open_secret(parts: Parts, person: str, sealed: bytes) -> bytes:
     """
     try:
         return _cipher(parts).decrypt(sealed[:_NONCE], sealed[_NONCE:], person.encode())
-    except InvalidTag as problem:
+    except (InvalidTag, ValueError) as problem:
         raise PartMissing(
             f"keys/{_NAME}.key", "does not open what was sealed", "restore it from a backup"
         ) from problem

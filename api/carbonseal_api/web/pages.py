@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.accounts import persons
+from carbonseal_api.accounts.attempts import WINDOW_MS, SignInBlocked
 from carbonseal_api.assembly import Parts
 from carbonseal_api.evidence import service as evidence
 from carbonseal_api.incoming import parse_digest, parts_of, read_body
@@ -71,7 +72,11 @@ async def sign_in(request: Request) -> Response:
         party, token = await run_in_threadpool(open_session)
     except CarbonsealError as problem:
         status = status_of(problem)
-        return page(request, "sign_in.html.j2", lang=page_language(request), status=status, problem=problem)
+        lang = page_language(request)
+        refused = page(request, "sign_in.html.j2", lang=lang, status=status, problem=problem)
+        if isinstance(problem, SignInBlocked):
+            refused.headers["Retry-After"] = str(WINDOW_MS // 1000)
+        return refused
     response = RedirectResponse(f"/pages/{party}", 303)
     sessions.set_cookie(response, request, token)
     return response
