@@ -221,7 +221,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The first person takes back the proposal of an act; `expires_at`, ms, tells one proposal from the next."""
+    """The first person takes a proposal back; `expires_at`, ms, tells it from a later one of the same act."""
 
     kind: ClassVar[ActKind] = ActKind.WITHDRAW
     act_hash: bytes

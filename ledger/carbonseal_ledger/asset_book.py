@@ -9,12 +9,12 @@ Instants are milliseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Engine
 
 from carbonseal_attest.instants import Clock
+from carbonseal_ledger.act_record import ActRecord, told
 from carbonseal_ledger.asset_acts import (
     SINGLE_KINDS,
     Act,
@@ -25,14 +25,20 @@ from carbonseal_ledger.asset_acts import (
     Record,
     RecordAct,
     Withdraw,
-    from_parameters,
     text_id,
+)
+from carbonseal_ledger.asset_agreement import (
+    Disagreement,
+    JournalRow,
+    MirrorRow,
+    PartRow,
+    disagreements,
 )
 from carbonseal_ledger.asset_events import AssetEvent
 from carbonseal_ledger.asset_evidence import EvidenceSource
 from carbonseal_ledger.asset_journal import DONE, AssetJournal, act_hash_of
 from carbonseal_ledger.asset_machine import AssetConflict, AssetMachine
-from carbonseal_ledger.asset_models import ActState, AssetAct, Leg
+from carbonseal_ledger.asset_models import ActState, AssetAct
 from carbonseal_ledger.asset_refusals import AssetRefused, HeadMovedOn, PredecessorWrong
 from carbonseal_ledger.asset_sending import MemberKeyMissing, Members, Sender
 from carbonseal_ledger.carbon_assets import AssetsNotReady, CarbonAssetsClient
@@ -48,42 +54,6 @@ class ActUnknown(LedgerError):
     """No act has this number."""
 
     code = "asset-act-unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class ActRecord:
-    """One act and how far it has come; block fields are None until it is mined.
-
-    Attributes:
-        act: the act in words.
-        record: id of the record, None for the admin's acts.
-        proposer, confirmer: addresses; the first is None for what one person does.
-        proposal_transaction: the first person's, None before it is signed or when others proposed.
-        transaction_hash: of the transaction that performed the act.
-        log_index: of the event that says what changed.
-        gas_used: None when others performed the act.
-        problem, problem_code: what was last said against it, and the stable code if it was refused.
-        is_held: whether it rests, once proposed, until the second person says so.
-    """
-
-    id: int
-    act: Act
-    kind: ActKind
-    state: ActState
-    act_hash: bytes
-    record: bytes | None
-    proposer: bytes | None
-    confirmer: bytes
-    proposal_transaction: bytes | None
-    transaction_hash: bytes | None
-    block_number: int | None
-    block_hash: bytes | None
-    block_at: int | None
-    log_index: int | None
-    gas_used: int | None
-    problem: str | None
-    problem_code: str | None
-    is_held: bool
 
 
 class AssetBook:
@@ -150,7 +120,7 @@ class AssetBook:
         for account, party, role in wanted:
             acts += [Admit(account.address, party), Grant(account.address, role)]
         contract, admin = self._client.contract, members.admin.address
-        return [self._told(self._plan(act, None, admin, contract=contract)) for act in acts]
+        return [told(self._journal, self._plan(act, None, admin, contract=contract)) for act in acts]
 
     # -- acts
 
@@ -171,17 +141,17 @@ class AssetBook:
         contract = self._client.contract
         known = self._journal.known(act, contract)
         if known is not None and known.state != ActState.FAILED:
-            return self._told(known)
+            return told(self._journal, known)
         first = None if act.kind in SINGLE_KINDS else self._proposer(act, proposer)
         second = self._members.registrar.address
         self._ask(act, first, second)
         is_held = is_held and first is not None
-        return self._told(self._plan(act, first, second, contract=contract, is_held=is_held))
+        return told(self._journal, self._plan(act, first, second, contract=contract, is_held=is_held))
 
     def confirm(self, act_id: int) -> ActRecord:
         """Let an act go on that rests until the second person says so; again changes nothing."""
         act = self._stored(act_id)
-        return self._told(self._journal.change(act, is_held=False) if act.is_held else act)
+        return told(self._journal, self._journal.change(act, is_held=False) if act.is_held else act)
 
     def withdraw(self, act_id: int) -> ActRecord:
         """Have the first person take the proposal of an act back, and return the act that does it.
@@ -193,12 +163,12 @@ class AssetBook:
         """
         act = self._stored(act_id)
         if act.state == ActState.PLANNED and act.proposer is not None:
-            return self._told(self._machine.give_up(act))
+            return told(self._journal, self._machine.give_up(act))
         if act.state != ActState.PROPOSED or act.proposer is None or act.confirmation_nonce is not None:
             raise AssetsNotReady("proposal", f"the act is {act.state}", "withdraw what is proposed and open")
         expires_at = self._client.expiry_of(act.act_hash, act.proposer)
         withdrawal = Withdraw(act.act_hash, expires_at)
-        return self._told(self._plan(withdrawal, None, act.proposer, contract=self._client.contract))
+        return told(self._journal, self._plan(withdrawal, None, act.proposer, contract=self._client.contract))
 
     def step(self, act_id: int) -> ActRecord:
         """Move an act as far as it goes now, and return it.
@@ -208,7 +178,7 @@ class AssetBook:
             ChainUnreachable: the node does not answer; nothing is lost, try again.
             AssetConflict: the contract does not hold what it says it did; stop and look.
         """
-        return self._told(self._machine.run(self._stored(act_id)))
+        return told(self._journal, self._machine.run(self._stored(act_id)))
 
     def step_unfinished(self) -> list[ActRecord]:
         """Move every unfinished act as far as it goes now, and return those that are left.
@@ -217,7 +187,7 @@ class AssetBook:
         person says so is looked after, but is not among those that are left.
         """
         moved = [self._machine.run(act) for act in self._journal.acts(AssetAct.state.not_in(DONE))]
-        return [self._told(act) for act in moved if act.state not in DONE and not _rests(act)]
+        return [told(self._journal, act) for act in moved if act.state not in DONE and not _rests(act)]
 
     def run_to_final(self, act_id: int, wait: Callable[[], None], *, rounds: int = 60) -> ActRecord:
         """Move an act until it is final or has failed, at most `rounds` times; `wait` lets a block pass."""
@@ -234,7 +204,7 @@ class AssetBook:
         Raises:
             ActUnknown: there is no such act.
         """
-        return self._told(self._stored(act_id))
+        return told(self._journal, self._stored(act_id))
 
     def acts(
         self, *, state: ActState | None = None, kind: ActKind | None = None, record: bytes | None = None
@@ -247,7 +217,7 @@ class AssetBook:
             conditions.append(AssetAct.kind == kind)
         if record is not None:
             conditions.append(AssetAct.record == record)
-        return [self._told(act) for act in self._journal.acts(*conditions)]
+        return [told(self._journal, act) for act in self._journal.acts(*conditions)]
 
     # -- what the contract holds
 
@@ -268,6 +238,22 @@ class AssetBook:
         """Return the acts done in blocks [from_block, to_block), up to the newest when it is None."""
         end = self._client.block("latest").number + 1 if to_block is None else to_block
         return self._client.acts_between(max(from_block, self._first_block()), end)
+
+    def disagreements(self, mirrors: Iterable[MirrorRow]) -> list[Disagreement]:
+        """Return where the contract's storage, its events, this journal and mirrored statements differ."""
+        events = self.events()
+        records = {record for event in events for record in (event.record, *event.parts)}
+        believed = [act for act in self.acts() if act.state in {ActState.MINED, ActState.FINAL}]
+        return disagreements(
+            parts=[PartRow.of(record, self.record_of(record)) for record in sorted(records)],
+            events=events,
+            journal=[
+                JournalRow(act.kind, act.record, act.transaction_hash)
+                for act in believed
+                if act.record is not None and act.transaction_hash is not None
+            ],
+            mirrors=mirrors,
+        )
 
     def live_parts(self, report_leaf: bytes) -> list[bytes]:
         """Return the ids of the live records that descend from a verification report, frozen ones too."""
@@ -347,29 +333,6 @@ class AssetBook:
         if deployment is None or deployment.contract != self._client.contract:
             return 0
         return deployment.block_number or 0
-
-    def _told(self, act: AssetAct) -> ActRecord:
-        proposals = self._journal.transactions(act, Leg.PROPOSAL) if act.proposal_nonce is not None else []
-        return ActRecord(
-            id=act.id,
-            act=from_parameters(act.kind, act.parameters),
-            kind=ActKind(act.kind),
-            state=ActState(act.state),
-            act_hash=act.act_hash,
-            record=act.record,
-            proposer=act.proposer,
-            confirmer=act.confirmer,
-            proposal_transaction=proposals[0].transaction_hash if proposals else None,
-            transaction_hash=act.transaction_hash,
-            block_number=act.block_number,
-            block_hash=act.block_hash,
-            block_at=act.block_at,
-            log_index=act.log_index,
-            gas_used=act.gas_used,
-            problem=act.problem,
-            problem_code=act.problem_code,
-            is_held=act.is_held,
-        )
 
 
 def _rests(act: AssetAct) -> bool:
