@@ -65,7 +65,8 @@ party = s.record(
         "org": s.nullable(s.credit_code),
     },
     # Stated by the registrar, so that nobody compares itself with the mildest industry.
-    {"industry": s.text(40)},
+    # And why it changed the status; a first admission has none.
+    {"industry": s.text(40), "reason": s.text(400)},
 )
 
 device = s.record(
