@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from carbonseal_accounting.activity import SourceContent
+from carbonseal_accounting.activity import ActivityData, SourceContent, derive_activity
 from carbonseal_api.assembly import Parts
 from carbonseal_api.devices import queries as series_queries
 from carbonseal_api.founding import DATA, REGISTER
@@ -38,6 +38,20 @@ def cut_off_now(parts: Parts, party: str) -> CutOff:
     register, data = (_origin(parts, party, log) for log in (REGISTER, DATA))
     register_size = parts.host.head(register).tree_size
     return CutOff(parts.host.head(data).tree_size, register_size)
+
+
+def period_activity(
+    parts: Parts, party: str, plan: Mapping[str, Any], start_ms: int, end_ms: int, cut_off: CutOff
+) -> ActivityData:
+    """Return the activity data of [start_ms, end_ms) under a plan row, as both logs stood at a cut-off.
+
+    Raises:
+        AccountingError: The plan, the readings or a downgrade cannot be computed.
+        CorrectionRefused: A correction leads to something that cannot stand in the readings' place.
+    """
+    digest = bytes(plan["statement_digest"])
+    sources = period_sources(parts, party, digest, start_ms, end_ms, cut_off)
+    return derive_activity(plan["body"], sources, start_ms=start_ms, end_ms=end_ms)
 
 
 def period_sources(

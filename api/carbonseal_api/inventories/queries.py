@@ -25,7 +25,9 @@ def month(engine: Engine, party: str, plan_digest: bytes, label: str) -> Mapping
 def store_month(engine: Engine, row: Mapping[str, Any]) -> None:
     """Store the inventory of a month, replacing an older one."""
     statement = insert(MONTHLY_ACTIVITY).values(**row)
-    changed = {name: statement.excluded[name] for name in ("data_size", "register_size", "inventory")}
+    changed = {
+        name: statement.excluded[name] for name in ("data_size", "register_size", "inventory", "comparisons")
+    }
     keys = ["party", "plan_digest", "month"]
     with engine.begin() as connection:
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))

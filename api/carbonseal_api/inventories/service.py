@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carbonseal_accounting.activity import ActivityData, derive_activity
+from carbonseal_accounting.activity import ActivityData
 from carbonseal_accounting.factors import load_factor_sets
 from carbonseal_accounting.inventory import build_inventory
 from carbonseal_accounting.method import load_methods
 from carbonseal_api.assembly import Parts
 from carbonseal_api.founding import DATA, REGISTER
 from carbonseal_api.inventories import queries
-from carbonseal_api.inventories.inputs import CutOff, cut_off_now, period_sources
+from carbonseal_api.inventories.comparison_schemas import MonthComparison
+from carbonseal_api.inventories.comparisons import month_rows
+from carbonseal_api.inventories.inputs import CutOff, cut_off_now, period_activity
 from carbonseal_api.inventories.schemas import Inventory
 from carbonseal_api.plans.service import newest_plan, plan_by_digest
 from carbonseal_api.problems import NotFound, RequestInvalid
@@ -26,32 +28,17 @@ MAX_MONTHS: Final = 24  # listed at once
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def period_activity(
-    parts: Parts, party: str, plan: Mapping[str, Any], start_ms: int, end_ms: int, cut_off: CutOff
-) -> ActivityData:
-    """Return the activity data of [start_ms, end_ms) under a plan row, as both logs stood at a cut-off.
-
-    Raises:
-        AccountingError: The plan, the readings or a downgrade cannot be computed.
-        CorrectionRefused: A correction leads to something that cannot stand in the readings' place.
-    """
-    digest = bytes(plan["statement_digest"])
-    sources = period_sources(parts, party, digest, start_ms, end_ms, cut_off)
-    return derive_activity(plan["body"], sources, start_ms=start_ms, end_ms=end_ms)
-
-
-def period_inventory(
-    parts: Parts, party: str, plan: Mapping[str, Any], start_ms: int, end_ms: int, cut_off: CutOff
+def inventory_of(
+    plan: Mapping[str, Any], activity: ActivityData, start_ms: int, end_ms: int
 ) -> dict[str, Any]:
-    """Return `Inventory.to_json()` of [start_ms, end_ms) under a plan row, as both logs stood at a cut-off.
+    """Return `Inventory.to_json()` of activity data of [start_ms, end_ms) under a plan row.
 
     Raises:
-        AccountingError: The plan, its factors or the readings cannot be computed.
-        CorrectionRefused: A correction leads to something that cannot stand in the readings' place.
+        AccountingError: The plan or its factors cannot be computed.
     """
     inventory = build_inventory(
         plan["body"],
-        period_activity(parts, party, plan, start_ms, end_ms, cut_off),
+        activity,
         methods=load_methods(),
         factor_sets=load_factor_sets(),
         start_ms=start_ms,
@@ -87,6 +74,10 @@ def stored_inventory(
     """Return the inventory of a time under a plan row, drawn again only when a log grew.
 
     At a `cut_off` given, of a filed report, it is drawn once and kept under that label.
+
+    Raises:
+        AccountingError: The plan, its factors, the readings or a downgrade cannot be computed.
+        CorrectionRefused: A correction leads to something that cannot stand in the readings' place.
     """
     at = cut_off or cut_off_now(parts, party)
     digest = bytes(plan["statement_digest"])
@@ -94,13 +85,15 @@ def stored_inventory(
     known = queries.month(parts.engine, party, digest, kept)
     if known is None or (known["data_size"], known["register_size"]) != (at.data_size, at.register_size):
         parts.projections.refresh()
+        activity = period_activity(parts, party, plan, start_ms, end_ms, at)
         known = {
             "party": party,
             "plan_digest": digest,
             "month": kept,
             "data_size": at.data_size,
             "register_size": at.register_size,
-            "inventory": period_inventory(parts, party, plan, start_ms, end_ms, at),
+            "inventory": inventory_of(plan, activity, start_ms, end_ms),
+            "comparisons": [row.model_dump(by_alias=True) for row in month_rows(plan["body"], activity)],
         }
         queries.store_month(parts.engine, known)
     return Inventory(
@@ -109,6 +102,7 @@ def stored_inventory(
         data_size=at.data_size,
         register_size=at.register_size,
         inventory=known["inventory"],
+        comparisons=[MonthComparison.model_validate(row) for row in known["comparisons"]],
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 6
+VERSION: Final = 7
 
 METADATA: Final = MetaData()
 
@@ -127,6 +127,7 @@ MONTHLY_ACTIVITY: Final = Table(
     Column("data_size", BigInteger, nullable=False, doc="size of the data log that it was drawn from"),
     Column("register_size", BigInteger, nullable=False, doc="size of the register log, with the corrections"),
     Column("inventory", JSONB, nullable=False, doc="Inventory.to_json() of the month"),
+    Column("comparisons", JSONB, nullable=False, doc="each stream's months with what every source gives"),
 )
 
 # Carbon-asset records as the registrar's asset_act statements tell them. `registrar` is in each key, so that
