@@ -36,6 +36,7 @@ from carbonseal_api.grades.endpoints import router as grades
 from carbonseal_api.grants.endpoints import router as grants
 from carbonseal_api.guard import guarded
 from carbonseal_api.incoming import parts_of
+from carbonseal_api.inventories.endpoints import comparisons
 from carbonseal_api.inventories.endpoints import router as inventories
 from carbonseal_api.logs.endpoints import router as logs
 from carbonseal_api.organisations.endpoints import router as organisations
@@ -119,6 +120,7 @@ def create_app(parts: Parts) -> FastAPI:
         devices,
         plans,
         inventories,
+        comparisons,
         quality,
         reports,
         engagements,
