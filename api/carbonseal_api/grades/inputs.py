@@ -20,6 +20,7 @@ from decimal import Context
 from typing import Any, Final
 
 from carbonseal_accounting.arithmetic import plain
+from carbonseal_accounting.units import parse_unit
 from carbonseal_api.assembly import Parts
 from carbonseal_api.catalogue.industry_means import mean_for
 from carbonseal_api.grades import queries
@@ -233,7 +234,7 @@ class Evidence:
 
 def in_unit(quantity: Mapping[str, str] | None, unit: str) -> str | None:
     """Return a quantity's value in a unit that differs from its own by a power of ten at most, else None."""
-    have, want = (_MULTIPLE.fullmatch(text) for text in ((quantity or {}).get("unit", ""), unit))
+    have, want = (_MULTIPLE.fullmatch(_code(text)) for text in ((quantity or {}).get("unit", ""), unit))
     if quantity is None or have is None or want is None or have[2] != want[2]:
         return None
     places = int(have[1] or 0) - int(want[1] or 0)
@@ -243,6 +244,14 @@ def in_unit(quantity: Mapping[str, str] | None, unit: str) -> str | None:
     except CarbonsealError:  # longer than an input may be
         return None
     return text
+
+
+def _code(unit: str) -> str:
+    """Return the UCUM code of a unit that stands under a common name, as totals of reports do."""
+    try:
+        return parse_unit(unit).code
+    except CarbonsealError:  # units of money are not in that table
+        return unit
 
 
 def _period(period: Interval) -> dict[str, str]:
