@@ -1,8 +1,9 @@
 """Civil days, months and years of China, as half-open intervals of instants.
 
-`2026`, `2026-01` and `2026-01-05..2026-03-31` (both days included) are read as a person writes them; inside,
-everything is milliseconds since 1970 UTC. A civil day ends where the next one begins. The zone is
-Asia/Shanghai: industry means, grants and grades are of Chinese civil years. A report's zone is its plan's.
+`2026`, `2026-01`, `2026-01..2026-03` and `2026-01-05..2026-03-31` (the last one included) are read as a person
+writes them; inside, everything is milliseconds since 1970 UTC. A civil day ends where the next one begins.
+The zone is Asia/Shanghai: industry means, grants and grades are of Chinese civil years. A report's own zone
+is its plan's.
 """
 
 from __future__ import annotations
@@ -48,30 +49,34 @@ def parse_day(text: str, field: str) -> date:
 
 
 def parse_civil_span(text: str, field: str) -> Interval:
-    """Return the interval of a year, a month, or of days from the first to the last, both included.
+    """Return the interval of a year, a month or a day, or from one to another, both included.
 
     Raises:
         RequestInvalid: It is none of them, or ends before it starts.
     """
-    first, found, last = text.partition("..")
-    if found:
-        start, end = start_of(parse_day(first, field)), end_of(parse_day(last, field))
-    else:
-        match = _SPAN.fullmatch(text)
-        year = int(match[1]) if match else 0
-        month = int(match[2]) if match and match[2] else None
-        if not 1970 < year < _LAST_YEAR or (month is not None and not 1 <= month <= 12):
-            raise RequestInvalid(
-                field, f"{text[:40]!r} is no period", "write 2026, 2026-01 or 2026-01-01..2026-03-31"
-            )
-        if month is None:
-            start, end = start_of(date(year, 1, 1)), start_of(date(year + 1, 1, 1))
-        else:
-            start = start_of(date(year, month, 1))
-            end = start_of(date(year + month // 12, month % 12 + 1, 1))
+    first, is_range, last = text.partition("..")
+    start, end = _span_of(first, field)
+    if is_range:
+        end = _span_of(last, field)[1]
     if start >= end:
         raise RequestInvalid(field, "ends before it starts", "give the first and the last day")
     return start, end
+
+
+def _span_of(text: str, field: str) -> Interval:
+    if len(text) == 10:
+        day = parse_day(text, field)
+        return start_of(day), end_of(day)
+    match = _SPAN.fullmatch(text)
+    year = int(match[1]) if match else 0
+    month = int(match[2]) if match and match[2] else None
+    if not 1970 < year < _LAST_YEAR or (month is not None and not 1 <= month <= 12):
+        raise RequestInvalid(
+            field, f"{text[:40]!r} is no period", "write 2026, 2026-01 or 2026-01-01..2026-03-31"
+        )
+    if month is None:
+        return start_of(date(year, 1, 1)), start_of(date(year + 1, 1, 1))
+    return start_of(date(year, month, 1)), start_of(date(year + month // 12, month % 12 + 1, 1))
 
 
 def parse_as_of(text: str | None, now: int, field: str = "as_of") -> int:

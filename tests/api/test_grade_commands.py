@@ -133,6 +133,9 @@ def test_refuses_in_one_line_what_cannot_be_done(
         ("2026-12", date(2026, 12, 1), date(2026, 12, 31)),
         ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
         ("2026-03-01..2026-03-01", date(2026, 3, 1), date(2026, 3, 1)),
+        ("2026-01..2026-03", date(2026, 1, 1), date(2026, 3, 31)),
+        ("2025..2026-02-03", date(2025, 1, 1), date(2026, 2, 3)),
+        ("2026-03-01", date(2026, 3, 1), date(2026, 3, 1)),
     ],
 )
 def test_a_span_holds_its_first_and_its_last_day_whole(text: str, first: date, last: date) -> None:
