@@ -1,7 +1,7 @@
 """Civil days, months and years of China, as half-open intervals of instants.
 
-`2026`, `2026-01`, `2026-01..2026-03` and `2026-01-05..2026-03-31` (the last one included) are read as a person
-writes them; inside, everything is milliseconds since 1970 UTC. A civil day ends where the next one begins.
+`2026`, `2026-01`, `2026-01..2026-03` and `2026-01-05..2026-03-31` (the last one included) are read as people
+write them; inside, everything is milliseconds since 1970 UTC. A civil day ends where the next one begins.
 The zone is Asia/Shanghai: industry means, grants and grades are of Chinese civil years. A report's own zone
 is its plan's.
 """
