@@ -29,6 +29,7 @@ QUERY = {
     "end": "1",
     "name": "x.pdf",
     "title": "x",
+    "period": "2026-01",
     "as_of": "2026-02-01",
     "rule": "low-carbon-intensity@1",
 }
