@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Engine
 
 from carbonseal_attest.instants import Clock
-from carbonseal_ledger.act_record import ActRecord, told
+from carbonseal_ledger.act_record import ActRecord, told, told_all
 from carbonseal_ledger.asset_acts import (
     SINGLE_KINDS,
     Act,
@@ -187,7 +187,7 @@ class AssetBook:
         person says so is looked after, but is not among those that are left.
         """
         moved = [self._machine.run(act) for act in self._journal.acts(AssetAct.state.not_in(DONE))]
-        return [told(self._journal, act) for act in moved if act.state not in DONE and not _rests(act)]
+        return told_all(self._journal, [act for act in moved if act.state not in DONE and not _rests(act)])
 
     def run_to_final(self, act_id: int, wait: Callable[[], None], *, rounds: int = 60) -> ActRecord:
         """Move an act until it is final or has failed, at most `rounds` times; `wait` lets a block pass."""
@@ -217,7 +217,7 @@ class AssetBook:
             conditions.append(AssetAct.kind == kind)
         if record is not None:
             conditions.append(AssetAct.record == record)
-        return [told(self._journal, act) for act in self._journal.acts(*conditions)]
+        return told_all(self._journal, self._journal.acts(*conditions))
 
     # -- what the contract holds
 

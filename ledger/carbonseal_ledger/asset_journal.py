@@ -7,7 +7,7 @@ out one nonce or sign one act twice. It leaves out the chain and every decision 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -84,6 +84,18 @@ class AssetJournal:
         )
         with self._session() as session:
             return list(session.scalars(query.order_by(AssetTransaction.max_fee_wei.desc())))
+
+    def proposals(self, acts: Sequence[AssetAct]) -> dict[int, bytes]:
+        """Return the hash of the newest transaction that proposes each act, by the act's number."""
+        nonces = {act.id: act.proposal_nonce for act in acts if act.proposal_nonce is not None}
+        if not nonces:
+            return {}
+        query = select(AssetTransaction).where(
+            AssetTransaction.act_id.in_(nonces), AssetTransaction.leg == Leg.PROPOSAL
+        )
+        with self._session() as session:
+            found = session.scalars(query.order_by(AssetTransaction.max_fee_wei)).all()
+        return {one.act_id: one.transaction_hash for one in found if one.nonce == nonces[one.act_id]}
 
     # -- changing
 

@@ -217,8 +217,10 @@ class AssetMachine:
             return self._seek_proposal(act)
         return self._fail(act, f"{refusal.field}: {refusal.reason}", refusal.code)
 
-    def _seek_proposal(self, act: AssetAct) -> AssetAct:
+    def _seek_proposal(self, act: AssetAct) -> AssetAct | None:
         """Look for the proposal that the contract no longer holds: reorganised away, or taken back."""
+        if self._is_proposed(act):
+            return None  # it came back between two questions
         if act.proposal_nonce is None:
             return self._fail(act, "proposer: the proposal was withdrawn, or has expired", NotProposed.code)
         found = self._sender.find_mined(act, Leg.PROPOSAL)

@@ -81,6 +81,7 @@ class CarbonAssetsClient(ChainClient):
     ) -> None:
         super().__init__(rpc_url, chain_id=chain_id, confirmations=confirmations)
         self.known_contract = contract
+        self._checked: bytes | None = None
 
     @property
     def contract(self) -> bytes:
@@ -111,8 +112,11 @@ class CarbonAssetsClient(ChainClient):
             AssetsNotReady: it holds no code yet.
             ContractWrong: it holds other code.
         """
+        if self._checked == self.contract:
+            return  # code does not change; were its deployment reorganised away, every answer would be wrong
         if not self.is_deployed():
             raise AssetsNotReady("contract", "its deployment is not mined yet", "wait for it")
+        self._checked = self.contract
 
     # -- what it holds
 

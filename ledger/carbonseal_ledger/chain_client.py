@@ -252,7 +252,8 @@ class ChainClient:
         fields = {"from": hex_of(sender), "data": hex_of(data)}
         if to is not None:
             fields["to"] = hex_of(to)
-        return number_of(self._call("eth_estimateGas", fields))
+        # Some nodes would count in what is waiting, which may never be mined.
+        return number_of(self._call("eth_estimateGas", fields, "latest"))
 
     def events(
         self, contract: bytes, topics: Sequence[Sequence[bytes] | None], start: int, end: int

@@ -34,6 +34,7 @@ HOUR = 3_600_000
 PUBLIC = {"genesis", "party", "method", "tick", "equivocation"}
 # So that tests can import example_contents.
 sys.path.insert(0, str(Path(__file__).parents[1] / "vectors" / "attest"))
+sys.path.insert(0, str(Path(__file__).parent))  # tests import their builders (`asset_world`)
 _numbers = itertools.count(1)
 
 
