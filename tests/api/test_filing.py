@@ -12,8 +12,11 @@ import pytest
 
 from carbonseal_api.filing.period_checks import AlreadyFiled, NothingToReport, PeriodNotOver
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report, render_and_register
+from carbonseal_api.impacts.closing import close_epoch
+from carbonseal_api.quality.service import code_by_digest
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.report_json import encode_report, parse_report
+from carbonseal_api.reports.service import report as report_of
 from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import Sample, Series, read_series, readings_body
@@ -23,6 +26,7 @@ from carbonseal_verifier.check import run_check
 from carbonseal_verifier.report_contents import expected_report
 
 DAY_MS = 86_400_000
+CORRECTED = {"readings_corrected"}
 
 
 @pytest.fixture
@@ -132,6 +136,10 @@ def test_a_corrected_period_is_filed_anew_and_its_bundle_passes_the_check(januar
     site, first = january.site, january.report
     old, made = correct_a_day(site)
     assert first.report.digest.hex() in refused(january, january.request, AlreadyFiled)
+    close_epoch(site.parts)  # which marks what no longer stands
+    site.parts.projections.refresh()
+    assert {m.cause for m in report_of(site.parts, site.party, first.report.digest).marks} == CORRECTED
+    assert {m.cause for m in code_by_digest(site.parts, site.party, first.quality.digest).marks} == CORRECTED
 
     # What was corrected counts now, under a report code of its own.
     take_back(january, first, "withdrawal")

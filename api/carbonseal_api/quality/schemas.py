@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from carbonseal_api.lineage.schemas import MarkView
+
 
 class DataCode(BaseModel):
     """A data code, which is itself a signed statement."""
@@ -22,3 +24,4 @@ class DataCode(BaseModel):
     entry_index: int
     receipt_state: str
     registered_at: str
+    marks: list[MarkView] = Field(description="What under it no longer stands, open and cured.")

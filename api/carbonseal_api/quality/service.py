@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from carbonseal_api.assembly import Parts
+from carbonseal_api.impacts.marks import Mark, marks_on
+from carbonseal_api.lineage.describing import mark_view
 from carbonseal_api.problems import NotFound
 from carbonseal_api.quality import queries
 from carbonseal_api.quality.schemas import DataCode
@@ -14,13 +16,13 @@ from carbonseal_attest.instants import format_instant
 
 def codes(parts: Parts, party: str) -> list[DataCode]:
     """Return the data codes of an organisation, newest first."""
-    return [_shown(parts, row) for row in queries.results(parts.engine, party, "quality_code")]
+    return _shown(parts, queries.results(parts.engine, party, "quality_code"))
 
 
 def newest_code(parts: Parts, party: str) -> DataCode | None:
     """Return the newest data code, or None before the first."""
     rows = queries.results(parts.engine, party, "quality_code", limit=1)
-    return _shown(parts, rows[0]) if rows else None
+    return _shown(parts, rows)[0] if rows else None
 
 
 def code_by_digest(parts: Parts, party: str, digest: bytes) -> DataCode:
@@ -32,10 +34,15 @@ def code_by_digest(parts: Parts, party: str, digest: bytes) -> DataCode:
     row = queries.result_by_digest(parts.engine, party, digest)
     if row is None or row["kind"] != "quality_code":
         raise NotFound("digest", "no such data code", "list the codes of the organisation")
-    return _shown(parts, row)
+    return _shown(parts, [row])[0]
 
 
-def _shown(parts: Parts, row: Mapping[str, Any]) -> DataCode:
+def _shown(parts: Parts, rows: Sequence[Mapping[str, Any]]) -> list[DataCode]:
+    marks = marks_on(parts, [bytes(row["statement_digest"]) for row in rows])
+    return [_one_shown(parts, row, marks.get(bytes(row["statement_digest"]), ())) for row in rows]
+
+
+def _one_shown(parts: Parts, row: Mapping[str, Any], marks: Sequence[Mark]) -> DataCode:
     body = row["body"]
     origin = f"{parts.settings.log_host_name}/{row['party']}/data"
     return DataCode(
@@ -51,4 +58,5 @@ def _shown(parts: Parts, row: Mapping[str, Any]) -> DataCode:
         entry_index=row["entry_index"],
         receipt_state=str(parts.host.receipt_state(origin, bytes(row["statement_digest"]))),
         registered_at=format_instant(row["registered_at"]),
+        marks=[mark_view(mark) for mark in marks],
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from carbonseal_api.lineage.schemas import MarkView
+
 
 class Quantity(BaseModel):
     """A figure with its unit; the value is a plain decimal string."""
@@ -29,6 +31,7 @@ class FiledReport(BaseModel):
     registered_at: str
     receipt_state: str
     is_report_json_here: bool = Field(description="Whether the owner keeps report.json here.")
+    marks: list[MarkView] = Field(description="What under it no longer stands, open and cured.")
 
 
 class QueuedJob(BaseModel):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.evidence import queries as document_queries
 from carbonseal_api.evidence import service as evidence
+from carbonseal_api.impacts.marks import Mark, marks_on
+from carbonseal_api.lineage.describing import mark_view
 from carbonseal_api.problems import NotFound
 from carbonseal_api.quality import queries
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
@@ -22,12 +24,12 @@ ENTRIES_COUNTED = 100_000  # of a period's readings, for the states on the proof
 
 def reports(parts: Parts, party: str) -> list[FiledReport]:
     """Return the filed emissions reports of an organisation, newest first."""
-    return [_shown(parts, row) for row in queries.results(parts.engine, party, "emissions_report")]
+    return _shown(parts, queries.results(parts.engine, party, "emissions_report"))
 
 
 def report(parts: Parts, party: str, digest: bytes) -> FiledReport:
     """Return one filed report by the digest of its statement."""
-    return _shown(parts, _row(parts, party, digest))
+    return _shown(parts, [_row(parts, party, digest)])[0]
 
 
 def report_json(parts: Parts, party: str, digest: bytes) -> bytes:
@@ -107,7 +109,12 @@ def _row(parts: Parts, party: str, digest: bytes) -> Mapping[str, Any]:
     return row
 
 
-def _shown(parts: Parts, row: Mapping[str, Any]) -> FiledReport:
+def _shown(parts: Parts, rows: Sequence[Mapping[str, Any]]) -> list[FiledReport]:
+    marks = marks_on(parts, [bytes(row["statement_digest"]) for row in rows])
+    return [_one_shown(parts, row, marks.get(bytes(row["statement_digest"]), ())) for row in rows]
+
+
+def _one_shown(parts: Parts, row: Mapping[str, Any], marks: Sequence[Mark]) -> FiledReport:
     body = row["body"]
     origin = f"{parts.settings.log_host_name}/{row['party']}/data"
     stored = document_queries.has_document(
@@ -128,4 +135,5 @@ def _shown(parts: Parts, row: Mapping[str, Any]) -> FiledReport:
         registered_at=format_instant(row["registered_at"]),
         receipt_state=str(parts.host.receipt_state(origin, bytes(row["statement_digest"]))),
         is_report_json_here=stored,
+        marks=[mark_view(mark) for mark in marks],
     )
