@@ -136,6 +136,13 @@ def _source_stream(table: Table) -> dict[str, Any]:
         "factors": {name: _factor(factors.table(name)) for name in factors},
     }
     factors.finish()
+    # What the body leaves out when the file does: the meter alone, and the usual tolerance.
+    if "data_sources" in table:
+        value["data_sources"] = list(table.texts("data_sources"))
+        if len(set(value["data_sources"])) != len(value["data_sources"]):
+            table.refuse("data_sources", "names one twice", "name each once, in the order of preference")
+    if "declared_tolerance_percent" in table:
+        value["declared_tolerance_percent"] = format_decimal(table.decimal("declared_tolerance_percent"))
     table.finish()
     return value
 

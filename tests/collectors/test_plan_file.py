@@ -42,6 +42,10 @@ def changed(steel: Path, folder: Path, old: str, new: str) -> Path:
         ('id = "reactive_energy_lagging"', 'id = "active_energy"', "one id is used twice"),
         ('device = "m-q4zt7wx2kb5n3mpr"', 'device = "Meter 1"', r"device: not an opaque code"),
         ('capacity_per_hour = "2000"', 'capacity_per_hour = "lots"', "'lots' is not a plain decimal"),
+        ('unit = "kW.h"\nname = { zh = "购入', 'data_sources = ["meter", "guess"]\nunit = "kW.h"\nname = { zh = "购入', r"data_sources\[1\]: not one of meter, bill"),
+        ('unit = "kW.h"\nname = { zh = "购入', 'data_sources = ["bill", "bill"]\nunit = "kW.h"\nname = { zh = "购入', "names one twice"),
+        ('unit = "kW.h"\nname = { zh = "购入', 'data_sources = []\nunit = "kW.h"\nname = { zh = "购入', "data_sources: not an array of 1 to 4"),
+        ('unit = "kW.h"\nname = { zh = "购入', 'declared_tolerance_percent = 0.5\nunit = "kW.h"\nname = { zh = "购入', "0.5 is not a plain decimal in quotes"),
     ],
 )  # fmt: skip
 def test_refuses_a_bad_plan_naming_place_and_remedy(steel, tmp_path, old, new, said):
@@ -86,3 +90,11 @@ def test_the_steel_works_declares_its_factor_and_checks_its_own_column(steel):
     assert "not checked against a national publication" in declared["source"]
     assert [item["check"] for item in body["cross_checks"]] == ["ratio", "power_factor", "power_factor"]
     assert body["effective"] == {"start": parse_instant("2017-12-31T15:00:00Z"), "end": None}
+
+
+def test_order_of_data_sources_and_tolerance_stand_in_the_body_only_if_written(steel, tmp_path):
+    assert "data_sources" not in load_plan(steel / "plan.toml").body["source_streams"][0]
+    old = 'unit = "kW.h"\nname = { zh = "购入'
+    new = f'data_sources = ["meter", "bill"]\ndeclared_tolerance_percent = "2.50"\n{old}'
+    (stream,) = load_plan(changed(steel, tmp_path, old, new)).body["source_streams"]
+    assert (stream["data_sources"], stream["declared_tolerance_percent"]) == (["meter", "bill"], "2.5")
