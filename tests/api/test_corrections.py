@@ -116,12 +116,33 @@ def test_correction_is_two_statements_and_the_readings_stay(stated_site: Any, da
     before = get(stated_site, f"statements/{day}").json()
     assert {sample["value"] for sample in before["content"]["series"][0]["samples"]} == {"10"}
     links = {(link["relation"], link["statement_digest"]) for link in before["links"]}
-    assert links == {("replaced by", made["corrected_digest"]), ("superseded by", made["correction_digest"])}
+    assert links == {("replaced_by", made["corrected_digest"]), ("superseded_by", made["correction_digest"])}
     entry = stated_site.host.find(stated_site.origin, bytes.fromhex(made["corrected_digest"]))
     source = stated_site.host.find(stated_site.origin, bytes.fromhex(day))
     assert (entry.subject, entry.interval) == (source.subject, source.interval)
     (listed, *_) = get(stated_site, "corrections").json()
     assert (listed["supersedes"], listed["replacement"]) == (day, made["corrected_digest"])
+
+
+def test_page_of_corrected_readings_shows_reason_values_and_what_they_replace(
+    stated_site: Any, day: str
+) -> None:
+    asked = wish(day, reading(stated_site, 3, "12.125"), reason="<b>wrong</b> ratio")
+    made = post(stated_site, "corrections", asked).json()
+    client = stated_site.client
+    assert client.post("/sign-in", data={"key": stated_site.keys["reader"]}).status_code == 303
+    try:
+        address = f"/pages/{stated_site.party}/statements"
+        page = client.get(f"{address}/{made['corrected_digest']}?lang=en").text
+        assert "corrected readings" in page
+        assert "&lt;b&gt;wrong&lt;/b&gt; ratio" in page
+        assert "12.125" in page
+        assert f"{address}/{day}" in page
+        assert f"{address}/{made['correction_digest']}" in page
+        assert "replaced by" in client.get(f"{address}/{day}?lang=en").text
+    finally:
+        client.post("/sign-out")
+        client.cookies.clear()
 
 
 def test_refuses_a_second_correction_and_points_to_the_one_that_stands(stated_site: Any, day: str) -> None:

@@ -309,7 +309,7 @@ def test_calibration_is_taken_back_and_says_by_what(stated_site: Any) -> None:
     assert (gone.status_code, gone.json()["kind"]) == (201, "calibration")
     links = get(stated_site, f"statements/{entry.digest.hex()}").json()["links"]
     assert {
-        "relation": "withdrawn by",
+        "relation": "withdrawn_by",
         "kind": "withdrawal",
         "statement_digest": gone.json()["withdrawal_digest"],
     } in links

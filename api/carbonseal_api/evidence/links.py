@@ -21,13 +21,13 @@ _NAMED: Final[Mapping[str, Mapping[str, tuple[str, str | None]]]] = {
     "declared_activity": {"document_digest": ("document", "supports"), "plan_digest": ("plan", None)},
     "downgrade": {"plan_digest": ("plan", None)},
     "business_record": {"document_digest": ("document", "supports")},
-    "document": {"relates_to": ("relates to", "document")},
-    "corrected_readings": {"supersedes": ("replaces", "replaced by")},
+    "document": {"relates_to": ("relates_to", "document")},
+    "corrected_readings": {"supersedes": ("replaces", "replaced_by")},
     "correction": {
-        "supersedes": ("supersedes", "superseded by"),
-        "replacement": ("puts in force", "put in force by"),
+        "supersedes": ("supersedes", "superseded_by"),
+        "replacement": ("puts_in_force", "put_in_force_by"),
     },
-    "withdrawal": {"withdraws": ("withdraws", "withdrawn by")},
+    "withdrawal": {"withdraws": ("withdraws", "withdrawn_by")},
 }
 _MEMBERS: Final = sorted({name for members in _NAMED.values() for name, (_, back) in members.items() if back})
 

@@ -18,7 +18,10 @@ class StoredContent(BaseModel):
 class StatementLink(BaseModel):
     """Another statement that this one names, or that names it."""
 
-    relation: str = Field(description="What the other statement is to this one: document, supports, ...")
+    relation: str = Field(
+        description="What the other is to this one: document, plan, relates_to, supports, replaces, "
+        "replaced_by, supersedes, superseded_by, puts_in_force, put_in_force_by, withdraws, withdrawn_by."
+    )
     kind: str | None = Field(description="Of the other statement, where it names this one.")
     statement_digest: str
 
