@@ -34,7 +34,7 @@ from carbonseal_api.catalogue.industry_means import publish_mean
 from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.demo.cast import HOST_NAME, Member
 from carbonseal_api.grades import service
-from carbonseal_api.grades.inputs import in_unit
+from carbonseal_api.grades.inputs import Evidence, in_unit
 from carbonseal_api.grades.refusals import (
     GradeRuleMissing,
     GradeRuleUnpublished,
@@ -484,6 +484,19 @@ def test_replaying_the_projections_gives_the_same_grade(graded: Graded) -> None:
     assert (before.result, before.proof.statement) == (after.result, after.proof.statement)
 
 
+def test_a_report_that_was_really_filed_is_read_with_its_unit_and_code(filed: Any) -> None:
+    site, period = filed.site, filed.request.period
+    evidence = Evidence(site.parts, site.party)
+    made = json.loads(evidence.input(service.find_rule(RULE), period, site.clock()))
+    total = filed.report.recomputed.inventory.to_json()["total"]
+    assert made["emissions"]["unit"] == "t{CO2e}"
+    assert made["emissions"]["value"] == total["value"]
+    assert made["emissions"]["statement"] == filed.report.report.digest.hex()
+    assert made["data_code"]["code"] == filed.report.recomputed.quality_body["code"]
+    assert made["verification"]["state"] == "none"
+    assert evidence.periods == [period]
+
+
 # -- who may see it --
 
 
@@ -647,6 +660,33 @@ def test_a_day_stands_for_its_end_and_today_for_now(graded: Graded) -> None:
     today = graded.ask(as_of="2027-03-01")
     assert today.json()["as_of"] == graded.ask().json()["as_of"]
     assert graded.ask(as_of="2027-02-28").json()["code"] == "grade-unknown"
+
+
+def test_what_is_granted_to_everybody_is_shown_without_a_key_and_only_that(
+    graded: Graded, found: Callable[..., Graded]
+) -> None:
+    graded.regrade()
+    client, shown = graded.place.client, f"/published/{graded.code}/grade"
+    silent = found()
+    for code in (graded.code, silent.code, credit_code(next(NUMBERS))):
+        answer = client.get(f"/published/{code}/grade")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+        assert answer.json()["reason"] == "nothing of it is published"
+    graded.grant(to="p-public", purpose="loan")  # a loan is nobody's business
+    assert client.get(shown).status_code == 404
+    grant = graded.grant(to="p-public", purpose="disclosure")
+    told = client.get(shown).json()
+    assert told["grade"] == "mid"
+    for name in ("input", "result"):
+        assert client.get(told[name]).content == client.get(f"{shown}/{name}.json").content
+    assert client.get(f"{shown}/key.json").status_code == 422
+    graded.place.parts.projections.refresh()  # a list may lag behind by seconds; what it shows may not
+    listed = [row for row in client.get("/published").json() if row["credit_code"] == graded.code]
+    assert [(row["level"], row["grade"]) for row in listed] == [("grade", shown)]
+    assert graded.ask().json()["code"] == "grant-missing"  # a bank still needs its own
+    take_back(graded.enterprise, grant)
+    assert client.get(shown).status_code == 404
+    assert graded.code not in client.get("/published").text
 
 
 def test_grades_now_for_the_enterprise_and_the_operator_alone(graded: Graded) -> None:

@@ -192,6 +192,16 @@ def test_refuses_to_grant_to_whom_no_grant_can_name(place: Any) -> None:
     assert len(refusals) == 1  # another enterprise looks like nobody
 
 
+def test_everybody_can_be_named_for_disclosure_alone(place: Any) -> None:
+    with pytest.raises(GrantInvalid, match="is not disclosure"):
+        service.give(place.parts, place.party, body(place, "p-public"))
+    grant = service.give(place.parts, place.party, body(place, "p-public", purpose="disclosure"))
+    assert [one.digest for one in service.published(place.parts)] == [grant.digest]
+    assert service.party_named(place.parts, "public") == "p-public"
+    place.clock.now += HOUR
+    assert service.published(place.parts) == []
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

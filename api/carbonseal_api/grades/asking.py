@@ -6,15 +6,16 @@ nothing: same status, code, words and headers. Whether there is a grade at all i
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.civil_days import parse_as_of
 from carbonseal_api.grades import queries
-from carbonseal_api.grades.refusals import CreditCodeInvalid
+from carbonseal_api.grades.refusals import CreditCodeInvalid, GradeUnknown
 from carbonseal_api.grades.service import DEFAULT_RULE, GradeAnswer, find_rule, grade_as_of
-from carbonseal_api.grants.service import Access, note_query
+from carbonseal_api.grants.refusals import GrantExpired, GrantMissing, GrantWithdrawn
+from carbonseal_api.grants.service import PUBLIC, PUBLISHING, Access, note_query, standing
 from carbonseal_api.problems import ApiError, NotFound
 from carbonseal_attest.errors import IdentifierInvalid
 from carbonseal_attest.identifiers import check_credit_code
@@ -62,6 +63,29 @@ def ask(
         note_query(parts, principal, owner or None, resource=resource, refusal=refusal.code)
         raise
     note_query(parts, principal, owner, resource=resource, grant=grant)
+    return answer
+
+
+def ask_published(parts: Parts, credit_code: str, *, as_of: str | None, rule: str | None) -> GradeAnswer:
+    """Return the grade in force that an enterprise shows to everybody. Who reads it is not recorded.
+
+    Raises:
+        CreditCodeInvalid, RequestInvalid, GradeRuleMissing: What was asked for cannot be.
+        NotFound: Nothing is shown: no such enterprise, no grant to everybody, or none of that period.
+    """
+    check_code(credit_code)
+    at = parse_as_of(as_of, parts.clock())
+    name = find_rule(rule or DEFAULT_RULE).name
+    parts.projections.refresh_log(f"{parts.settings.log_host_name}/{parts.registrar}/register")
+    found = queries.enterprise_with(parts.engine, credit_code)
+    owner, now = NOBODY if found is None else str(found["party"]), parts.clock()
+    asked: dict[str, Any] = {"grantee": PUBLIC, "owner": owner, "level": LEVEL, "at": now}
+    try:
+        standing(parts, period=None, purposes={PUBLISHING}, **asked)
+        answer = grade_as_of(parts, owner, name, at)
+        standing(parts, period=answer.period, purposes={PUBLISHING}, **asked)
+    except (GrantMissing, GrantWithdrawn, GrantExpired, GradeUnknown) as refusal:
+        raise NotFound("credit_code", "nothing of it is published", "see /published") from refusal
     return answer
 
 

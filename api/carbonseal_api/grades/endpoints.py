@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.documented import answers, problems
 from carbonseal_api.grades import service
-from carbonseal_api.grades.asking import ask
+from carbonseal_api.grades.asking import ask, ask_published
 from carbonseal_api.grades.schemas import GradeRow, GradeView, GradingAsked
 from carbonseal_api.grades.service import GradeAnswer
 from carbonseal_api.incoming import caller, parts_of
@@ -89,6 +89,35 @@ async def grade_now(party: str, request: Request) -> GradingAsked:
         return GradingAsked(is_new=is_new, grades=[GradeRow.of(row) for row in rows])
 
     return await run_in_threadpool(work)
+
+
+@router.get(
+    "/published/{credit_code}/grade", summary="A grade shown to everybody", responses=problems(404, 422)
+)
+async def get_published(
+    credit_code: str, request: Request, as_of: AsOf = None, rule: Rule = None
+) -> GradeView:
+    """Return the grade of an organisation that shows it to everybody, with its proof; no key is needed."""
+    answer = await run_in_threadpool(ask_published, parts_of(request), credit_code, as_of=as_of, rule=rule)
+    return GradeView.of(answer, credit_code, f"/published/{credit_code}/grade")
+
+
+@router.get(
+    "/published/{credit_code}/grade/{name}.json",
+    summary="Input or result of a grade shown to everybody",
+    responses=answers("application/json", "The very bytes that the statement carries.", 404, 422),
+    response_class=Response,
+)
+async def get_published_bytes(
+    credit_code: str,
+    name: Literal["input", "result"],
+    request: Request,
+    as_of: AsOf = None,
+    rule: Rule = None,
+) -> Response:
+    """Return the input, or the result, of a grade that is shown to everybody."""
+    answer = await run_in_threadpool(ask_published, parts_of(request), credit_code, as_of=as_of, rule=rule)
+    return Response(answer.input if name == "input" else answer.result, media_type="application/json")
 
 
 async def _asked(

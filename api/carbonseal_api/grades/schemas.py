@@ -91,8 +91,9 @@ class GradeView(BaseModel):
     result: str = Field(description="Address of the very result bytes.")
 
     @classmethod
-    def of(cls, answer: GradeAnswer, credit_code: str) -> GradeView:
-        """Return what is shown of an answer."""
+    def of(cls, answer: GradeAnswer, credit_code: str, base: str | None = None) -> GradeView:
+        """Return what is shown of an answer; its bytes are found under the address `base`."""
+        base = base or f"/grades/{credit_code}"
         result, given = json.loads(answer.result), json.loads(answer.input)
         header, registered = answer.proof.statement.header, format_instant(answer.registered_at)
         asked = f"as_of={format_instant(answer.as_of)}&rule={answer.rule}"
@@ -119,8 +120,8 @@ class GradeView(BaseModel):
                 log_host=ProvedStatement(**_proved(answer.log_host)),
                 party=ProvedStatement(**_proved(answer.admission)),
             ),
-            input=f"/grades/{credit_code}/input.json?{asked}",
-            result=f"/grades/{credit_code}/result.json?{asked}",
+            input=f"{base}/input.json?{asked}",
+            result=f"{base}/result.json?{asked}",
         )
 
 

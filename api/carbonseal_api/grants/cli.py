@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Add the commands to the `carbonseal` parser."""
     grant = _command(commands, "grant", "let a bank or a verification body see a period")
-    grant.add_argument("--to", required=True, help="party code or credit code of the grantee")
+    grant.add_argument("--to", required=True, help="party code or credit code of the grantee, or public")
     grant.add_argument("--purpose", required=True, help="loan, verification, disclosure or research")
     grant.add_argument("--level", required=True, help="grade, report or evidence")
     grant.add_argument("--period", required=True, help="2026, 2026-01 or 2026-01-01..2026-03-31")

@@ -9,9 +9,9 @@ from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.documented import problems
-from carbonseal_api.grants import service
+from carbonseal_api.grants import queries, service
 from carbonseal_api.grants.refusals import GrantInvalid
-from carbonseal_api.grants.schemas import GrantView, GrantWish
+from carbonseal_api.grants.schemas import GrantView, GrantWish, Published
 from carbonseal_api.incoming import caller, parse_digest, parts_of
 from carbonseal_attest.errors import QuantityInvalid
 from carbonseal_attest.instants import parse_instant
@@ -62,6 +62,33 @@ async def list_received(request: Request) -> list[GrantView]:
     parts = parts_of(request)
     received = await run_in_threadpool(service.given_to, parts, principal.party)
     return [GrantView.of(grant, parts.clock()) for grant in received]
+
+
+@router.get("/published", summary="What enterprises show to everybody")
+async def list_published(request: Request) -> list[Published]:
+    """Return what was granted to everybody and stands now, newest first. Who reads it is not recorded."""
+    return await run_in_threadpool(_published, parts_of(request))
+
+
+def _published(parts: Parts) -> list[Published]:
+    shown = []
+    for grant in service.published(parts):
+        owner = queries.admitted(parts, grant.owner)
+        if owner is not None:
+            view = GrantView.of(grant, parts.clock())
+            code = owner["org"]
+            shown.append(
+                Published(
+                    credit_code=code,
+                    name=owner["name"],
+                    level=grant.level,
+                    period=view.period,
+                    until=view.valid.end,
+                    statement_digest=view.statement_digest,
+                    grade=None if code is None else f"/published/{code}/grade",
+                )
+            )
+    return shown
 
 
 def _give(parts: Parts, party: str, wish: GrantWish) -> GrantView:

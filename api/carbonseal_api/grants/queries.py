@@ -61,7 +61,7 @@ def grants_of(parts: Parts, owner: str) -> list[Grant]:
 
 
 def owners_granting(parts: Parts, grantee: str) -> list[str]:
-    """Return the parties that ever gave a grantee a grant, by code."""
+    """Return the parties that ever gave a grantee a grant, by code; a new one may be seconds late here."""
     query = select(RESULTS.c.party).where(RESULTS.c.kind == "grant", RESULTS.c.body["to"].astext == grantee)
     with parts.engine.connect() as connection:
         return sorted(connection.scalars(query.distinct()))

@@ -31,7 +31,7 @@ class GrantWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    to: str = Field(max_length=60, description="Party code of the grantee, or its credit code.")
+    to: str = Field(max_length=60, description="Party code of the grantee, its credit code, or public.")
     purpose: str = Field(max_length=40, description="loan, verification, disclosure or research")
     level: str = Field(max_length=40, description="grade, report or evidence; each includes the ones before")
     period: Span = Field(description="The reporting periods that may be seen lie in it.")
@@ -74,6 +74,18 @@ class GrantView(BaseModel):
             withdrawn_by=None if ending is None else ending.digest.hex(),
             reason=None if ending is None else ending.reason,
         )
+
+
+class Published(BaseModel):
+    """Something that an enterprise shows to everybody."""
+
+    credit_code: str | None
+    name: dict[str, str] = Field(description="zh and en")
+    level: str
+    period: Span
+    until: str = Field(description="When it ends to be shown; exclusive.")
+    statement_digest: str
+    grade: str | None = Field(description="Address of the grade.")
 
 
 def _span(interval: tuple[int, int]) -> Span:

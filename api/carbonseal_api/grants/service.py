@@ -16,7 +16,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.grants import queries
 from carbonseal_api.grants.refusals import GrantExpired, GrantInvalid, GrantMissing, GrantWithdrawn, missing
-from carbonseal_api.grants.standing import WITHDRAWN, Grant, find_standing
+from carbonseal_api.grants.standing import PUBLIC, STANDING, WITHDRAWN, Grant, find_standing
 from carbonseal_api.problems import NotFound
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identifiers import opaque_code
@@ -32,6 +32,7 @@ _GRANTEES: Final[Mapping[str, tuple[str, ...]]] = {
     "disclosure": ("bank", "verification_body", "regulator", "laboratory"),
     "research": ("bank", "verification_body", "regulator", "laboratory"),
 }
+PUBLISHING: Final = "disclosure"  # the one purpose of a grant to everybody
 _SUPERVISION: Final = {"regulator": "supervision", "registrar": "admission", "operator": "operation"}
 _REFUSALS: Final = (GrantMissing, GrantWithdrawn, GrantExpired, NotFound)
 
@@ -61,7 +62,7 @@ def standing(
         GrantMissing: There is none, it does not reach as far, or the grantee is not admitted now.
         GrantWithdrawn, GrantExpired: There was one.
     """
-    if queries.admitted(parts, grantee) is None:
+    if grantee != PUBLIC and queries.admitted(parts, grantee) is None:
         raise missing()
     given = queries.grants_of(parts, owner)
     return find_standing(given, grantee=grantee, level=level, period=period, at=at, purposes=purposes)
@@ -175,14 +176,7 @@ def give(parts: Parts, owner: str, body: Mapping[str, Any]) -> SignedStatement:
         PartMissing: The owner's key is not here; it signs at its own desk and uploads the statement.
         StatementRefused: The log refused it.
     """
-    grantee = queries.admitted(parts, body["to"])
-    allowed = _GRANTEES.get(str(body["purpose"]), ())
-    if body["to"] == owner or grantee is None or not set(allowed) & set(grantee["roles"]):
-        raise GrantInvalid(
-            "to",
-            f"is no admitted {' or '.join(allowed).replace('_', ' ') or 'party'}",
-            "name a party that is admitted for this purpose",
-        )
+    _check_grantee(parts, owner, str(body["to"]), str(body["purpose"]))
     if body["valid"]["end"] <= parts.clock():
         raise GrantInvalid("valid.end", "lies in the past", "let the grant end later")
     origin = queries.register_origin(parts, owner)
@@ -230,6 +224,11 @@ def by_digest(parts: Parts, owner: str, digest: bytes) -> Grant:
     raise NotFound("digest", "no such grant of this organisation", "list the grants of the organisation")
 
 
+def published(parts: Parts) -> list[Grant]:
+    """Return the grants by which enterprises show something to everybody now, newest first."""
+    return [grant for grant in given_to(parts, PUBLIC) if grant.state(parts.clock()) == STANDING]
+
+
 def given_by(parts: Parts, owner: str) -> list[Grant]:
     """Return the grants that an owner gave, newest first."""
     return queries.grants_of(parts, owner)[::-1]
@@ -243,10 +242,27 @@ def given_to(parts: Parts, grantee: str) -> list[Grant]:
 
 
 def party_named(parts: Parts, text: str) -> str:
-    """Return the party code that a grantee's party code or credit code names; other texts unchanged."""
+    """Return the party code that a party code, a credit code or `public` names; other texts unchanged."""
+    if text == "public":
+        return PUBLIC
     roles = {role for roles in _GRANTEES.values() for role in roles}
     found = queries.admitted_with(parts, text, roles) if len(text) == 18 and text.isupper() else []
     return found[0] if len(found) == 1 else text
+
+
+def _check_grantee(parts: Parts, owner: str, to: str, purpose: str) -> None:
+    if to == PUBLIC:
+        if purpose != PUBLISHING:
+            raise GrantInvalid("purpose", "is not disclosure", "what everybody may see is a disclosure")
+        return
+    grantee = queries.admitted(parts, to)
+    allowed = _GRANTEES.get(purpose, ())
+    if to == owner or grantee is None or not set(allowed) & set(grantee["roles"]):
+        raise GrantInvalid(
+            "to",
+            f"is no admitted {' or '.join(allowed).replace('_', ' ') or 'party'}",
+            "name a party that is admitted for this purpose",
+        )
 
 
 def _purposes(principal: Principal) -> set[str]:
@@ -261,6 +277,8 @@ def _purpose(principal: Principal) -> str:
 
 
 __all__ = [
+    "PUBLIC",
+    "PUBLISHING",
     "PURPOSE_OF",
     "WITHDRAWN",
     "Access",
@@ -270,6 +288,7 @@ __all__ = [
     "given_to",
     "note_query",
     "party_named",
+    "published",
     "require_access",
     "standing",
     "withdraw",

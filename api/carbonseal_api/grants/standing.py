@@ -15,6 +15,7 @@ from carbonseal_api.grants.refusals import GrantExpired, GrantWithdrawn, missing
 from carbonseal_attest.contents.disclosing import LEVELS
 from carbonseal_attest.instants import Interval, format_instant
 
+PUBLIC: Final = "p-public"  # names everybody, and no party: what it is granted is published
 STANDING: Final = "standing"
 WITHDRAWN: Final = "withdrawn"
 EXPIRED: Final = "expired"
