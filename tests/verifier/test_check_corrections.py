@@ -10,6 +10,7 @@ import bundle_factory
 import pytest
 from bundle_factory import GATEWAY, MAIN, MINUTE, OPERATOR, World, caught, data, reason, register
 from correcting import (
+    BILLED,
     act,
     billed,
     correct,
@@ -27,7 +28,7 @@ from correcting import (
 
 from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
-from carbonseal_attest.merkle import leaf_hash, root_of
+from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.recompute import recompute_period
 
@@ -80,6 +81,16 @@ def disclosing_no_more(bundle):
     return bundle
 
 
+def beginning_with_the_period(world, epoch):
+    """The bundle with the data log from its head in `epoch` on, and no content that nothing in it signs."""
+    bundle = world.bundle()
+    section, first = bundle.logs[DATA], bundle.maps[DATA][epoch].entry.tree_size
+    prefix = Frontier().extend(leaf_hash(raw) for raw in section.entries[:first])
+    kept = section.entries[first:]
+    bundle.logs[DATA] = replace(section, first=first, prefix=prefix, entries=kept)
+    return disclosing_no_more(bundle)
+
+
 def later(world):
     """Close an epoch after what was written last, so that it is anchored."""
     world.now += MINUTE
@@ -98,6 +109,10 @@ def test_passes_a_bundle_with_an_applied_correction_and_says_so(corrected):
     assert "1 statement corrected by the party, 24 of these" in reason(result, "completeness")
     assert "1 statement revoked, corrected or withdrawn" in reason(result, "freshness")
     assert b'"corrected_percent": "6.2500"' in corrected.report_json
+
+
+def test_passes_a_corrected_bundle_whose_data_log_begins_at_the_period(world):
+    assert failures(world.check(beginning_with_the_period(world, 1))) == []
 
 
 def test_passes_readings_taken_out_and_a_correction_of_a_correction():
@@ -249,6 +264,21 @@ def test_passes_a_bundle_whose_amount_was_downgraded_to_a_bill(downgraded):
     assert failures(downgraded.check()) == []
     assert downgraded.code == "green"
     assert b'"declared_percent": "100.0000"' in downgraded.report_json
+
+
+def test_a_document_of_before_the_period_is_missing_whether_the_bundle_carries_it_or_not():
+    (own,) = bundle_factory.plan_body()["source_streams"]
+    world = World(source_streams=[own | BILLED]).found()
+    early = document(world).digest
+    world.now += MINUTE
+    world.close_epoch()
+    world.measure()
+    declare(world, metered(recompute(world)), document=early)
+    world.file()
+    assert world.code == "red"
+    assert any(f["rule"] == "document-missing@1" for f in world.recomputed.quality_body["findings"])
+    assert failures(world.check()) == []
+    assert failures(world.check(beginning_with_the_period(world, 2))) == []
 
 
 @pytest.mark.parametrize("name", ["declared", "step"])
