@@ -105,13 +105,14 @@ class Principal:
 class KeyRing:
     """The API keys of one database, with a short-lived memory of the ones seen.
 
-    Shared by all threads; `_seen` is guarded by `_lock`.
+    Shared by all threads; `_seen` is guarded by `_lock`. `standing` says what parties were admitted for.
     """
 
     def __init__(
         self, engine: Engine, clock: Clock, standing: Standing, *, ticks: Callable[[], float] = time.monotonic
     ) -> None:
-        self._engine, self._clock, self._standing, self._ticks = engine, clock, standing, ticks
+        self._engine, self._clock, self._ticks = engine, clock, ticks
+        self.standing = standing
         self._lock = threading.Lock()
         self._seen: dict[bytes, tuple[float, Principal]] = {}
 
@@ -165,7 +166,7 @@ class KeyRing:
         Raises:
             PartyNotAdmitted: The party is not admitted now.
         """
-        admitted = self._standing.account_roles(party)
+        admitted = self.standing.account_roles(party)
         if admitted is None:
             raise PartyNotAdmitted(
                 "authorization", "the account's party is not admitted", "ask the registrar about the party"

@@ -1,4 +1,4 @@
-"""The `carbonseal` command: `up`, `worker`, `admit`, the desk's commands, `demo`.
+"""The `carbonseal` command: `up`, `worker`, and the commands of parties, accounts, desk, assets and demo.
 
 Exit codes: 0 done, 2 bad usage or a refused input, with one line on standard error that names place and
 remedy. Each subcommand imports what it needs when it runs.
@@ -7,17 +7,18 @@ remedy. Each subcommand imports what it needs when it runs.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from carbonseal_api.accounts.cli import add_commands as add_accounts
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
 from carbonseal_api.grades.cli import add_commands as add_grades
 from carbonseal_api.grants.cli import add_commands as add_grants
+from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_attest.errors import CarbonsealError
 
 EXAMPLES = """examples:
@@ -61,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_up(commands)
     _add_worker(commands)
-    _add_admit(commands)
+    add_parties(commands)
+    add_accounts(commands)
     add_commands(commands)
     add_grants(commands)
     add_catalogue(commands)
@@ -91,15 +93,6 @@ def _add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     worker.set_defaults(run=_worker)
 
 
-def _add_admit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    admit = commands.add_parser("admit", help="admit an enterprise: key, logs, API key")
-    _add_data(admit)
-    admit.add_argument("--name-zh", required=True, help="its name in Chinese")
-    admit.add_argument("--name-en", required=True, help="its name in English")
-    admit.add_argument("--org", help="unified social credit code, 18 characters")
-    admit.set_defaults(run=_admit)
-
-
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
 
@@ -120,24 +113,6 @@ def _worker(options: argparse.Namespace) -> int:
 
     settings = load_settings(data_folder=options.data)
     make_worker(settings).worker_main(["worker", "--concurrency", "1", "--loglevel", "WARNING"])
-    return 0
-
-
-def _admit(options: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from carbonseal_api.deployment import admit_enterprise, open_deployment
-    from carbonseal_api.settings import load_settings
-    from carbonseal_attest.identifiers import check_credit_code
-
-    if options.org is not None:
-        check_credit_code(options.org)
-    parts = open_deployment(load_settings(data_folder=options.data))
-    try:
-        admitted = admit_enterprise(parts, {"zh": options.name_zh, "en": options.name_en}, org=options.org)
-    finally:
-        parts.close()
-    print(json.dumps(asdict(admitted), indent=2))
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from carbonseal_api.admitting import check_admission, check_key_may_be_here, first_roles
 from carbonseal_api.assembly import Parts, assemble, system_clock
 from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.chain_anchors import ChainAnchors
@@ -30,7 +31,7 @@ from carbonseal_api.founding import (
 )
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.key_files import KeyFolder, write_private
-from carbonseal_api.problems import PartMissing, RequestInvalid
+from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
@@ -149,29 +150,39 @@ def admit_enterprise(
     *,
     roles: Sequence[str] = ("enterprise",),
     org: str | None = None,
+    industry: str | None = None,
 ) -> AdmittedParty:
     """Admit a party with a key of its own in the key folder, open its two logs, and make its API key.
 
     Raises:
         PartMissing: The registrar's key is not on this machine.
-        RequestInvalid: The name lacks a language.
+        RequestInvalid: The name lacks a language, or the party's key must not be here.
+        RolesExclude, PartyKnown: See `admitting.check_admission`.
     """
-    if not all(name.get(lang) for lang in ("zh", "en")):
-        raise RequestInvalid("name", "lacks a language", "give the name in Chinese and English")
-    settings, keys = parts.settings, key_folder(parts.settings)
-    registrar, log_key = keys.signer("registrar"), keys.signer("log")
-    identity = read_identity(settings)
+    check_key_may_be_here(roles)
+    check_admission(parts, name, roles, org)
+    keys = key_folder(parts.settings)
+    registrar, facts = keys.signer("registrar"), host_facts_of(parts)
     fresh = keys.make_new(roles[0])
-    party = PartyFacts(fresh.code, name, roles, org)
-    facts = _host_facts(settings, identity, log_key, identity.chain_facts())
+    party = PartyFacts(fresh.code, name, roles, org, industry)
     _admit(parts, party, fresh.signer, facts, registrar, parts.clock)
     parts.projections.refresh()
     return AdmittedParty(
         party=party.code,
         register_origin=facts.origin(party.code, REGISTER),
         data_origin=facts.origin(party.code, DATA),
-        api_key=parts.keys.issue(party.code, ["enterprise"], "made on admission"),
+        api_key=parts.keys.issue(party.code, first_roles(roles), "made on admission"),
     )
+
+
+def host_facts_of(parts: Parts) -> HostFacts:
+    """Return what logs are opened with here: the log host's name, keys, chain and policy.
+
+    Raises:
+        PartMissing: The log key is gone, or the folder was never founded.
+    """
+    settings, identity = parts.settings, read_identity(parts.settings)
+    return _host_facts(settings, identity, key_folder(settings).signer("log"), identity.chain_facts())
 
 
 def desk_of(parts: Parts, party: str, signer: Signer) -> Issuer:

@@ -18,6 +18,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_ledger.outcomes import Submission
+from carbonseal_verifier.invitation import write_invitation
 
 REGISTER, DATA, EPOCHS = "register", "data", "epochs"
 DEFAULT_POLICY: Final[Mapping[str, Any]] = {
@@ -76,10 +77,50 @@ def genesis(
 
     `issued_at` is in whole seconds since 1970.
     """
+    body = _endorsed_genesis(origin, party, signer.public, host=host, registrar=registrar)
+    statement, content = seal(
+        signer, "genesis", body, party=party.code, subject=party.code, origin=origin, issued_at=issued_at
+    )
+    return Submission(statement.raw, content)
+
+
+def invitation(
+    party: PartyFacts, key: PublicKey, *, host: HostFacts, registrar: Signer, registrar_party: str
+) -> bytes:
+    """Return the invitation file of a party whose key is elsewhere (`carbonseal_verifier.invitation`).
+
+    It holds the genesis of both logs, endorsed by log host and registrar, to be signed where the key is.
+    """
+    contents = [
+        build_content(
+            "genesis",
+            subject=party.code,
+            stream="genesis",
+            interval=None,
+            body=_endorsed_genesis(host.origin(party.code, log), party, key, host=host, registrar=registrar),
+            salt=b"",
+        )
+        for log in (REGISTER, DATA)
+    ]
+    return write_invitation(
+        party=party.code,
+        public_key=key,
+        roles=party.roles,
+        name=party.name,
+        org=party.org,
+        registrar=registrar_party,
+        log_host=host.party,
+        genesis=contents,
+    )
+
+
+def _endorsed_genesis(
+    origin: str, party: PartyFacts, key: PublicKey, *, host: HostFacts, registrar: Signer
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "origin": origin,
         "party": party.code,
-        "party_key": signer.public.cose_key(),
+        "party_key": key.cose_key(),
         "log_host": host.party,
         "log_key": host.log_signer.public.cose_key(),
         "policy": {**host.policy, "kinds": dict(host.policy["kinds"])},
@@ -98,10 +139,7 @@ def genesis(
         endorse(host.log_signer, "genesis", party.code, "log_host", body),
         endorse(registrar, "genesis", party.code, "registrar", body),
     ]
-    statement, content = seal(
-        signer, "genesis", body, party=party.code, subject=party.code, origin=origin, issued_at=issued_at
-    )
-    return Submission(statement.raw, content)
+    return body
 
 
 def seal(

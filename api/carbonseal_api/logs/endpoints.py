@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.assembly import Parts
@@ -20,6 +21,7 @@ from carbonseal_api.documented import CBOR_BODY, COSE_BODY, Responses, answers, 
 from carbonseal_api.incoming import caller, media_type, parse_digest, parts_of, read_body
 from carbonseal_api.logs import service
 from carbonseal_api.logs.coalescing import Coalescer, Upload
+from carbonseal_api.logs.schemas import OpenedLog
 from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
 from carbonseal_api.problems import NotFound
 from carbonseal_attest import cbor
@@ -38,6 +40,25 @@ REGISTERED: Final[Responses] = {
 }
 _TILE: Final = re.compile(r"([0-9]|[1-5][0-9])/((?:x\d{3}/){0,4}\d{3})(?:\.p/(\d{1,3}))?")
 _T = TypeVar("_T")
+
+
+@router.post(
+    "/logs",
+    status_code=201,
+    summary="Open a log with a genesis made elsewhere",
+    response_model=OpenedLog,
+    responses={200: {"model": OpenedLog, "description": "Open already, with this very genesis."}}
+    | problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+    openapi_extra={"requestBody": {"required": True, "content": {CBOR: {}}}},
+)
+async def open_log(request: Request) -> Response:
+    """Open a log of the caller's party: CBOR [statement, content] of the genesis of its invitation."""
+    principal, parts = await caller(request), parts_of(request)
+    media_type(request, (CBOR,), default=CBOR)
+    limit = parts.settings.max_statement_bytes + parts.settings.max_content_bytes
+    item = decode_single(await read_body(request, limit, what="genesis"))
+    opened = await run_in_threadpool(service.open_log, parts, principal, item)
+    return JSONResponse(opened.model_dump(), 201 if opened.status == str(Status.ACCEPTED) else 200)
 
 
 @router.post(

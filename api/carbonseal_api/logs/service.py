@@ -11,8 +11,10 @@ from typing import Any
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
+from carbonseal_api.logs.schemas import OpenedLog
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TILE_WIDTH
 from carbonseal_ledger.outcomes import Outcome, Problem, Status, Submission
 
@@ -48,6 +50,24 @@ def allow_origin(principal: Principal, origin: str) -> None:
     """
     if not principal.sees_all:
         principal.require_party(party_of(origin), "origin")
+
+
+def open_log(parts: Parts, principal: Principal, item: Submission) -> OpenedLog:
+    """Open the log that a genesis names, for the party that signed it.
+
+    Raises:
+        NotFound: The genesis is another party's.
+        CarbonsealError: Malformed, or refused by the ledger (`genesis-refused`).
+    """
+    statement = SignedStatement.parse(item.statement)
+    principal.require_party(statement.header.issuer, "statement")
+    outcome = parts.host.open_log(item.statement, item.content or b"")
+    return OpenedLog(
+        origin=statement.header.origin,
+        statement_digest=statement.digest.hex(),
+        entry_index=0,
+        status=str(outcome.status),
+    )
 
 
 def register_batch(parts: Parts, origin: str, items: Sequence[Submission]) -> list[Outcome]:

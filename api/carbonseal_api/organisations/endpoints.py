@@ -20,6 +20,17 @@ async def list_organisations(request: Request) -> list[Organisation]:
     return await run_in_threadpool(service.visible, parts_of(request), principal)
 
 
+@router.get(
+    "/by-credit-code/{credit_code}",
+    summary="One organisation by its credit code",
+    responses=problems(400, 401, 403, 404),
+)
+async def find_organisation(credit_code: str, request: Request) -> Organisation:
+    """Return the party with a unified social credit code (GB 32100-2015, 18 characters)."""
+    principal = await caller(request)
+    return await run_in_threadpool(service.by_credit_code, parts_of(request), principal, credit_code)
+
+
 @router.get("/{party}", summary="One organisation", responses=problems(401, 403, 404))
 async def get_organisation(party: str, request: Request) -> Organisation:
     """Return a party as the registrar admitted it."""

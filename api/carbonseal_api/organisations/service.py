@@ -11,6 +11,7 @@ from carbonseal_api.authentication import Principal
 from carbonseal_api.organisations import queries
 from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyRequest, Organisation
 from carbonseal_api.problems import NotFound
+from carbonseal_attest.identifiers import check_credit_code
 from carbonseal_attest.instants import format_instant
 
 
@@ -30,6 +31,22 @@ def organisation(parts: Parts, code: str) -> Organisation:
     if row is None:
         raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
     return _shown(row)
+
+
+def by_credit_code(parts: Parts, principal: Principal, credit_code: str) -> Organisation:
+    """Return the organisation with a credit code, if the caller may see it.
+
+    Raises:
+        IdentifierInvalid: Not 18 characters of GB 32100-2015, or the check character is wrong.
+        NotFound: There is none, or it is none of the caller's.
+    """
+    check_credit_code(credit_code, field="credit_code")
+    for row in queries.by_credit_code(parts.engine, credit_code):
+        if principal.sees_all or row["party"] == principal.party:
+            return _shown(row)
+    raise NotFound(
+        "credit_code", "no such organisation for this key", "ask with an account of the organisation"
+    )
 
 
 def issue_key(parts: Parts, principal: Principal, party: str, wish: KeyRequest) -> IssuedKey:

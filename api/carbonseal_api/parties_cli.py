@@ -1,0 +1,135 @@
+"""`carbonseal admit` and `carbonseal party`: whom the registrar admits, and under which standing.
+
+They run where the registrar's key is. A verification body's key is never made here: it signs its opinions
+with a key that no server has seen, or its word would be the server's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from carbonseal_api.problems import RequestInvalid
+from carbonseal_attest.contents.identity import ROLES
+from carbonseal_attest.identifiers import check_credit_code
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
+
+ADMITTED: Final = tuple(role for role in ROLES if role != "log_host")
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands about parties to the `carbonseal` command."""
+    admit = commands.add_parser("admit", help="admit a party: its key, logs, API key")
+    _add_data(admit)
+    admit.add_argument("--name-zh", required=True, help="its name in Chinese")
+    admit.add_argument("--name-en", required=True, help="its name in English")
+    admit.add_argument("--org", help="unified social credit code, 18 characters")
+    admit.add_argument("--industry", help="industry code of GB/T 4754, such as C31")
+    admit.add_argument(
+        "--role", action="append", choices=ADMITTED, help="may be given again (default enterprise)"
+    )
+    admit.add_argument(
+        "--public-key",
+        metavar="HEX",
+        help="Ed25519 public key of a party that has its key elsewhere; left out, a key is made here",
+    )
+    admit.add_argument(
+        "--out", type=Path, help="with --public-key: the invitation file (default invitation.json)"
+    )
+    admit.set_defaults(run=_admit)
+
+    party = commands.add_parser("party", help="list parties; suspend, remove or readmit one")
+    acts = party.add_subparsers(title="acts", required=True, metavar="ACT")
+    _add_data(listed := acts.add_parser("list", help="list the parties that the registrar admitted"))
+    listed.set_defaults(run=_list)
+    for act, text in (
+        ("suspend", "refuse a party's statements and accounts until it is readmitted"),
+        ("remove", "refuse a party's statements and accounts for good"),
+        ("readmit", "take a party's statements and accounts again"),
+    ):
+        changed = acts.add_parser(act, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        _add_data(changed)
+        changed.add_argument("party", help="party code")
+        changed.add_argument("--reason", required=True, help="why; stands in the registrar's statement")
+        changed.set_defaults(run=_change, act=act)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
+
+
+def _admit(options: argparse.Namespace) -> int:
+    from carbonseal_api import admitting
+    from carbonseal_api.deployment import admit_enterprise, host_facts_of
+
+    roles, name = tuple(options.role or ["enterprise"]), {"zh": options.name_zh, "en": options.name_en}
+    if options.org is not None:
+        check_credit_code(options.org)
+    if options.public_key is None:
+        admitting.check_key_may_be_here(roles)
+        if options.out is not None:
+            raise RequestInvalid("out", "is for a party whose key is elsewhere", "give its --public-key too")
+    parts = _open(options)
+    try:
+        if options.public_key is None:
+            admitted = admit_enterprise(parts, name, roles=roles, org=options.org, industry=options.industry)
+            shown: dict[str, Any] = asdict(admitted)
+        else:
+            out = options.out or Path("invitation.json")
+            if out.exists():
+                raise RequestInvalid("out", f"{out} is there already", "name another file")
+            key = admitting.parse_public_key(options.public_key)
+            invited = admitting.invite_party(
+                parts,
+                host_facts_of(parts),
+                key,
+                name,
+                roles=roles,
+                org=options.org,
+                industry=options.industry,
+            )
+            out.write_bytes(invited.invitation)
+            shown = asdict(invited) | {"invitation": str(out)}
+    finally:
+        parts.close()
+    print(json.dumps(shown, indent=2))
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from carbonseal_api.organisations.queries import all_parties
+
+    parts = _open(options)
+    try:
+        parts.projections.refresh()
+        rows = all_parties(parts.engine)
+    finally:
+        parts.close()
+    shown = ("party", "status", "roles", "org", "name")
+    for row in rows:
+        print(json.dumps({name: row[name] for name in shown}, ensure_ascii=False))
+    return 0
+
+
+def _change(options: argparse.Namespace) -> int:
+    from carbonseal_api.admitting import change_status
+
+    parts = _open(options)
+    try:
+        statement = change_status(parts, options.party, options.act, options.reason)
+    finally:
+        parts.close()
+    print(json.dumps({"party": options.party, "statement_digest": statement.digest.hex()}))
+    return 0
+
+
+def _open(options: argparse.Namespace) -> Any:
+    from carbonseal_api.deployment import open_deployment
+    from carbonseal_api.settings import load_settings
+
+    return open_deployment(load_settings(data_folder=options.data))
