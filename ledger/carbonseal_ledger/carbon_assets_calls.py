@@ -42,7 +42,7 @@ _PROPOSED: Final = (
     *(ActKind.RECORD, ActKind.SPLIT, ActKind.MOVE, ActKind.RETIRE, ActKind.SURRENDER, ActKind.CANCEL),
     ActKind.RELEASE,
 )
-_CLAIM: Final = "(bytes32,bytes32,uint64,uint64,bytes32,string,bytes32)"
+CLAIM: Final = "(bytes32,bytes32,uint64,uint64,bytes32,string,bytes32)"
 _EVIDENCE: Final = (
     "(uint64,uint64,uint64,bytes32,uint64,uint64,uint64,bytes32,uint64,bytes32[],bytes32[],bytes32[])"
 )
@@ -130,7 +130,7 @@ def act_bytes(act: Act) -> bytes:
     """
     match act:
         case Record():
-            return encode(["uint8", _CLAIM], [_kind(act), claim_of(act)])
+            return encode(["uint8", CLAIM], [_kind(act), claim_of(act)])
         case Split():
             return encode(["uint8", "bytes32", "uint64"], [_kind(act), act.record, act.last_of_left])
         case Move():
@@ -184,7 +184,7 @@ def confirmation(act: Act, proposer: bytes | None, proof: tuple[int, Evidence] |
             if proof is None:
                 raise ContractWrong("evidence", "a record needs some", "make it for the anchored head")
             predecessor, evidence = proof
-            types = [_CLAIM, "address", "uint64", _EVIDENCE]
+            types = [CLAIM, "address", "uint64", _EVIDENCE]
             arguments = encode(types, [claim_of(act), by, predecessor, evidence.abi()])
         case Split():
             arguments = encode(["bytes32", "uint64", "address"], [act.record, act.last_of_left, by])
@@ -234,7 +234,7 @@ def read_record(data: bytes) -> AssetRecord:
 
 def read_claim(data: bytes) -> tuple[Any, ...]:
     """Return the struct Claim in the data of an event SerialsRecorded."""
-    (claim,) = decode([_CLAIM], data)
+    (claim,) = decode([CLAIM], data)
     return tuple(claim)
 
 

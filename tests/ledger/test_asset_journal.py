@@ -29,6 +29,7 @@ from carbonseal_ledger.asset_acts import (
     record_id_of,
     text_id,
 )
+from carbonseal_ledger.asset_agreement import Difference
 from carbonseal_ledger.asset_book import ActState, AssetBook, MemberKeyMissing
 from carbonseal_ledger.asset_evidence import AnchoredHeadForeign, ReportEvidence
 from carbonseal_ledger.asset_journal import AssetJournal
@@ -632,3 +633,10 @@ def test_rejects_act_that_could_be_named_in_two_ways(change):
     assert Record(**fields).record == record_id_of(REGISTRY, BATCH, 1, 10)
     with pytest.raises(ActInvalid):
         Record(**(fields | change))
+
+
+def test_after_everything_above_storage_events_and_journal_tell_one_story(harbour):
+    harbour.do(Split(harbour.recorded(), harbour.next_serial - 5))
+    found = harbour.book.disagreements([])
+    assert {one.difference for one in found} == {Difference.NOT_MIRRORED}
+    assert len(found) == len(harbour.book.events())
