@@ -11,7 +11,7 @@ import pytest
 from evidence_makers import FEBRUARY_MS, MARCH_MS, METERED_KWH, file_bill, get, make_stated_site, post
 from neighbours import admit, key_headers
 
-from carbonseal_api.desk.service import Desk
+from carbonseal_api.desk.service import Desk, settle_epoch
 from carbonseal_api.inventories.service import report_inventory
 
 JANUARY = {"period": "2026-01"}
@@ -145,6 +145,9 @@ def test_correction_moves_the_month_and_not_the_report_filed_before_it(compared:
     assert Decimal(month["shares"]["corrected"]) > 0
     assert report_inventory(parts, party, filed).inventory["total"]["value"] == before
     assert month["total"]["value"] != before
+    settle_epoch(parts)
+    impacts = parts.host.select(compared.cast.log_host.data_origin, kinds={"impact"})
+    assert impacts, "an epoch of the desk closed without marking what rests on the corrected readings"
 
 
 def test_others_see_a_comparison_under_a_grant_of_its_whole_period_alone(compared: Any) -> None:

@@ -28,6 +28,7 @@ from carbonseal_api.filing.service import (
     render_and_register,
 )
 from carbonseal_api.founding import DATA, REGISTER, enrolment
+from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.problems import ApiError, NotFound, RequestInvalid, ServiceUnavailable
 from carbonseal_api.reports.bundle_files import bundle_bytes
@@ -197,10 +198,12 @@ def civil_period(first: date, last: date, time_zone: str) -> Interval:
 def settle_epoch(parts: Parts) -> None:
     """Close an epoch, anchor it, and return once that is final; without a chain the epoch alone is closed.
 
+    What no longer stands is marked first, as before every epoch.
+
     Raises:
         ServiceUnavailable: it did not become final in time; nothing is lost, anchoring goes on.
     """
-    record = parts.host.build_epoch()
+    record = close_epoch(parts)
     if not isinstance(parts.anchors, ChainAnchors):
         return
     deadline = time.monotonic() + FINAL_SECONDS
