@@ -226,7 +226,11 @@ def by_digest(parts: Parts, owner: str, digest: bytes) -> Grant:
 
 def published(parts: Parts) -> list[Grant]:
     """Return the grants by which enterprises show something to everybody now, newest first."""
-    return [grant for grant in given_to(parts, PUBLIC) if grant.state(parts.clock()) == STANDING]
+    return [
+        grant
+        for grant in given_to(parts, PUBLIC)
+        if grant.purpose == PUBLISHING and grant.state(parts.clock()) == STANDING
+    ]
 
 
 def given_by(parts: Parts, owner: str) -> list[Grant]:
