@@ -64,7 +64,9 @@ class History:
                 assert outcome.problem is None, outcome
                 self.readings[number, meter] = statement
 
-    def file(self, first: int, days: int = 1, *, plan: bytes | None = None) -> FiledReport:
+    def file(
+        self, first: int, days: int = 1, *, plan: bytes | None = None, installation: str = INSTALLATION
+    ) -> FiledReport:
         """File a report over some days."""
         site, cast = self.site, self.site.cast
         if not self.published:
@@ -73,7 +75,7 @@ class History:
             self.published = True
         request = FilingRequest(
             operator=site.party,
-            installation=INSTALLATION,
+            installation=installation,
             register_origin=cast.enterprise.register_origin,
             data_origin=site.origin,
             plan_digest=plan or site.plan,
@@ -216,6 +218,12 @@ class History:
     def _issued(
         self, member: Any, origin: str, kind: str, body: dict[str, Any], **about: Any
     ) -> SignedStatement:
-        statement: SignedStatement = member.issue(origin, kind, body, **about)
+        if member is self.site.cast.log_host:
+            # The service signs grades and impacts with this key too: the stream goes on from where the log
+            # is.
+            with self.site.parts.desks.desk(member.facts.code) as desk:
+                statement: SignedStatement = desk.issue(origin, kind, body, **about)
+        else:
+            statement = member.issue(origin, kind, body, **about)
         self.site.parts.projections.refresh()
         return statement

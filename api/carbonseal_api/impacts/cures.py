@@ -54,6 +54,12 @@ class Standing:
         """Return a report or code of the party."""
         return next((one for one in self.accounts if one.digest == digest), None)
 
+    def kinds(self) -> dict[str, str]:
+        """Return the kind of each of its reports, codes and opinions by digest."""
+        return {one.digest: one.kind for one in self.accounts} | {
+            bytes(one["digest"]).hex(): "verification_report" for one in self.opinions
+        }
+
     def opinions_in_force(self, reports: Collection[str], *, after: int) -> list[Row]:
         """Return opinions on some reports, newer than an instant, that were not taken back."""
         return [
@@ -135,18 +141,22 @@ def _has_grade(
     old = next((row for row in grades if bytes(row["digest"]) == mark.digest), None)
     if old is None:
         return False
-    reports = {
-        one.digest
-        for one in standing.accounts
-        if one.kind == "emissions_report" and one.digest not in derived and one.digest not in standing.taken
-    }
+    kinds = standing.kinds()
+    wanted = {kinds[one] for one in inputs.get(mark.digest.hex(), ()) if one in kinds}
+    sound = kinds.keys() - {*derived, *standing.taken, *standing.withdrawn}
+
+    def follows(row: Row) -> bool:
+        """Whether a grade names something sound in the place of each input of the old one."""
+        digest = bytes(row["digest"]).hex()
+        named = {kinds[one] for one in inputs.get(digest, set()) & sound}
+        return digest not in derived and bool(wanted) and wanted <= named
+
     return any(
         row["rule"] == old["rule"]
         and row["registered_at"] > mark.registered_at
         and row["period"]["start"] < old["period"]["end"]
         and row["period"]["end"] > old["period"]["start"]
-        and bytes(row["digest"]).hex() not in derived
-        and bool(inputs.get(bytes(row["digest"]).hex(), set()) & reports)
+        and follows(row)
         for row in grades
     )
 

@@ -57,8 +57,8 @@ def freeze_marked(parts: Parts, marks: Sequence[Mark]) -> None:
     for report, impact in sorted(wanted):
         try:
             freeze_for(parts, report, impact)
-        except CarbonsealError:
-            _logger.exception("what rests on opinion %s is not frozen yet", report.hex())
+        except CarbonsealError as problem:
+            _logger.warning("what rests on opinion %s is not frozen yet: %s", report.hex(), problem)
 
 
 def release_cured(parts: Parts, marks: Sequence[Mark], cure: bytes) -> None:
@@ -78,8 +78,10 @@ def release_cured(parts: Parts, marks: Sequence[Mark], cure: bytes) -> None:
     for report in sorted({bytes(row["verification_report"]) for row in rows.values()}):
         try:
             release_for(parts, report, cure)
-        except CarbonsealError:
-            _logger.exception("no release is proposed yet of what rests on opinion %s", report.hex())
+        except CarbonsealError as problem:
+            _logger.warning(
+                "no release is proposed yet of what rests on opinion %s: %s", report.hex(), problem
+            )
 
 
 def _regraded(
@@ -91,8 +93,8 @@ def _regraded(
     for rule, cause in sorted(rules.items()):
         try:
             statement = regrade(parts, party, at=at, cause=cause, rule=rule)
-        except CarbonsealError:
-            _logger.exception("%s is not graded anew by %s yet", party, rule)
+        except CarbonsealError as problem:
+            _logger.warning("%s is not graded anew by %s yet: %s", party, rule, problem)
             continue
         if statement is not None:
             made.append(statement)

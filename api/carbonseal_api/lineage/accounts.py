@@ -1,8 +1,9 @@
 """What a report or data code counts, by plan, period and cut-off: readings, corrections, declared amounts.
 
 The rules are those of `carbonseal_verifier.quality.inputs.gather_inputs`: of the points that the plan
-measures, every statement whose interval touches the period and that the data log held at the cut-off; and
-of the register log, what it held at its own cut-off.
+measures, every statement whose interval lies in the period, and that the data log held at the cut-off; and of
+the register log, what it held at its own cut-off. A statement that begins at the very end of the period
+counts for a register alone, whose first reading closes the last difference.
 """
 
 from __future__ import annotations
@@ -62,13 +63,24 @@ class Account:
             for device, point in sorted(self.points)
         ]
 
-    def touches(self, start: int, end: int) -> bool:
+    @cached_property
+    def registers(self) -> frozenset[tuple[str, str]]:
+        """(device, point) of the registers among them, whose reading at the very end closes the period."""
+        return frozenset(
+            (item["device"], item["point"]) for item in self.measurements if item["form"] == "register"
+        )
+
+    def touches(self, start: int, end: int, *, is_register: bool) -> bool:
         """Whether it counts a statement of this interval, if it is of one of its points."""
-        return start <= self.end and end > self.start
+        return (start <= self.end if is_register else start < self.end) and end > self.start
 
     def counts(self, device: str, point: str, start: int, end: int, index: int) -> bool:
         """Whether it counts a readings or gap statement at an index of the data log."""
-        return (device, point) in self.points and index < self.data_cut and self.touches(start, end)
+        one = (device, point)
+        is_register = one in self.registers
+        return (
+            one in self.points and index < self.data_cut and self.touches(start, end, is_register=is_register)
+        )
 
     def knows(self, taking_back: Row) -> bool:
         """Whether a correction or withdrawal stood in the register log at its cut-off."""
@@ -79,7 +91,9 @@ class Account:
         kind, subject = taking_back["target_kind"], taking_back["subject"]
         if taking_back["target_log"] != "data" or taking_back["target_index"] >= self.data_cut:
             return False
-        if not self.touches(taking_back["start"] or 0, taking_back["end"] or 0):
+        start, end = taking_back["start"] or 0, taking_back["end"] or 0
+        is_register = any(device == subject for device, _ in self.registers)
+        if not self.touches(start, end, is_register=is_register):
             return False
         if kind in {*READINGS, "corrected_readings"}:
             return subject in self.devices

@@ -223,8 +223,8 @@ def _within(one: SeriesRange) -> ColumnElement[bool]:
     of = SERIES.c
     narrow = and_(
         of.party == one.party,
-        # A reading at the very end closes a register's last interval, as `gather_inputs` has it.
-        of.interval_start <= one.end,
+        # A reading at the very end closes a register's last difference; other forms end before it.
+        or_(of.interval_start < one.end, and_(of.interval_start == one.end, of.form == "register")),
         of.interval_end > one.start,
         of.entry_index < one.cut,
     )

@@ -36,7 +36,10 @@ def links_up(graph: Graph, nodes: Collection[str]) -> list[Link]:
             found += [
                 Link(account.digest, "counts", node)
                 for account in graph.accounts(one.party)
-                if (one.device, one.point) in account.points and account.touches(one.start, one.end)
+                if (one.device, one.point) in account.points
+                and account.touches(
+                    one.start, one.end, is_register=(one.device, one.point) in account.registers
+                )
             ]
     return found
 
