@@ -49,13 +49,13 @@ def gas_figures() -> list[Figure]:
     levels = perfect_subtrees(NEW_SIZE)
     with running_anvil() as node:
         payer, payee = node.eth.accounts[:2]
-        transfer = _mined(node, node.eth.send_transaction({"from": payer, "to": payee, "value": 1}))
+        transfer = mined(node, node.eth.send_transaction({"from": payer, "to": payee, "value": 1}))
         artefact = json.loads(ARTEFACT.read_text(encoding="utf-8"))
         creation = node.eth.contract(abi=artefact["abi"], bytecode=artefact["bytecode"])
-        address = _mined(node, creation.constructor().transact({"from": payer}))["contractAddress"]
+        address = mined(node, creation.constructor().transact({"from": payer}))["contractAddress"]
         contract = node.eth.contract(address=address, abi=artefact["abi"])
         head = Account.create()
-        opened = _mined(node, contract.functions.open(levels[0][0], head.address).transact({"from": payer}))
+        opened = mined(node, contract.functions.open(levels[0][0], head.address).transact({"from": payer}))
         log_id = contract.events.LogOpened().process_receipt(opened)[0]["args"]["logId"]
 
         def advance(old: int, new: int) -> int:
@@ -64,7 +64,7 @@ def gas_figures() -> list[Figure]:
             step = {"logId": log_id, "oldSize": old, "newSize": new, "newRoot": root}
             signed = head.sign_message(_typed(step, node.eth.chain_id, address))
             call = contract.functions.advance(log_id, old, new, root, proof, signed.signature)
-            return int(_mined(node, call.transact({"from": payer}))["gasUsed"])
+            return int(mined(node, call.transact({"from": payer}))["gasUsed"])
 
         advance(1, OLD_SIZE)
         gas = advance(OLD_SIZE, NEW_SIZE)
@@ -76,7 +76,8 @@ def gas_figures() -> list[Figure]:
     ]
 
 
-def _mined(node: Web3, transaction: Any) -> Any:
+def mined(node: Web3, transaction: Any) -> Any:
+    """The receipt of a transaction, which must not have reverted."""
     receipt = node.eth.wait_for_transaction_receipt(transaction, timeout=30)
     assert receipt["status"] == 1, (
         f"transaction {hashlib.sha256(bytes(transaction)).hexdigest()[:8]} reverted"
