@@ -222,9 +222,17 @@ def test_of_two_bodies_the_worse_opinion_counts(place: Any, graded: Graded, opin
 
 def test_an_open_critical_finding_of_the_body_bars_the_grade(graded: Graded) -> None:
     rows = [("f1", "critical", "open"), ("f2", "critical", "closed")]
-    issue_opinion(graded.body, graded.enterprise, graded.report, findings=rows)
-    assert graded.regraded() == ("not_gradable", ["critical-finding-open"])
+    issue_opinion(graded.body, graded.enterprise, graded.report, "modified", findings=rows)
+    assert graded.regraded() == ("not_gradable", ["critical-finding-open", "opinion-not-accepted"])
     assert graded.result()["reasons"][0]["en"].endswith(": 1")
+
+
+def test_an_unmodified_opinion_that_its_own_findings_forbid_does_not_count(graded: Graded) -> None:
+    take_back(graded.enterprise, graded.report)
+    report = issue_report(graded.enterprise)
+    rows = [("f1", "critical", "open")]
+    issue_opinion(graded.body, graded.enterprise, report, findings=rows)
+    assert graded.regraded() == ("not_gradable", ["not-verified"])
 
 
 def test_an_opinion_on_another_report_of_the_party_does_not_count(graded: Graded) -> None:

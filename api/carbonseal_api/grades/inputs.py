@@ -7,7 +7,8 @@
 - industry mean: the registrar's, of the industry that the registrar's statement about the party names.
 - data code: the worst of the report's own and any later one of the same installation and period, so that no
   new code whitens an old one. Open findings: those of that code, and of standing verification reports.
-- verification: see `opinions`. A body must be admitted as one when the grade is made.
+- verification: what counts as an opinion is decided by `engagements`, when the grade is made; which one of
+  several is taken, by `opinions`.
 
 What is not there is null, and bars the grade by name; nothing is guessed. Projections must be fresh.
 """
@@ -23,6 +24,7 @@ from carbonseal_accounting.arithmetic import plain
 from carbonseal_accounting.units import parse_unit
 from carbonseal_api.assembly import Parts
 from carbonseal_api.catalogue.industry_means import mean_for
+from carbonseal_api.engagements.opinions import OpinionBook
 from carbonseal_api.grades import queries
 from carbonseal_api.grades.opinions import Opinion, open_findings, verification
 from carbonseal_api.taken_back import TakenBack, taken_back
@@ -30,6 +32,7 @@ from carbonseal_attest.contents.judging import SEVERITIES
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Interval, format_instant
 from carbonseal_attest.quantities import parse_decimal
+from carbonseal_verifier.errors import OpinionRefused
 from carbonseal_verifier.grade_input import MAX_OPEN_FINDINGS, SCHEMA, one_spelling
 from carbonseal_verifier.grade_rule import GradeRule
 
@@ -193,31 +196,43 @@ class Evidence:
         if report is None:
             return [], None
         engine, digest = self._parts.engine, report["statement_digest"].hex()
-        made = list[Opinion]()
-        for row in reversed(queries.results_naming(engine, "verification_report", "report_digest", digest)):
-            if row["body"]["operator"] != self._party or not _is_body(self._admission_of(row["party"])):
-                continue
-            digest_bytes = bytes(row["statement_digest"])
-            ending = self._gone_of(row["party"]).ending(digest_bytes, row["registered_at"])
-            made.append(
-                Opinion(
-                    digest=digest_bytes,
-                    body=row["party"],
-                    opinion=row["body"]["opinion"],
-                    level_of_assurance=row["body"]["level_of_assurance"],
-                    registered_at=row["registered_at"],
-                    withdrawn_at=None if ending is None else ending.at,
-                    is_independent=self._is_apart(row["party"]),
-                    open_findings=tuple(
-                        (found["finding"], found["severity"])
-                        for found in row["body"]["findings"]
-                        if found["state"] == "open"
-                    ),
-                )
-            )
+        logged = queries.results_naming(engine, "verification_report", "report_digest", digest)[::-1]
+        counted = self._counted(bytes(report["statement_digest"])) if logged else set()
+        made = [
+            self._opinion(row, is_independent=bytes(row["statement_digest"]) in counted)
+            for row in logged
+            # What does not count is dropped, unless it lacks independence: then it bars the grade by name.
+            if bytes(row["statement_digest"]) in counted
+            or (row["body"]["operator"] == self._party and not self._is_apart(row["party"]))
+        ]
         commitments = queries.results_naming(engine, "sampling_commitment", "report_digest", digest)
-        started = [row["party"] for row in commitments if _is_body(self._admission_of(row["party"]))]
+        started = [row["party"] for row in commitments if self._is_apart(row["party"])]
         return made, started[0] if started else None
+
+    def _counted(self, report: bytes) -> set[bytes]:
+        """Return the verification reports that count as opinions, as everybody here decides it."""
+        try:
+            return {one.digest for one in OpinionBook(self._parts).on(report)[0]}
+        except OpinionRefused:  # who is admitted can no longer be read
+            return set()
+
+    def _opinion(self, row: Row, *, is_independent: bool) -> Opinion:
+        digest, body = bytes(row["statement_digest"]), row["body"]
+        ending = self._gone_of(row["party"]).ending(digest, row["registered_at"])
+        return Opinion(
+            digest=digest,
+            body=row["party"],
+            opinion=body["opinion"],
+            level_of_assurance=body["level_of_assurance"],
+            registered_at=row["registered_at"],
+            withdrawn_at=None if ending is None else ending.at,
+            is_independent=is_independent,
+            open_findings=tuple(
+                (found["finding"], found["severity"])
+                for found in body["findings"]
+                if found["state"] == "open"
+            ),
+        )
 
     def _is_apart(self, code: str) -> bool:
         """Whether a body shares neither party, nor credit code, nor key with the enterprise."""
@@ -261,10 +276,3 @@ def _period(period: Interval) -> dict[str, str]:
 def _overlaps(effective: Mapping[str, Any], period: Interval) -> bool:
     end = effective["end"]
     return bool(effective["start"] < period[1] and (end is None or period[0] < end))
-
-
-def _is_body(admission: Row | None) -> bool:
-    if admission is None:
-        return False
-    body = admission["body"]
-    return body["status"] == "admitted" and "verification_body" in body["roles"]
