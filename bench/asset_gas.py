@@ -1,9 +1,9 @@
 """Gas of each act upon a carbon-asset record, beside a bare ERC-1155 transfer on the same node.
 
 Real transactions to the real contracts on a real node, each one on its own, so every storage slot is cold
-when it is first touched. A record brings its evidence: a year of daily epochs, a thousand logs, and a thousand
-statements in the verification body's log, 29 proof nodes. The token is OpenZeppelin's ERC-1155 with nothing
-around it, compiled from the contracts' tests; it exists for this comparison alone.
+when it is first touched. A record brings its evidence: a year of daily epochs, a thousand logs, and a
+thousand statements in the verification body's log, 29 proof nodes. The token is OpenZeppelin's ERC-1155 with
+nothing around it, compiled from the contracts' tests; it exists for this comparison alone.
 """
 
 from __future__ import annotations
