@@ -24,6 +24,7 @@ from carbonseal_api.access_records.endpoints import router as access_records
 from carbonseal_api.accounts.endpoints import router as accounts
 from carbonseal_api.accounts.oauth2 import router as oauth2
 from carbonseal_api.assembly import Parts
+from carbonseal_api.assets.endpoints import router as assets
 from carbonseal_api.authentication import ROLES
 from carbonseal_api.catalogue.endpoints import router as catalogue
 from carbonseal_api.devices.endpoints import router as devices
@@ -129,6 +130,7 @@ def create_app(parts: Parts) -> FastAPI:
         access_records,
         catalogue,
         grades,
+        assets,
         pages,
         homes,
     ):

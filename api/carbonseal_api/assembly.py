@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from carbonseal_api.anchor_book import AnchorBook
+from carbonseal_api.assets.chain import AssetChain
 from carbonseal_api.authentication import KeyRing
 from carbonseal_api.database import migrate
 from carbonseal_api.desks import Desks, SignerOf
@@ -49,6 +50,7 @@ class Parts:
         projections: Tables that can be dropped and replayed.
         desks: Where statements are signed with the keys that this deployment may use.
         anchors: What the chain says, where there is a chain.
+        assets: The chain side of carbon-asset records, where they are kept.
         registration_pool: Threads in which registrations wait for their commit.
     """
 
@@ -65,6 +67,7 @@ class Parts:
     desks: Desks
     registration_pool: ThreadPoolExecutor = field(repr=False)
     anchors: AnchorBook | None = None
+    assets: AssetChain | None = None
 
     def close(self) -> None:
         """End the threads and the database connections."""
@@ -83,6 +86,7 @@ def assemble(
     registrar: str,
     clock: Clock,
     anchors: AnchorBook | None = None,
+    assets: AssetChain | None = None,
     signer_of: SignerOf | None = None,
 ) -> Parts:
     """Return the parts of a deployment over an open database and log host, its own tables migrated."""
@@ -105,6 +109,7 @@ def assemble(
             settings.registration_threads, thread_name_prefix="registration"
         ),
         anchors=anchors,
+        assets=assets,
     )
 
 

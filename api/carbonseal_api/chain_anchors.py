@@ -28,7 +28,7 @@ class ChainAnchors:
     """The anchors of one log of logs in one contract, for ledger, pages, proofs and worker."""
 
     def __init__(self, settings: Settings, engine: Engine, keys: KeyFolder, clock: Clock) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings = settings
         self._chain = LogAnchorClient(
             settings.chain_rpc_url or "",
             gas_key=keys.secret("gas"),
@@ -56,13 +56,17 @@ class ChainAnchors:
 
     def fund_on_anvil(self, url: str) -> None:
         """Give the gas address money on a local Anvil, as a faucet would."""
-        node = AnvilNode(started_at=self._clock())
-        node.url = url  # it runs under the supervisor
-        node.fund(self._chain.gas_address, ANVIL_WEI)
+        node = _running(url)
+        if _is_poor(node, self._chain.gas_address):  # at founding, when nothing is anchored yet
+            node.fund(self._chain.gas_address, ANVIL_WEI)
 
     def open_log(self, host: LogHost) -> None:
         """Plan the opening of the log of logs in the contract; the same again changes nothing."""
         self._anchorer.open_log(leaf_hash(host.entry(host.log_of_logs, 0).raw))
+
+    def bound_to(self) -> tuple[bytes, bytes]:
+        """Return the contract's address and the id of the log of logs in it, once its opening is planned."""
+        return self._anchorer.contract, self._anchorer.log_id
 
     def plan_epochs(self, host: LogHost) -> int:
         """Plan an anchor for each epoch that has none; returns how many were planned."""
@@ -98,6 +102,28 @@ class ChainAnchors:
         if not size:
             return None
         return self._anchorer.evidence(covering or size, trusted_block=trusted_block).to_cbor()
+
+
+def pay_on_anvil(url: str, address: bytes) -> None:
+    """Have one of Anvil's own accounts pay an address that has little, in a transaction like any other.
+
+    A balance that is set behind the chain's back changes the newest block's state after its header was made,
+    and proofs at that block would be wrong.
+    """
+    node = _running(url)
+    if _is_poor(node, address):
+        payer = node.rpc("eth_accounts")[0]
+        node.rpc("eth_sendTransaction", {"from": payer, "to": _hex(address), "value": hex(ANVIL_WEI)})
+
+
+def _running(url: str) -> AnvilNode:
+    node = AnvilNode(started_at=0)
+    node.url = url  # it was started by somebody else
+    return node
+
+
+def _is_poor(node: AnvilNode, address: bytes) -> bool:
+    return int(node.rpc("eth_getBalance", _hex(address), "latest"), 16) < ANVIL_WEI // 2
 
 
 def anchor_view(record: AnchorRecord, chain: Chain) -> AnchorView:

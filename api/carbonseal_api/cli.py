@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from carbonseal_api.accounts.cli import add_commands as add_accounts
+from carbonseal_api.assets.cli import add_commands as add_assets
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
 from carbonseal_api.grades.cli import add_commands as add_grades
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add_grants(commands)
     add_catalogue(commands)
     add_grades(commands)
+    add_assets(commands)
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
 from carbonseal_api.admitting import check_admission, check_key_may_be_here, first_roles
 from carbonseal_api.assembly import Parts, assemble, system_clock
+from carbonseal_api.assets.chain import account_name
+from carbonseal_api.assets.opening import open_assets
 from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.founding import (
@@ -58,6 +60,7 @@ class Identity:
     registrar_key: str
     log_key: str
     chain: Mapping[str, Any] | None = None
+    carbon_assets: str | None = None  # address of the contract, where records are kept
 
     def chain_facts(self) -> Chain | None:
         """Return what each genesis says about the chain, None for a deployment without one."""
@@ -133,6 +136,8 @@ def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     _admit(parts, host, host_key, facts, registrar, clock)
     if isinstance(parts.anchors, ChainAnchors):
         parts.anchors.open_log(parts.host)
+        if parts.assets is not None:
+            identity = replace(identity, carbon_assets=parts.assets.deploy().hex())
     register = facts.origin(identity.registrar, REGISTER)
     publish_packages(parts.host, desk_of(parts, identity.registrar, registrar), register, shipped_packages())
     if not (settings.data_folder / OPERATOR_KEY).exists():
@@ -161,11 +166,13 @@ def admit_enterprise(
     """
     check_key_may_be_here(roles)
     check_admission(parts, name, roles, org)
-    keys = key_folder(parts.settings)
-    registrar, facts = keys.signer("registrar"), host_facts_of(parts)
+    settings, keys = parts.settings, key_folder(parts.settings)
+    identity, registrar, facts = read_identity(settings), keys.signer("registrar"), host_facts_of(parts)
     fresh = keys.make_new(roles[0])
     party = PartyFacts(fresh.code, name, roles, org, industry)
     _admit(parts, party, fresh.signer, facts, registrar, parts.clock)
+    if identity.carbon_assets is not None and "enterprise" in roles:
+        keys.secret(account_name(fresh.code))  # the worker makes it a member of the contract
     parts.projections.refresh()
     return AdmittedParty(
         party=party.code,
@@ -249,6 +256,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         registrar=identity.registrar,
         clock=clock,
         anchors=anchors,
+        assets=open_assets(settings, engine, host, anchors, identity.registrar, clock),
         signer_of=lambda party: _signer_of(settings, identity, party),
     )
 

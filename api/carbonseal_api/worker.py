@@ -18,6 +18,7 @@ from carbonseal_api.settings import Settings, load_settings
 
 ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
 PROJECTION_SECONDS: Final = 5.0
+ASSET_SECONDS: Final = 5.0
 _TASK_SECONDS: Final = 600  # hard limit of one task
 
 
@@ -45,10 +46,17 @@ def make_worker(settings: Settings) -> Celery:
     queue.task(name="carbonseal.step_anchoring")(step_anchoring)
     queue.task(name="carbonseal.refresh_projections")(refresh_projections)
     queue.task(name="carbonseal.render_report")(render_report)
+    queue.task(name="carbonseal.step_assets")(step_assets)
+    queue.task(name="carbonseal.compare_assets")(compare_assets)
     queue.conf.beat_schedule = {
         "epochs": {"task": "carbonseal.build_epoch", "schedule": float(settings.epoch_seconds)},
         "anchoring": {"task": "carbonseal.step_anchoring", "schedule": ANCHOR_SECONDS},
         "projections": {"task": "carbonseal.refresh_projections", "schedule": PROJECTION_SECONDS},
+        "assets": {"task": "carbonseal.step_assets", "schedule": ASSET_SECONDS},
+        "asset_agreement": {
+            "task": "carbonseal.compare_assets",
+            "schedule": float(settings.epoch_seconds),
+        },
     }
     return queue
 
@@ -72,6 +80,24 @@ def step_anchoring() -> int:
 def refresh_projections() -> int:
     """Read what the logs have gained; returns the number of entries read."""
     return _parts().projections.refresh()
+
+
+def step_assets() -> int:
+    """Take the next steps of acts on carbon-asset records; returns how many are unfinished."""
+    from carbonseal_api.assets.service import step
+
+    return step(_parts())
+
+
+def compare_assets() -> bool:
+    """Compare contract, database and log, and keep what was found; returns whether they agree."""
+    from carbonseal_api.assets import agreement, service
+
+    parts = _parts()
+    if parts.assets is None:
+        return True
+    service.step(parts)
+    return agreement.check_and_keep(parts, parts.assets).is_agreed
 
 
 def render_report(party: str, digest: str, lang: str) -> str:

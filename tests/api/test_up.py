@@ -87,7 +87,11 @@ def test_second_start_on_the_same_folder_is_refused(up: Up) -> None:
 
 def test_keys_are_encrypted_files_of_their_owner(up: Up) -> None:
     names = {path.name for path in (up.data / "keys").iterdir()}
-    assert names == {"registrar.key", "log-host.key", "log.key", "head.key", "gas.key", "passphrase"}
+    registrar = json.loads((up.data / "identity.json").read_text())["registrar"]
+    assert names == {
+        *("registrar.key", "log-host.key", "log.key", "head.key", "gas.key", "passphrase"),
+        *("asset-admin.key", f"asset-{registrar}.key"),
+    }
     assert all((up.data / "keys" / name).stat().st_mode & 0o077 == 0 for name in names)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from carbonseal_api.assets.refusals import OfficialNameInvalid, SerialsInvalid
@@ -48,6 +48,7 @@ class Act:
         reference: official act that it mirrors; for a freeze or release the cause's statement digest, hex.
         to: receiving party of a move.
         last_of_left: last serial of the left part of a split.
+        cure: what a release says has cured its cause, statement digest, hex.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Act:
     reference: str | None = None
     to: str | None = None
     last_of_left: int | None = None
+    cure: str | None = None
 
     @property
     def subject(self) -> str:
@@ -81,7 +83,12 @@ class Act:
             "reference": self.reference,
             "to": self.to,
             "last_of_left": self.last_of_left,
+            "cure": self.cure,
         }
+
+    def with_(self, **fields: str | int | None) -> Act:
+        """Return the act with some fields changed."""
+        return replace(self, **fields)  # type: ignore[arg-type]  # fields are those of the class
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Act:

@@ -1,8 +1,8 @@
 """Draws the rows about carbon-asset records from asset_act statements. Pure: a statement in, rows out.
 
 Each statement tells the record's facts whole, so that a row is written from one statement alone, whatever
-came before: replaying a log gives the same rows however it is cut into batches. `agreement` folds the log with
-the very same function and compares.
+came before: replaying a log gives the same rows however it is cut into batches. `agreement` folds the log
+with the very same function and compares.
 """
 
 from __future__ import annotations

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from carbonseal_api.problems import ApiError
+from carbonseal_attest.errors import CarbonsealError
 
 
 class AssetRefused(ApiError):
     """Root of the refusals of acts on carbon-asset records."""
 
-    code = "asset-refused"
+    code = "act-refused"
     status = 409
 
 
@@ -164,16 +165,18 @@ class ActNotOpen(AssetRefused):
     code = "act-not-open"
 
 
-class ActOpen(AssetRefused):
-    """Another act on the same units waits for its second person."""
-
-    code = "act-open"
-
-
 class ActsPending(AssetRefused):
     """A confirmed act waits for its mirror statement, and could not be completed just now."""
 
     code = "acts-pending"
+
+
+class ContractRefuses(AssetRefused):
+    """The contract would not do an act; code, field, reason and remedy are its own, by the ledger's words."""
+
+    def __init__(self, refusal: CarbonsealError) -> None:
+        super().__init__(refusal.field, refusal.reason, refusal.remedy)
+        self.code = refusal.code  # type: ignore[misc]  # the code is the contract's, not this class's
 
 
 class AssetsNotOffered(ApiError):

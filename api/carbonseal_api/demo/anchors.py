@@ -11,16 +11,20 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from carbonseal_api.chain_anchors import anchor_view
+from carbonseal_api.assets.chain import AssetChain
+from carbonseal_api.chain_anchors import anchor_view, pay_on_anvil
 from carbonseal_api.evidence.schemas import AnchorView
 from carbonseal_api.founding import Chain
+from carbonseal_api.key_files import KeyFolder
 from carbonseal_api.problems import ServiceUnavailable
+from carbonseal_api.settings import Settings
 from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
+from carbonseal_ledger.carbon_assets import CarbonAssetsClient
 from carbonseal_ledger.log_anchor import LogAnchorClient
 from carbonseal_ledger.log_host import LogHost
 
@@ -58,10 +62,39 @@ class ChainDesk:
     def __exit__(self, *_: object) -> None:
         self._node.stop()
 
+    @property
+    def url(self) -> str:
+        """The node's address."""
+        return self._node.url
+
+    def mine(self) -> None:
+        """Let a block come."""
+        self._node.mine(1, at=self._clock())
+
+    def bound_to(self) -> tuple[bytes, bytes]:
+        """Return LogAnchor's address and the id of the log of logs in it."""
+        return self.anchorer.contract, self.anchorer.log_id
+
     def open(self, genesis: bytes) -> None:
         """Open the log of logs in the contract with its genesis leaf, and wait until that is final."""
         self.anchorer.open_log(leaf_hash(genesis))
         self._settle(1)
+
+    def assets(self, host: LogHost, registrar: str, settings: Settings) -> AssetChain:
+        """Return the carbon-asset records of this chain; a block is mined whenever one is waited for."""
+        return AssetChain(
+            self._engine,
+            self._clock,
+            client=CarbonAssetsClient(self._node.url, chain_id=self.facts.chain_id),
+            host=host,
+            registrar=registrar,
+            secrets=KeyFolder(settings.data_folder / "keys", settings.passphrase),
+            allowed=settings.asset_chain_ids,
+            bound_to=self.bound_to,
+            is_open=lambda: self.anchorer.anchored_size() > 0,
+            wait=self.mine,
+            fund=lambda address: pay_on_anvil(self.url, address),
+        )
 
     def anchor_epoch(self, host: LogHost) -> AnchorRecord:
         """Anchor every epoch that is not planned yet, and return the newest anchor once it is final."""
