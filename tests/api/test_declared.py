@@ -159,6 +159,17 @@ def test_declared_value_is_stated_once_and_anew_after_its_withdrawal(stated_site
     }
 
 
+def test_list_of_stated_values_comes_in_pages_newest_first(stated_site: Any) -> None:
+    for year in ("2019", "2020", "2021"):
+        asked = {"record": "revenue", "period": year, "value": "1", "unit": "CNY", "source": "accounts"}
+        assert post(stated_site, "business-records", asked).status_code == 201
+    first = get(stated_site, "business-records", limit=2)
+    assert [row["period"] for row in first.json()] == ["2021", "2020"]
+    following = first.headers["link"].partition("<")[2].partition(">")[0]
+    second = stated_site.client.get(following, headers=stated_site.headers())
+    assert second.json()[0]["period"] == "2019"
+
+
 def test_declared_value_is_about_the_installation_over_its_months(stated_site: Any, bill: str) -> None:
     made = post(stated_site, "declared-activity", wish(bill)).json()
     entry = stated_site.host.find(stated_site.origin, bytes.fromhex(made["statement_digest"]))

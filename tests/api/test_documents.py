@@ -222,6 +222,47 @@ def test_same_file_related_to_more_gets_a_statement_of_its_own(stated_site: Any)
     } in links
 
 
+def pages(site: Any, path: str, limit: int) -> list[list[dict[str, Any]]]:
+    """Every page of a list, following its `Link` header."""
+    address = f"/organisations/{site.party}/{path}?limit={limit}"
+    found: list[list[dict[str, Any]]] = []
+    while True:
+        answer = site.client.get(address, headers=site.headers())
+        assert answer.status_code == 200, answer.text
+        found.append(answer.json())
+        if "link" not in answer.headers:
+            return found
+        address = answer.headers["link"].partition("<")[2].partition(">")[0]
+
+
+def test_list_comes_in_pages_that_hold_every_document_once(stated_site: Any) -> None:
+    register_elsewhere = {
+        "title": "kept by its owner elsewhere",
+        "media_type": "application/pdf",
+        "document_digest": b"\x09" * 32,
+        "size": 9,
+        "relates_to": [],
+    }
+    with stated_site.parts.desks.desk(stated_site.party) as desk:
+        desk.issue(stated_site.origin, "document", register_elsewhere)
+    for number in range(3):
+        file_bill(stated_site, f"paged {number}")
+    whole = pages(stated_site, "documents", 200)
+    assert len(whole) == 1
+    digests = [row["digest"] for row in whole[0]]
+    assert len(set(digests)) == len(digests)
+    assert [row["digest"] for page in pages(stated_site, "documents", 2) for row in page] == digests
+    (elsewhere,) = [row for row in whole[0] if row["digest"] == "09" * 32]
+    assert (elsewhere["is_kept_here"], elsewhere["name"], elsewhere["size"]) == (False, None, 9)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x", "cursor=1-2", "limit=x"])
+def test_rejects_pages_that_are_none(stated_site: Any, query: str) -> None:
+    address = f"/organisations/{stated_site.party}/documents?{query}"
+    answer = stated_site.client.get(address, headers=stated_site.headers())
+    assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+
+
 def test_two_at_the_same_moment_register_one_statement(stated_site: Any) -> None:
     before, answers = data_size(stated_site), []
     start = threading.Barrier(6)

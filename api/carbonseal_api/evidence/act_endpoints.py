@@ -12,9 +12,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from carbonseal_api.bounded_bodies import BoundedRoute, body_limit
+from carbonseal_api.bounded_bodies import body_limit
 from carbonseal_api.documented import Responses, problems
-from carbonseal_api.evidence import correcting, declaring, documents, withdrawing
+from carbonseal_api.evidence import correcting, declaring, documents, stated_views, withdrawing
 from carbonseal_api.evidence.corrected_rows import MAX_FILE
 from carbonseal_api.evidence.correction_schemas import (
     Correction,
@@ -24,8 +24,9 @@ from carbonseal_api.evidence.correction_schemas import (
     WithdrawalEntry,
     WithdrawalWish,
 )
-from carbonseal_api.evidence.disclosure import is_within, require_listing
+from carbonseal_api.evidence.disclosure import require_listing
 from carbonseal_api.evidence.document_schemas import FiledDocument
+from carbonseal_api.evidence.listing import DEFAULT_LIMIT, Cursor, Limit, link_next
 from carbonseal_api.evidence.media_types import MAX_NAME, TAKEN
 from carbonseal_api.evidence.request_types import Digest
 from carbonseal_api.evidence.stated_schemas import (
@@ -37,9 +38,8 @@ from carbonseal_api.evidence.stated_schemas import (
     DowngradeWish,
 )
 from carbonseal_api.incoming import caller, media_type, parts_of, read_body
-from carbonseal_attest.instants import parse_instant
 
-router = APIRouter(prefix="/organisations/{party}", tags=["evidence"], route_class=BoundedRoute)
+router = APIRouter(prefix="/organisations/{party}", tags=["evidence"])
 _REFUSALS = (400, 401, 403, 404, 409, 413, 415, 422, 503)
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 
@@ -103,17 +103,20 @@ async def declare(party: str, wish: DeclareWish, request: Request, response: Res
     return made
 
 
-@router.get("/declared-activity", summary="Declared amounts", responses=problems(401, 403, 404))
-async def list_declared(party: str, request: Request) -> list[DeclaredValue]:
+@router.get("/declared-activity", summary="Declared amounts", responses=problems(401, 403, 404, 422))
+async def list_declared(
+    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> list[DeclaredValue]:
     """Return the declared amounts, newest first, each with its document; withdrawn ones say by what."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> list[DeclaredValue]:
+    def listed() -> tuple[list[DeclaredValue], int | None]:
         periods = require_listing(parts, principal, party, "declared-activity")
-        found = declaring.declared_values(parts, party)
-        return [one for one in found if is_within(_span(one), periods)]
+        return stated_views.declared_values(parts, party, periods=periods, limit=limit, before=cursor)
 
-    return await run_in_threadpool(listed)
+    found, following = await run_in_threadpool(listed)
+    link_next(request, response, limit, following)
+    return found
 
 
 @router.post("/downgrades", status_code=201, summary="Downgrade a data source", responses=_acts(Downgrade))
@@ -125,16 +128,20 @@ async def downgrade(party: str, wish: DowngradeWish, request: Request, response:
     return made
 
 
-@router.get("/downgrades", summary="Downgrades of data sources", responses=problems(401, 403, 404))
-async def list_downgrades(party: str, request: Request) -> list[Downgrade]:
+@router.get("/downgrades", summary="Downgrades of data sources", responses=problems(401, 403, 404, 422))
+async def list_downgrades(
+    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> list[Downgrade]:
     """Return the downgrades, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> list[Downgrade]:
+    def listed() -> tuple[list[Downgrade], int | None]:
         periods = require_listing(parts, principal, party, "downgrades")
-        return [one for one in declaring.downgrades(parts, party) if is_within(_span(one), periods)]
+        return stated_views.downgrades(parts, party, periods=periods, limit=limit, before=cursor)
 
-    return await run_in_threadpool(listed)
+    found, following = await run_in_threadpool(listed)
+    link_next(request, response, limit, following)
+    return found
 
 
 @router.post(
@@ -150,16 +157,20 @@ async def record_business(
     return made
 
 
-@router.get("/business-records", summary="Business figures", responses=problems(401, 403, 404))
-async def list_business(party: str, request: Request) -> list[BusinessRecord]:
+@router.get("/business-records", summary="Business figures", responses=problems(401, 403, 404, 422))
+async def list_business(
+    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> list[BusinessRecord]:
     """Return the figures about the business, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> list[BusinessRecord]:
+    def listed() -> tuple[list[BusinessRecord], int | None]:
         periods = require_listing(parts, principal, party, "business-records")
-        return [one for one in declaring.business_records(parts, party) if is_within(_span(one), periods)]
+        return stated_views.business_records(parts, party, periods=periods, limit=limit, before=cursor)
 
-    return await run_in_threadpool(listed)
+    found, following = await run_in_threadpool(listed)
+    link_next(request, response, limit, following)
+    return found
 
 
 @router.post("/corrections", status_code=201, summary="Correct readings", responses=problems(*_REFUSALS))
@@ -170,16 +181,20 @@ async def correct(party: str, wish: CorrectionWish, request: Request) -> Correct
     return await run_in_threadpool(correcting.correct, parts_of(request), party, wish)
 
 
-@router.get("/corrections", summary="Corrections", responses=problems(401, 403, 404))
-async def list_corrections(party: str, request: Request) -> list[CorrectionEntry]:
+@router.get("/corrections", summary="Corrections", responses=problems(401, 403, 404, 422))
+async def list_corrections(
+    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> list[CorrectionEntry]:
     """Return the corrections of the register log, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> list[CorrectionEntry]:
+    def listed() -> tuple[list[CorrectionEntry], int | None]:
         require_listing(parts, principal, party, "corrections")
-        return correcting.corrections(parts, party)
+        return correcting.corrections(parts, party, limit=limit, before=cursor)
 
-    return await run_in_threadpool(listed)
+    found, following = await run_in_threadpool(listed)
+    link_next(request, response, limit, following)
+    return found
 
 
 @router.post("/withdrawals", status_code=201, summary="Take a statement back", responses=problems(*_REFUSALS))
@@ -189,17 +204,17 @@ async def withdraw(party: str, wish: WithdrawalWish, request: Request) -> Withdr
     return await run_in_threadpool(withdrawing.withdraw, parts_of(request), party, wish)
 
 
-@router.get("/withdrawals", summary="Withdrawals", responses=problems(401, 403, 404))
-async def list_withdrawals(party: str, request: Request) -> list[WithdrawalEntry]:
+@router.get("/withdrawals", summary="Withdrawals", responses=problems(401, 403, 404, 422))
+async def list_withdrawals(
+    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> list[WithdrawalEntry]:
     """Return the withdrawals of the register log, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> list[WithdrawalEntry]:
+    def listed() -> tuple[list[WithdrawalEntry], int | None]:
         require_listing(parts, principal, party, "withdrawals")
-        return withdrawing.withdrawals(parts, party)
+        return withdrawing.withdrawals(parts, party, limit=limit, before=cursor)
 
-    return await run_in_threadpool(listed)
-
-
-def _span(one: DeclaredValue | Downgrade | BusinessRecord) -> tuple[int, int]:
-    return parse_instant(one.start), parse_instant(one.end)
+    found, following = await run_in_threadpool(listed)
+    link_next(request, response, limit, following)
+    return found

@@ -72,10 +72,11 @@ def correct(parts: Parts, party: str, wish: CorrectionWish) -> Correction:
     )
 
 
-def corrections(parts: Parts, party: str) -> list[CorrectionEntry]:
-    """Return an organisation's corrections, newest first."""
+def corrections(parts: Parts, party: str, **page: Any) -> tuple[list[CorrectionEntry], int | None]:
+    """Return a page of an organisation's corrections, newest first, and the cursor of the next page."""
     refresh(parts, party)
-    return [
+    rows, following = queries.newest(parts.engine, party, "correction", **page)
+    shown = [
         CorrectionEntry(
             correction_digest=bytes(row["statement_digest"]).hex(),
             supersedes=row["body"]["supersedes"],
@@ -84,8 +85,9 @@ def corrections(parts: Parts, party: str) -> list[CorrectionEntry]:
             reason=row["body"]["reason"],
             registered_at=format_instant(row["registered_at"]),
         )
-        for row in queries.statements(parts.engine, party, ["correction"])[::-1]
+        for row in rows
     ]
+    return shown, following
 
 
 def _put_in_force(

@@ -15,7 +15,6 @@ from carbonseal_accounting.units import parse_unit
 from carbonseal_api.assembly import Parts
 from carbonseal_api.evidence import statement_queries as queries
 from carbonseal_api.evidence.acts import (
-    ending_of,
     open_desk,
     origins,
     plain_text,
@@ -28,7 +27,7 @@ from carbonseal_api.evidence.acts import (
     standing,
     stream_of,
 )
-from carbonseal_api.evidence.civil_periods import period_label, read_period
+from carbonseal_api.evidence.civil_periods import read_period
 from carbonseal_api.evidence.errors import DowngradeIdle, SourceUnknown, StatedAlready, ValueRefused
 from carbonseal_api.evidence.stated_schemas import (
     BusinessRecord,
@@ -37,8 +36,8 @@ from carbonseal_api.evidence.stated_schemas import (
     DeclareWish,
     Downgrade,
     DowngradeWish,
-    StatedQuantity,
 )
+from carbonseal_api.evidence.stated_views import business_record, declared_value, downgrade_view
 from carbonseal_api.problems import NotFound
 from carbonseal_api.projections.replay import json_value
 from carbonseal_attest.instants import Interval, format_instant
@@ -182,75 +181,6 @@ def record_business(parts: Parts, party: str, wish: BusinessWish) -> BusinessRec
     return business_record(_row(parts, party, statement.digest), zone)
 
 
-def declared_values(parts: Parts, party: str) -> list[DeclaredValue]:
-    """Return an organisation's declared amounts, newest first, the withdrawn ones among them."""
-    rows, ended, zone = _listed(parts, party, "declared_activity")
-    return [declared_value(row, zone, withdrawn_by=ending_of(ended, _digest(row))) for row in rows]
-
-
-def downgrades(parts: Parts, party: str) -> list[Downgrade]:
-    """Return an organisation's downgrades, newest first, the withdrawn ones among them."""
-    rows, ended, zone = _listed(parts, party, "downgrade")
-    return [downgrade_view(row, zone, withdrawn_by=ending_of(ended, _digest(row))) for row in rows]
-
-
-def business_records(parts: Parts, party: str) -> list[BusinessRecord]:
-    """Return an organisation's figures about its business, newest first, the withdrawn ones among them."""
-    rows, ended, zone = _listed(parts, party, "business_record")
-    return [business_record(row, zone, withdrawn_by=ending_of(ended, _digest(row))) for row in rows]
-
-
-def declared_value(
-    row: Row, zone: str, *, is_new: bool = True, withdrawn_by: str | None = None
-) -> DeclaredValue:
-    """Return a row of kind `declared_activity` as it is shown."""
-    body = row["body"]
-    return DeclaredValue(
-        statement_digest=_digest(row).hex(),
-        plan_digest=body["plan_digest"],
-        stream=body["source_stream"],
-        source=body["data_source"],
-        quantity=StatedQuantity(**body["quantity"]),
-        document_digest=body["document_digest"],
-        is_new=is_new,
-        withdrawn_by=withdrawn_by,
-        **_span(row, zone),
-    )
-
-
-def downgrade_view(row: Row, zone: str, *, is_new: bool = True, withdrawn_by: str | None = None) -> Downgrade:
-    """Return a row of kind `downgrade` as it is shown."""
-    body = row["body"]
-    return Downgrade(
-        statement_digest=_digest(row).hex(),
-        plan_digest=body["plan_digest"],
-        stream=body["source_stream"],
-        from_source=body["from"],
-        to_source=body["to"],
-        reason=body["reason"],
-        is_new=is_new,
-        withdrawn_by=withdrawn_by,
-        **_span(row, zone),
-    )
-
-
-def business_record(
-    row: Row, zone: str, *, is_new: bool = True, withdrawn_by: str | None = None
-) -> BusinessRecord:
-    """Return a row of kind `business_record` as it is shown."""
-    body = row["body"]
-    return BusinessRecord(
-        statement_digest=_digest(row).hex(),
-        record=body["record"],
-        quantity=StatedQuantity(**body["quantity"]),
-        source=body["source"],
-        document_digest=body["document_digest"],
-        is_new=is_new,
-        withdrawn_by=withdrawn_by,
-        **_span(row, zone),
-    )
-
-
 def _require_amount(text: str, *, may_be_negative: bool = False) -> None:
     if parse_decimal(text) < 0 and not may_be_negative:
         raise ValueRefused("value", f"{text} is below zero", "state what was used or made, from zero up")
@@ -338,13 +268,6 @@ def _said(body: Mapping[str, Any]) -> str:
     )
 
 
-def _listed(parts: Parts, party: str, kind: str) -> tuple[list[Row], dict[bytes, Row], str]:
-    refresh(parts, party)
-    rows = queries.statements(parts.engine, party, [kind])[::-1]
-    ended = queries.endings(parts.engine, party, [_digest(row) for row in rows])
-    return rows, ended, site_zone(parts, party) if rows else "UTC"
-
-
 def _row(parts: Parts, party: str, digest: bytes) -> Row:
     row = queries.statement(parts.engine, party, digest)
     if row is None:
@@ -358,12 +281,3 @@ def _digest(row: Row) -> bytes:
 
 def _shown(row: Row) -> str:
     return f"{format_instant(row['interval_start'])}/{format_instant(row['interval_end'])}"
-
-
-def _span(row: Row, zone: str) -> dict[str, Any]:
-    start, end = row["interval_start"], row["interval_end"]
-    return {
-        "period": period_label((start, end), zone),
-        "start": format_instant(start),
-        "end": format_instant(end),
-    }

@@ -25,6 +25,7 @@ from carbonseal_api.evidence.acts import (
 )
 from carbonseal_api.evidence.document_schemas import DocumentEntry, DocumentStatement, FiledDocument, Support
 from carbonseal_api.evidence.errors import DocumentDiffers, FileRefused
+from carbonseal_api.evidence.listing import DEFAULT_LIMIT
 from carbonseal_api.evidence.media_types import check_file_name, check_media_type
 from carbonseal_attest.instants import Interval, format_instant, parse_instant
 
@@ -102,29 +103,36 @@ def file_document(
 
 
 def documents(
-    parts: Parts, party: str, *, periods: Collection[Interval] | None = None
-) -> list[DocumentEntry]:
-    """Return an organisation's documents, newest first, with their statements and what rests on them.
+    parts: Parts,
+    party: str,
+    *,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
+    periods: Collection[Interval] | None = None,
+) -> tuple[list[DocumentEntry], str | None]:
+    """Return a page of documents, newest first, with what rests on them, and the cursor of the next page.
 
-    With `periods` given, only documents that belong to one of them, and of what rests on them likewise.
+    With `periods` given, only documents that belong to one of them, and of what rests on them likewise; a
+    page may then be shorter than `limit`.
     """
     refresh(parts, party)
-    files = {bytes(row["digest"]).hex(): row for row in file_queries.documents(parts.engine, party)}
-    rows = queries.statements(parts.engine, party, ["document"])
+    before = None if cursor is None else (int(cursor.partition("-")[0]), cursor.partition("-")[2])
+    found = file_queries.newest_files(parts.engine, party, limit=limit + 1, before=before)
+    digests = [digest for digest, _ in found[:limit]]
+    files = file_queries.files(parts.engine, party, [bytes.fromhex(one) for one in digests])
+    rows = queries.document_statements(parts.engine, party, digests)
     by_file: dict[str, list[Row]] = {}
     for row in rows:
         by_file.setdefault(row["body"]["document_digest"], []).append(row)
     ended = queries.endings(parts.engine, party, [bytes(row["statement_digest"]) for row in rows])
-    resting = _resting(
-        parts, party, [bytes(row["statement_digest"]).hex() for row in rows], [*files, *by_file]
-    )
+    resting = _resting(parts, party, [bytes(row["statement_digest"]).hex() for row in rows], digests)
     entries = [
-        _entry(digest, files.get(digest), by_file.get(digest, []), ended, resting)
-        for digest in dict.fromkeys([*files, *by_file])
+        _entry(digest, files.get(digest), by_file.get(digest, []), ended, resting) for digest in digests
     ]
     if periods is not None:
         entries = [entry for entry in entries if _belongs(parts, party, entry, periods)]
-    return sorted(entries, key=lambda entry: (entry.stored_at, entry.digest), reverse=True)
+    following = f"{found[limit - 1][1]}-{found[limit - 1][0]}" if len(found) > limit else None
+    return entries, following
 
 
 def _belongs(parts: Parts, party: str, entry: DocumentEntry, periods: Collection[Interval]) -> bool:
@@ -176,6 +184,7 @@ def _resting(
     parts: Parts, party: str, statements: Sequence[str], files: Sequence[str]
 ) -> dict[str, list[Support]]:
     rows = queries.naming_documents(parts.engine, party, statements=statements, files=files)
+    rows.sort(key=lambda row: (row["registered_at"], row["entry_index"]))
     ended = queries.endings(parts.engine, party, [bytes(row["statement_digest"]) for row in rows])
     found: dict[str, list[Support]] = {}
     for row in rows:

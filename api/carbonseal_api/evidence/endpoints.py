@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from carbonseal_api.documented import ANY_BODY, answers, problems
 from carbonseal_api.evidence import disclosure, documents, service
 from carbonseal_api.evidence.document_schemas import DocumentEntry
+from carbonseal_api.evidence.listing import DEFAULT_LIMIT, FileCursor, Limit, link_next
 from carbonseal_api.evidence.schemas import StatementView, StoredContent
 from carbonseal_api.incoming import caller, parse_digest, parts_of, read_body
 from carbonseal_attest.instants import Interval
@@ -69,16 +70,24 @@ async def put_document(
     )
 
 
-@router.get("/organisations/{party}/documents", summary="Documents", responses=problems(401, 403, 404))
-async def list_documents(party: str, request: Request) -> list[DocumentEntry]:
+@router.get("/organisations/{party}/documents", summary="Documents", responses=problems(401, 403, 404, 422))
+async def list_documents(
+    party: str,
+    request: Request,
+    response: Response,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: FileCursor = None,
+) -> list[DocumentEntry]:
     """Return the organisation's documents, newest first: their statements, and which others rest on them."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> list[DocumentEntry]:
+    def listed() -> tuple[list[DocumentEntry], str | None]:
         periods = disclosure.require_listing(parts, principal, party, "documents")
-        return documents.documents(parts, party, periods=periods)
+        return documents.documents(parts, party, limit=limit, cursor=cursor, periods=periods)
 
-    return await run_in_threadpool(listed)
+    found, following = await run_in_threadpool(listed)
+    link_next(request, response, limit, following)
+    return found
 
 
 @router.get(

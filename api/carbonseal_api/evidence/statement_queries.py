@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, false, or_, select
 
 from carbonseal_api.projections.tables import RESULTS
 
 Row = Mapping[str, Any]
-MAX_ROWS: Final = 10_000  # of one question
 # Kinds that name a document by the digest of its statement, and those that name the file's own SHA-256.
 SUPPORTED: Final = ("declared_activity", "business_record")
 SUPPORTED_BY_FILE: Final = ("calibration",)
@@ -25,6 +24,41 @@ def statements(engine: Engine, party: str, kinds: Collection[str], **body: str) 
     for key, value in body.items():
         query = query.where(RESULTS.c.body[key].astext == value)
     return _rows(engine, query.order_by(RESULTS.c.registered_at, RESULTS.c.log, RESULTS.c.entry_index))
+
+
+def document_statements(engine: Engine, party: str, files: Collection[str]) -> list[Row]:
+    """Return a party's document statements about these files, given by SHA-256 in hex, oldest first."""
+    named = RESULTS.c.body["document_digest"].astext
+    query = select(RESULTS).where(
+        RESULTS.c.party == party, RESULTS.c.kind == "document", named.in_(list(files))
+    )
+    return _rows(engine, query.order_by(RESULTS.c.entry_index))
+
+
+def newest(
+    engine: Engine,
+    party: str,
+    kind: str,
+    *,
+    limit: int,
+    before: int | None,
+    periods: Collection[tuple[int, int]] | None = None,
+) -> tuple[list[Row], int | None]:
+    """Return a page of a party's statements of one kind, newest first, and the cursor of the next one if any.
+
+    `before` is the cursor, an entry index; with `periods` only statements within one of them, in ms.
+    """
+    query = select(RESULTS).where(RESULTS.c.party == party, RESULTS.c.kind == kind)
+    if before is not None:
+        query = query.where(RESULTS.c.entry_index < before)
+    if periods is not None:
+        within = [
+            and_(RESULTS.c.interval_start >= start, RESULTS.c.interval_end <= end) for start, end in periods
+        ]
+        query = query.where(or_(false(), *within))
+    query = query.order_by(RESULTS.c.entry_index.desc()).limit(limit + 1)
+    rows = _rows(engine, query)
+    return rows[:limit], rows[limit - 1]["entry_index"] if len(rows) > limit else None
 
 
 def overlapping(engine: Engine, party: str, kinds: Collection[str], interval: tuple[int, int]) -> list[Row]:
@@ -98,6 +132,6 @@ def naming(
     return _rows(engine, query.order_by(RESULTS.c.log, RESULTS.c.entry_index))
 
 
-def _rows(engine: Engine, query: Any) -> list[Row]:
+def _rows(engine: Engine, query: Select[Any]) -> list[Row]:
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query.limit(MAX_ROWS)).mappings()]
+        return [dict(row) for row in connection.execute(query).mappings()]

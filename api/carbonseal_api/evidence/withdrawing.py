@@ -67,10 +67,11 @@ def withdraw(parts: Parts, party: str, wish: WithdrawalWish) -> Withdrawal:
     )
 
 
-def withdrawals(parts: Parts, party: str) -> list[WithdrawalEntry]:
-    """Return an organisation's withdrawals, newest first."""
+def withdrawals(parts: Parts, party: str, **page: Any) -> tuple[list[WithdrawalEntry], int | None]:
+    """Return a page of an organisation's withdrawals, newest first, and the cursor of the next page."""
     refresh(parts, party)
-    return [
+    rows, following = queries.newest(parts.engine, party, "withdrawal", **page)
+    shown = [
         WithdrawalEntry(
             withdrawal_digest=bytes(row["statement_digest"]).hex(),
             statement_digest=row["body"]["withdraws"],
@@ -78,8 +79,9 @@ def withdrawals(parts: Parts, party: str) -> list[WithdrawalEntry]:
             reason=row["body"]["reason"],
             registered_at=format_instant(row["registered_at"]),
         )
-        for row in queries.statements(parts.engine, party, ["withdrawal"])[::-1]
+        for row in rows
     ]
+    return shown, following
 
 
 def _withdrawable(parts: Parts, party: str, digest: bytes) -> Row:
