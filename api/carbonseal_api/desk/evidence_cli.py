@@ -66,7 +66,12 @@ def add_commands(commands: Commands) -> None:
     document.add_argument("file", type=Path, metavar="FILE", help="PDF, PNG, JPEG, CSV or XLSX")
     document.add_argument("--title", required=True, help="what it is, in at most 200 characters")
     document.add_argument(
-        "--relates-to", nargs="+", default=[], metavar="DIGEST", help="statements that it is about"
+        "--relates-to",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="DIGEST",
+        help="statements that it is about",
     )
     declare = _command(commands, "declare", "declare an amount that a document states", _declare)
     _stream(declare)
