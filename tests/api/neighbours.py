@@ -98,11 +98,12 @@ def issue_code(
     findings: Any = (),
     period: Any = YEAR,
     installation: str = "i-works1",
+    profile: str = "default@1",
 ) -> bytes:
     """The enterprise's data code of a period; returns the statement digest."""
     body = {
         "code": code,
-        "profile": "default@1",
+        "profile": profile,
         "plan_digest": b"\x01" * 32,
         "period": {"start": period[0], "end": period[1], "time_zone": "Asia/Shanghai"},
         "cut_off": [

@@ -362,6 +362,26 @@ def test_an_industry_mean_that_was_taken_back_is_missing(place: Any, found: Call
     assert graded.regraded() == ("not_gradable", ["missing-input"])
 
 
+def test_statements_with_blanks_or_a_mean_of_nothing_never_stop_a_grading(
+    place: Any, found: Callable[..., Graded]
+) -> None:
+    with place.parts.desks.desk(place.parts.registrar) as desk:
+        quantity = {"value": "0", "unit": "t{CO2e}/(10*4.CNY)"}
+        period = {"start": YEAR[0], "end": YEAR[1]}
+        body = {"industry": "C35", "period": period, "quantity": quantity, "source": ""}
+        desk.issue(place.cast.registrar.register_origin, "industry_mean", body)
+    graded = found(industry="C35")
+    assert graded.regraded() == ("not_gradable", ["missing-input"])
+    take_back(graded.enterprise, graded.report)
+    code = issue_code(graded.enterprise, findings=[finding("", "minor") | {"subject": ""}], profile=" ")
+    issue_report(graded.enterprise, "-5", code=code)
+    value = {"value": "1" * 60, "unit": "10*9.CNY"}
+    record = {"record": "value_added", "quantity": value, "source": " ", "document_digest": None}
+    graded.enterprise.issue(graded.enterprise.data_origin, "business_record", record, interval=YEAR)
+    grade, reasons = graded.regraded()
+    assert (grade, set(reasons)) == ("not_gradable", {"missing-input", "not-verified"})
+
+
 def test_value_added_is_read_in_yuan_and_refused_in_another_currency(graded: Graded) -> None:
     issue_value_added(graded.enterprise, "3000000000", "CNY")
     graded.regrade()

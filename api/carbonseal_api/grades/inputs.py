@@ -33,7 +33,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Interval, format_instant
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.errors import OpinionRefused
-from carbonseal_verifier.grade_input import MAX_OPEN_FINDINGS, SCHEMA, one_spelling
+from carbonseal_verifier.grade_input import MAX_LISTED, MAX_OPEN_FINDINGS, SCHEMA, one_spelling
 from carbonseal_verifier.grade_rule import GradeRule
 
 _MULTIPLE: Final = re.compile(r"(?:10\*([0-9]{1,2})\.)?(.+)")  # UCUM: 10*4.CNY is ten thousand yuan
@@ -109,8 +109,8 @@ class Evidence:
             "unit": rule.inputs["emissions"].unit,
             "data_source": "reported",
             "statement": report["statement_digest"].hex(),
-            "doubts": [one.hex() for one in queries.open_marks(self._parts.engine, marked)],
-            "left_out": self._left_out(report, period),
+            "doubts": [one.hex() for one in queries.open_marks(self._parts.engine, marked)][:MAX_LISTED],
+            "left_out": self._left_out(report, period)[:MAX_LISTED],
         }
 
     def _left_out(self, report: Row, period: Interval) -> list[str]:
@@ -137,29 +137,30 @@ class Evidence:
                 value = in_unit(row["body"]["quantity"], unit)
                 if value is None:
                     return None
-                source = row["body"]["source"].strip() or "no source stated"
                 return {
                     "value": value,
                     "unit": unit,
-                    "source": source,
+                    "source": _stated(row["body"]["source"]),
                     "statement": row["statement_digest"].hex(),
                 }
         return None
 
     def _mean(self, period: Interval) -> Row | None:
         industry = None if self._admission is None else self._admission["body"].get("industry")
-        return None if industry is None else mean_for(self._parts, industry, period)
+        return mean_for(self._parts, industry, period) if industry else None
 
     def _industry_mean(self, rule: GradeRule, period: Interval) -> dict[str, Any] | None:
         row, unit = self._mean(period), rule.inputs["industry_mean"].unit
         if row is None or row["body"]["quantity"]["unit"] != unit:
             return None
+        if parse_decimal(row["body"]["quantity"]["value"]) <= 0:
+            return None  # nothing can be compared with it
         return {
             "value": row["body"]["quantity"]["value"],
             "unit": unit,
             "industry": row["body"]["industry"],
             "period": _period(period),
-            "source": row["body"]["source"],
+            "source": _stated(row["body"]["source"]),
             "statement": row["statement_digest"].hex(),
         }
 
@@ -183,12 +184,12 @@ class Evidence:
         ]
         worst = min([own, *later], key=lambda row: _WORST_CODE.index(row["body"]["code"]))
         findings = [
-            {"finding": f"{found['rule']} {found['subject']}".strip(), "severity": found["severity"]}
+            {"finding": _stated(f"{found['rule']} {found['subject']}"), "severity": found["severity"]}
             for found in worst["body"]["findings"]
         ]
         return {
             "code": worst["body"]["code"],
-            "profile": worst["body"]["profile"],
+            "profile": _stated(worst["body"]["profile"]),
             "statement": worst["statement_digest"].hex(),
         }, findings
 
@@ -267,6 +268,10 @@ def _code(unit: str) -> str:
         return parse_unit(unit).code
     except CarbonsealError:  # units of money are not in that table
         return unit
+
+
+def _stated(text: str) -> str:
+    return text.strip() or "not stated"
 
 
 def _period(period: Interval) -> dict[str, str]:
