@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from carbonseal_api.projections import tables
 from carbonseal_api.projections.replay import project, wanted_contents
 from carbonseal_api.projections.rows import Rows
+from carbonseal_ledger.errors import LogUnknown
 from carbonseal_ledger.log_host import LogHost
 
 CHUNK: Final = 500  # entries a transaction
@@ -78,11 +79,16 @@ class ProjectionStore:
 
     def _refresh_log(self, origin: str, party: str, tree_size: int) -> int:
         read = 0
+        try:
+            # What is committed and not published yet may not be read: it comes with the next refresh.
+            size = min(tree_size, self._host.head(origin).tree_size)
+        except LogUnknown:
+            return 0
         while True:
             with self._engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _REFRESH_LOCK})
                 start = self._next_index(connection, origin)
-                end = min(start + CHUNK, tree_size)
+                end = min(start + CHUNK, size)
                 if start >= end:
                     return read
                 entries = self._host.entries(origin, start, end)
