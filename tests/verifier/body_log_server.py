@@ -47,6 +47,7 @@ class BodyLogServer:
         failures: status codes to answer with before anything is looked at, one a call.
         loses_answers: takes statements in, and answers 503 all the same, so many times.
         receipt_key: who signs receipts.
+        garbles: what to answer to every call instead of what was asked for.
     """
 
     world: BodyWorld
@@ -54,6 +55,7 @@ class BodyLogServer:
     failures: list[int] = field(default_factory=list)
     loses_answers: int = 0
     receipt_key: str = "log"
+    garbles: bytes | None = None
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -71,6 +73,8 @@ class BodyLogServer:
         self.asked.append(call)
         if self.failures:
             return self.failures.pop(0), b"", {}
+        if self.garbles is not None:
+            return 200, self.garbles, {}
         parts = urlsplit(call.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         if parts.path == "/logs":

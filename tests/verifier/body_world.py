@@ -6,6 +6,7 @@ chain has blocks after the anchor, each a second younger, of which the trust fil
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 from collections.abc import Mapping
@@ -13,7 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bundle_factory import END, HOUR, LOG_HOST, OPERATOR, REGISTRAR, World, data, register, signer, to_bytes
+from bundle_factory import (
+    END,
+    HOUR,
+    LOG_HOST,
+    OPERATOR,
+    REGISTRAR,
+    MemoryLog,
+    World,
+    data,
+    register,
+    signer,
+    to_bytes,
+)
 from chain_evidence import CHAIN_ID, CODE_HASH, CONTRACT, HEAD_KEY, SLOT, TestChain, Trie
 
 from carbonseal_attest.anchor import AnchorEvidence, history_link, storage_slots
@@ -119,6 +132,19 @@ class BodyWorld(World):
                 "data_origin": data(party), "name": {"zh": f"{party}名称", "en": f"name of {party}"},
                 "org": self.org.get(party), **(changes if party == BODY else {}),
             }, subject=party)  # fmt: skip
+
+    def twin(self) -> BodyWorld:
+        """A world with the same past, whose future is its own."""
+        made = copy.copy(self)
+        made.logs = {
+            log.origin: MemoryLog(log.origin, list(log.entries), dict(log.streams))
+            for log in self.logs.values()
+        }
+        made.contents, made.epochs = dict(self.contents), list(self.epochs)
+        made.log_of_logs = list(self.log_of_logs)
+        made.chain = copy.copy(self.chain)
+        made.chain.heads = list(self.chain.heads)
+        return made
 
     # -- sampling ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Bench:
         self.world, self.folder = world, folder
         self.bundle, self.trust = world.write(folder)
         self.key = folder / "body.key"
-        self.key.write_bytes(encrypt_key_file(signer(key), PASSPHRASE, work_factor=1 << 14))
+        self.key.write_bytes(key_file(key))
         self.at = format_instant(world.now + HOUR)
 
     @property
@@ -80,9 +81,20 @@ class Bench:
         return [SignedStatement.parse(raw) for raw in self.world.logs[data(BODY)].entries]
 
 
+@cache
+def key_file(name: str) -> bytes:
+    return encrypt_key_file(signer(name), PASSPHRASE, work_factor=1 << 14)
+
+
+@cache
+def told() -> BodyWorld:
+    """One world whose story was told to its end; each test goes on from there with a twin."""
+    return verified()
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    return Bench(verified(), tmp_path)
+    return Bench(told().twin(), tmp_path)
 
 
 # -- the key ---------------------------------------------------------------------------------------

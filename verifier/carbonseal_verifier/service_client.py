@@ -22,6 +22,7 @@ from carbonseal_verifier.errors import ServiceRefused
 TOKEN: Final = "CARBONSEAL_TOKEN"  # noqa: S105 - the name of a variable
 TIMEOUT_S: Final = 30
 MAX_ANSWER: Final = 4 << 20  # bytes
+_MAX_PAGES: Final = 10_000  # of 200 epochs: a century of hourly ones
 _CBOR: Final = "application/cbor"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHOWN: Final = re.compile(r"[^ -~一-鿿,。;:()]")
@@ -78,11 +79,9 @@ class ServiceClient:
 
     def streams(self, origin: str, kid: bytes) -> dict[str, tuple[int, bytes]]:
         """Return stream to (sequence, statement digest) of one key."""
-        answer = self._ask("GET", f"/logs/{origin}/streams", query={"kid": kid.hex()})
+        rows = _json(self._ask("GET", f"/logs/{origin}/streams", query={"kid": kid.hex()}), "streams")
         try:
-            return {
-                row["stream"]: (int(row["sequence"]), bytes.fromhex(row["digest"])) for row in answer.json()
-            }
+            return {row["stream"]: (int(row["sequence"]), bytes.fromhex(row["digest"])) for row in rows}
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable("streams") from error
 
@@ -123,21 +122,27 @@ class ServiceClient:
         rows = self._epochs(number, number + 1)
         if not rows:
             raise ServiceRefused("epoch", f"there is no epoch {number} yet", "wait until it is closed")
+        if rows[0].get("epoch") != number:
+            raise _unreadable("epochs")
         return rows[0]
 
     def newest_epoch(self, known: int) -> int:
-        """Return the number of the newest epoch that the log host names, from `known` on."""
+        """Return the number of the newest epoch that the log host names, from `known` on.
+
+        Raises:
+            ServiceRefused: it names epochs without end.
+        """
         newest = known
-        while rows := self._epochs(newest + 1, None):
+        for _ in range(_MAX_PAGES):
+            rows = self._epochs(newest + 1, None)
+            if not rows:
+                return newest
             newest += len(rows)
-        return newest
+        raise _unreadable("epochs")
 
     def _epochs(self, start: int, end: int | None) -> list[dict[str, Any]]:
         query = {"start": str(start)} | ({} if end is None else {"end": str(end)})
-        try:
-            rows = self._ask("GET", "/epochs", query=query).json()
-        except ValueError as error:
-            raise _unreadable("epochs") from error
+        rows = _json(self._ask("GET", "/epochs", query=query), "epochs")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise _unreadable("epochs")
         return rows
@@ -170,18 +175,22 @@ def _refused(answer: httpx.Response) -> ServiceRefused:
     try:
         problem = answer.json()
         field, reason, remedy = (str(problem[key]) for key in ("field", "reason", "remedy"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         field, reason, remedy = "service", f"answered {answer.status_code}", "ask the log host"
     words = [_SHOWN.sub("\N{REPLACEMENT CHARACTER}", text)[:300] for text in (field, reason, remedy)]
     kind = ServiceUnreachable if answer.status_code >= 500 else ServiceRefused
     return kind(f"service: {words[0]}", words[1], words[2])
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
+def _json(answer: httpx.Response, what: str) -> Any:
     try:
-        value = answer.json()
-    except ValueError as error:
-        raise _unreadable("answer") from error
+        return answer.json()
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(what) from error
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    value = _json(answer, "answer")
     if not isinstance(value, dict):
         raise _unreadable("answer")
     return value
