@@ -36,6 +36,13 @@ DRILLS = {
     "report_figure_edited",
     "bit_flips",
 }
+SERVICE_DRILLS = {
+    "other_organisation",
+    "opinion_by_enterprise",
+    "opinion_not_logged",
+    "recorded_twice",
+    "grant_expired",
+}
 
 
 def _bundle(run: Any) -> EvidenceBundle:
@@ -60,10 +67,10 @@ def test_demo_prints_progress_as_one_json_object_a_line(plant: Any) -> None:
     assert {"plant", "report", "bundle"} <= {event["name"] for event in events}
 
 
-@pytest.mark.parametrize("drill", sorted(DRILLS))
+@pytest.mark.parametrize("drill", sorted(DRILLS | SERVICE_DRILLS))
 def test_demo_catches_each_way_to_cheat_at_a_named_step(plant: Any, drill: str) -> None:
     found = {item["name"]: item for item in plant.json("summary.json")["drills"]}
-    assert set(found) == DRILLS
+    assert set(found) == DRILLS | SERVICE_DRILLS
     assert found[drill]["caught"] is True
     assert found[drill]["step"]
     assert found[drill]["reason"]
@@ -242,8 +249,38 @@ def test_missing_data_folder_is_refused_before_an_output_folder_is_made(
 
 def test_demo_help_counts_the_drills_that_are_run(command: Callable[..., Any]) -> None:
     result = command("carbonseal", "demo", "--help")
-    assert len(DRILLS) == 10
-    assert "ten ways to cheat" in result.stdout
+    assert len(DRILLS | SERVICE_DRILLS) == 15
+    assert "fifteen ways to cheat" in " ".join(result.stdout.split())
+
+
+def test_one_corrected_reading_reaches_report_code_opinion_grade_and_asset_within_an_epoch(
+    plant: Any,
+) -> None:
+    judged = plant.json("summary.json")["judged"]
+    assert judged["grade"] in {"deep", "mid", "light", "none"}
+    assert judged["grade_after"] == "not_gradable"
+    assert judged["is_frozen"] is True
+    assert set(judged["marked"]) >= {
+        "emissions_report",
+        "quality_code",
+        "verification_report",
+        "grade",
+        "asset",
+    }
+
+
+def test_each_step_of_the_judging_tells_its_statement_and_receipt_state(plant: Any) -> None:
+    events = [json.loads(line) for line in plant.stdout.splitlines()]
+    told = {event["name"]: event for event in events if "digest" in event}
+    steps = {"grant", "opinion.signed", "grade", "asset", "bank.asked", "corrected", "impact", "frozen"}
+    assert steps <= set(told)
+    for name in steps:
+        assert re.fullmatch(r"[0-9a-f]{16}", told[name]["digest"])
+        assert told[name]["state"] in {"logged", "anchored", "final"}
+
+
+def test_red_data_are_judged_by_nobody(faulty: Any) -> None:
+    assert faulty.json("summary.json")["judged"] is None
 
 
 def test_another_half_year_of_the_same_columns_runs_unchanged_and_its_period_comes_from_the_data(

@@ -1,7 +1,8 @@
 """Founds the parties of the demo: keys, logs, admissions, published packages, enrolled and revoked devices.
 
-Four parties: registrar, log host, one enterprise, one verification body. Names are invented. Every act is a
-signed statement in the party's own log; keys live in memory and end with the demo.
+Five parties: registrar (who is the regulator too), log host, one enterprise, one verification body, one bank.
+Names are invented. Every act is a signed statement in the party's own log; keys live in memory and end with
+the demo.
 """
 
 from __future__ import annotations
@@ -39,7 +40,16 @@ _ROLES: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
     "log_host": ("h", {"zh": "示范日志主机(演示)", "en": "Example Log Host (demo)"}),
     "enterprise": ("e", {"zh": "示范制造有限公司(演示)", "en": "Example Manufacturing Ltd (demo)"}),
     "verification_body": ("v", {"zh": "示范核查机构(演示)", "en": "Example Verification Body (demo)"}),
+    "bank": ("b", {"zh": "示范银行(演示)", "en": "Example Bank (demo)"}),
 }
+# Made up: the check characters are right, the organisations do not exist.
+_CREDIT_CODES: Final[Mapping[str, str]] = {
+    "enterprise": "91990000DEM000001T",
+    "verification_body": "91990000DEM000002X",
+    "bank": "91990000DEM0000031",
+    "registrar": "11990000DEM000004C",
+}
+INDUSTRY: Final = "C33"  # of the enterprise, GB/T 4754
 
 
 @dataclass(slots=True)
@@ -64,7 +74,10 @@ def _member(role: str) -> Member:
     signer = Ed25519Signer.generate()
     code = opaque_code(prefix, signer.public.raw)
     base = f"{HOST_NAME}/{code}"
-    return Member(PartyFacts(code, name, (role,)), signer, f"{base}/{REGISTER}", f"{base}/{DATA}")
+    roles = ("registrar", "regulator") if role == "registrar" else (role,)
+    industry = INDUSTRY if role == "enterprise" else None
+    facts = PartyFacts(code, name, roles, _CREDIT_CODES.get(role), industry)
+    return Member(facts, signer, f"{base}/{REGISTER}", f"{base}/{DATA}")
 
 
 @dataclass(slots=True)
@@ -75,6 +88,7 @@ class Cast:
     log_host: Member = field(default_factory=lambda: _member("log_host"))
     enterprise: Member = field(default_factory=lambda: _member("enterprise"))
     verification_body: Member = field(default_factory=lambda: _member("verification_body"))
+    bank: Member = field(default_factory=lambda: _member("bank"))
     log_key: Ed25519Signer = field(default_factory=Ed25519Signer.generate)
     gateway: Ed25519Signer = field(default_factory=Ed25519Signer.generate)
     old_gateway: Ed25519Signer = field(default_factory=Ed25519Signer.generate)
@@ -83,7 +97,7 @@ class Cast:
     @property
     def members(self) -> tuple[Member, ...]:
         """The parties, the registrar first: the others are admitted by it."""
-        return (self.registrar, self.log_host, self.enterprise, self.verification_body)
+        return (self.registrar, self.log_host, self.enterprise, self.verification_body, self.bank)
 
     @property
     def registers(self) -> tuple[str, ...]:

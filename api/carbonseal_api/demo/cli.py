@@ -30,7 +30,8 @@ FAULTS: Final[Mapping[str, Callable[[], Fault]]] = {
     "clock-jump": lambda: ClockJump("main", _AT, _AT + _DAY, 3 * _HOUR),
 }
 DESCRIPTION: Final = """The whole journey: readings signed at the meter, logged, anchored, computed, graded,
-bundled, checked; then ten ways to cheat, each of which must be caught."""
+bundled, checked; opined on, recorded, asked for by a bank; one reading corrected, and all that rests on it
+marked; then fifteen ways to cheat, each of which must be caught."""
 EPILOG: Final = """examples:
   carbonseal demo --out demo-out                       a simulated month at a plant
   carbonseal demo --out demo-out --fault spike         the same with a faulty meter: the code turns red

@@ -9,7 +9,10 @@ from typing import Any
 from carbonseal_api.demo.database_drill import change_a_reading
 from carbonseal_api.demo.drills import BIT_FLIPS, Bench, Verdict, check, flip_bits, run_drills
 from carbonseal_api.demo.forgery import Keys
+from carbonseal_api.demo.judging_stretch import Judged
+from carbonseal_api.demo.narrator import Narrator
 from carbonseal_api.demo.scene import Filed, Scene
+from carbonseal_api.demo.service_drills import run_service_drills
 from carbonseal_api.founding import EPOCHS
 from carbonseal_attest.epoch import MapEntry
 
@@ -28,29 +31,48 @@ def check_untouched(scene: Scene, filed: Filed) -> bool:
 
 
 def drill(scene: Scene, filed: Filed) -> list[Verdict]:
-    """Run every drill on copies and tell what caught it."""
+    """Run every drill on copies of the bundle and tell what caught it."""
     narrator, bench = scene.narrator, bench_of(scene, filed)
-    verdicts: list[Verdict] = []
-
-    def tell(verdict: Verdict) -> None:
-        verdicts.append(verdict)
-        name = narrator.words(f"drill.{verdict.name}") if verdict.name != "bit_flips" else verdict.name
-        narrator.tell(
-            "caught" if verdict.is_caught else "missed",
-            "caught" if verdict.is_caught else "failed",
-            drill=name,
-            step=verdict.step,
-            reason=verdict.reason,
-        )
-
-    tell(change_a_reading(scene.stage))
-    for verdict in run_drills(bench):
-        tell(verdict)
+    verdicts = [_told(narrator, change_a_reading(scene.stage))]
+    verdicts += [_told(narrator, verdict) for verdict in run_drills(bench)]
     refused, tried = flip_bits(filed.bundle_bytes, BIT_FLIPS, seed=len(filed.bundle_bytes))
     is_caught = refused == tried > 0
     verdicts.append(Verdict("bit_flips", is_caught, "container", f"{refused} of {tried} refused"))
     narrator.tell("drill.bit_flips", "caught" if is_caught else "failed", refused=refused, tried=tried)
     return verdicts
+
+
+def drill_service(scene: Scene, filed: Filed, judged: Judged) -> list[Verdict]:
+    """Run every drill on service and chain and tell what refused it."""
+    return [_told(scene.narrator, verdict) for verdict in run_service_drills(scene, filed, judged)]
+
+
+def tell_travelled(scene: Scene, judged: Judged | None) -> bool:
+    """Say whether the correction reached grade and asset, and return it; true where nobody judged."""
+    if judged is None:
+        scene.narrator.tell("not_judged")
+        return True
+    is_done = judged.has_travelled
+    scene.narrator.tell(
+        "travelled" if is_done else "not_travelled",
+        "done" if is_done else "failed",
+        marks=len(judged.marked),
+        before=judged.grade,
+        after=judged.grade_after,
+    )
+    scene.figures["marks"] = str(len(judged.marked))
+    return is_done
+
+
+def _told(narrator: Narrator, verdict: Verdict) -> Verdict:
+    narrator.tell(
+        "caught" if verdict.is_caught else "missed",
+        "caught" if verdict.is_caught else "failed",
+        drill=narrator.words(f"drill.{verdict.name}"),
+        step=verdict.step,
+        reason=verdict.reason,
+    )
+    return verdict
 
 
 def tell_figures(scene: Scene, filed: Filed, seconds: float) -> None:
@@ -69,8 +91,10 @@ def tell_figures(scene: Scene, filed: Filed, seconds: float) -> None:
         scene.narrator.tell("figure", name=label, value=value)
 
 
-def write_summary(scene: Scene, filed: Filed, verdicts: list[Verdict], *, is_passed: bool) -> None:
-    """Write summary.json: what was reported, which drill was caught where, and the figures."""
+def write_summary(
+    scene: Scene, filed: Filed, judged: Judged | None, verdicts: list[Verdict], *, is_passed: bool
+) -> None:
+    """Write summary.json: what was reported and judged, which drill was caught where, and the figures."""
     report = json.loads(filed.report.report_json)
     summary: dict[str, Any] = {
         "passed": is_passed,
@@ -78,6 +102,7 @@ def write_summary(scene: Scene, filed: Filed, verdicts: list[Verdict], *, is_pas
         "total": report["emissions"]["total"],
         "activity_data": report["activity_data"],
         "data_code": report["data_quality"]["code"],
+        "judged": None if judged is None else judged.to_json(),
         "drills": [
             {"name": v.name, "caught": v.is_caught, "step": v.step, "reason": v.reason} for v in verdicts
         ],

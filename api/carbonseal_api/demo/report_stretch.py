@@ -73,7 +73,7 @@ def file_period(scene: Scene, plan: PlanFile, plan_statement: SignedStatement, p
         data = bundle_bytes(stage.parts, enterprise.facts.code, report.report.digest)
         bundle = from_members(dict(read_members(io.BytesIO(data))))
         at = scene.clock()
-        trust = _trust_file(scene, AnchorEvidence.from_cbor(bundle.anchor or b""), at)
+        trust = trust_file(scene, AnchorEvidence.from_cbor(bundle.anchor or b""), at)
         made = {
             "report.json": report.report_json,
             "report.pdf": pdf,
@@ -118,7 +118,8 @@ def _tell_report(
             )
 
 
-def _trust_file(scene: Scene, evidence: AnchorEvidence, at: int) -> bytes:
+def trust_file(scene: Scene, evidence: AnchorEvidence, at: int) -> bytes:
+    """Return the demo's trust file, which believes the block that the evidence ends in."""
     cast = scene.cast
     registrar = cast.registrar
     return own_trust_file(

@@ -43,6 +43,11 @@ class Filed:
     trust: bytes
     at: int
 
+    @property
+    def is_green(self) -> bool:
+        """Whether the period's data code is green."""
+        return bool(self.report.recomputed.quality_body["code"] == "green")
+
 
 @dataclass(slots=True)
 class Scene:

@@ -112,15 +112,28 @@ class Stage:
             registrar=cast.registrar.facts.code,
             clock=self.clock,
             anchors=self.chain,
+            assets=self.chain.assets(self.host, cast.registrar.facts.code, settings),
             signer_of=cast.signer_here,
         )
         self._exit.callback(self.parts.close)
         self.api_key = self.parts.keys.issue(cast.enterprise.facts.code, ["gateway", "enterprise"], "demo")
         self._serve()
 
-    def page_link(self) -> str:
-        """Return a link that signs one browser in, once."""
-        principal = self.parts.keys.authenticate(f"Bearer {self.api_key}")
+    def page_links(self) -> dict[str, str]:
+        """Return for each user of the demo a link that signs one browser in, once; the public needs none."""
+        cast = self.cast
+        members = {
+            "enterprise": cast.enterprise,
+            "verification_body": cast.verification_body,
+            "bank": cast.bank,
+            "regulator": cast.registrar,
+        }
+        links = {role: self._link(member.facts.code, role) for role, member in members.items()}
+        return {**links, "public": f"{self.url}/public"}
+
+    def _link(self, party: str, role: str) -> str:
+        key = self.parts.keys.issue(party, [role], "a browser at the demo")
+        principal = self.parts.keys.authenticate(f"Bearer {key}")
         return f"{self.url}/sign-in/once/{open_session(self.parts, principal, is_link=True)}"
 
     def _serve(self) -> None:
