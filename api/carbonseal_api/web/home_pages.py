@@ -98,7 +98,7 @@ async def home_of(request: Request, party: str, roles: list[str], principal: Pri
         party,
         "supervision.html.j2",
         principal,
-        lambda p, asker: supervision_views.supervision_page(p, party, sees_all=asker.sees_all),
+        lambda p, asker: supervision_views.supervision_page(p, party, asker),
     )
 
 

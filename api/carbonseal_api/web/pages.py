@@ -20,6 +20,7 @@ from carbonseal_api.incoming import parse_digest, parts_of, read_body
 from carbonseal_api.organisations import service as organisations
 from carbonseal_api.problems import KeyMissing, NotFound, RequestInvalid, status_of
 from carbonseal_api.quality import service as quality
+from carbonseal_api.reports import disclosure
 from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.fonts import find_fonts
@@ -157,9 +158,12 @@ async def report_page(party: str, digest: str, request: Request) -> Response:
 
 @router.get("/pages/{party}/reports/{digest}/{name}")
 async def report_file(party: str, digest: str, name: str, request: Request) -> Response:
-    """Return report.json, the PDF or the evidence bundle to a signed-in visitor."""
-    (await sessions.visitor(request)).require_party(party)
+    """Return report.json, the PDF or the evidence bundle to a visitor who may see it; others are recorded."""
+    principal = await sessions.visitor(request)
     parts, wanted = parts_of(request), parse_digest(digest)
+    level = disclosure.EVIDENCE if name == "evidence.bundle" else disclosure.REPORT
+    place = f"/organisations/{party}/reports/{digest}/{name[:40]}"
+    await run_in_threadpool(disclosure.require_report, parts, principal, party, wanted, level, place)
     headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": f'attachment; filename="{name}"'}
     if name == "report.json":
         data = await run_in_threadpool(reports.report_json, parts, party, wanted)

@@ -5,26 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from carbonseal_api.assembly import Parts
+from carbonseal_api.assets.agreement import newest
+from carbonseal_api.assets.schemas import AgreementView
+from carbonseal_api.authentication import Principal
 from carbonseal_api.organisations import service as organisations
 from carbonseal_api.overview import service as overview
 from carbonseal_api.quality import queries as results
 from carbonseal_api.web.disclosures import published_rows
 from carbonseal_attest.instants import format_instant
+from carbonseal_ledger.chain_answers import ChainUnreachable
 
 
-def supervision_page(parts: Parts, party: str, *, sees_all: bool) -> dict[str, Any]:
+def supervision_page(parts: Parts, party: str, principal: Principal) -> dict[str, Any]:
     """Return what a supervisor sees: where every organisation stands, and whether the records agree.
 
     A registrar that is no regulator admits organisations, and sees none of their figures.
     """
-    standings = overview.standings(parts) if sees_all else []
+    standings = overview.standings(parts) if principal.sees_all else []
     return {
         "organisation": organisations.organisation(parts, party),
         "standings": standings,
         "red": sum(1 for row in standings if row.code == "red"),
         "marked": sum(1 for row in standings if row.open_marks),
         "institutions": overview.institutions(parts),
-        "agreement": _agreement(parts),
+        "agreement": _agreement(parts, principal),
     }
 
 
@@ -47,12 +51,14 @@ def public_page(parts: Parts) -> dict[str, Any]:
     }
 
 
-def _agreement(parts: Parts) -> list[Any] | None:
-    if getattr(parts, "assets", None) is None:
+def _agreement(parts: Parts, principal: Principal) -> AgreementView | None:
+    """Return the newest comparison of the asset records, None where none are kept or the chain is away."""
+    if parts.assets is None:
         return None
-    from carbonseal_api.assets.service import agreement
-
-    return list(agreement(parts))
+    try:
+        return newest(parts, parts.assets, principal)
+    except ChainUnreachable:
+        return None
 
 
 def _package(row: Any) -> dict[str, str]:
