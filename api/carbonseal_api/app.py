@@ -23,6 +23,8 @@ from starlette.exceptions import HTTPException
 from carbonseal_api.access_records.endpoints import router as access_records
 from carbonseal_api.accounts.endpoints import router as accounts
 from carbonseal_api.accounts.oauth2 import router as oauth2
+from carbonseal_api.activity.endpoints import router as activity
+from carbonseal_api.activity.page import router as activity_page
 from carbonseal_api.assembly import Parts
 from carbonseal_api.assets.endpoints import router as assets
 from carbonseal_api.authentication import ROLES
@@ -36,9 +38,13 @@ from carbonseal_api.evidence.endpoints import router as evidence
 from carbonseal_api.grades.endpoints import router as grades
 from carbonseal_api.grants.endpoints import router as grants
 from carbonseal_api.guard import guarded
+from carbonseal_api.impacts.endpoints import router as impacts
+from carbonseal_api.impacts.page import router as impacts_page
 from carbonseal_api.incoming import parts_of
 from carbonseal_api.inventories.endpoints import comparisons
 from carbonseal_api.inventories.endpoints import router as inventories
+from carbonseal_api.lineage.endpoints import router as lineage
+from carbonseal_api.lineage.page import router as lineage_page
 from carbonseal_api.logs.endpoints import router as logs
 from carbonseal_api.organisations.endpoints import router as organisations
 from carbonseal_api.permissions import shipped_table
@@ -131,6 +137,12 @@ def create_app(parts: Parts) -> FastAPI:
         catalogue,
         grades,
         assets,
+        lineage,
+        activity,
+        impacts,
+        lineage_page,
+        activity_page,
+        impacts_page,
         pages,
         homes,
     ):

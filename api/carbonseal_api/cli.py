@@ -14,11 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from carbonseal_api.accounts.cli import add_commands as add_accounts
+from carbonseal_api.activity.cli import add_commands as add_activity
 from carbonseal_api.assets.cli import add_commands as add_assets
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
 from carbonseal_api.grades.cli import add_commands as add_grades
 from carbonseal_api.grants.cli import add_commands as add_grants
+from carbonseal_api.impacts.cli import add_commands as add_impacts
+from carbonseal_api.lineage.cli import add_commands as add_lineage
 from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_attest.errors import CarbonsealError
 
@@ -70,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     add_catalogue(commands)
     add_grades(commands)
     add_assets(commands)
+    add_lineage(commands)
+    add_activity(commands)
+    add_impacts(commands)
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

@@ -30,12 +30,24 @@ class Seals:
             by_origin.setdefault(self.origin(row["party"], row["log"]), []).append(row)
         found: dict[str, SealView] = {}
         for origin, chosen in by_origin.items():
-            digests = [bytes(row["statement_digest"]) for row in chosen]
-            states = self._parts.host.receipt_states(origin, digests)
+            states = self.states(chosen)
             epochs = self.epochs(origin, {row["entry_index"] for row in chosen})
-            for row, digest, answer in zip(chosen, digests, states, strict=True):
-                record = epochs.get(row["entry_index"])
-                found[digest.hex()] = self._view(str(answer.state or "logged"), record)
+            for row in chosen:
+                digest = bytes(row["statement_digest"]).hex()
+                found[digest] = self._view(states[digest], epochs.get(row["entry_index"]))
+        return found
+
+    def states(self, rows: Collection[Row]) -> dict[str, str]:
+        """Return the receipt state of each statement row, by digest in hex."""
+        by_origin: dict[str, list[bytes]] = {}
+        for row in rows:
+            origin = self.origin(row["party"], row["log"])
+            by_origin.setdefault(origin, []).append(bytes(row["statement_digest"]))
+        found: dict[str, str] = {}
+        for origin, digests in by_origin.items():
+            answers = self._parts.host.receipt_states(origin, digests)
+            for digest, answer in zip(digests, answers, strict=True):
+                found[digest.hex()] = str(answer.state or "logged")
         return found
 
     def of_entry(self, origin: str, index: int) -> SealView:
