@@ -19,7 +19,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Interval, parse_instant
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
-_SPAN: Final = re.compile(r"(\d{4})(?:-(\d{2}))?")
+_SPAN: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 _LAST_YEAR: Final = 9000  # what comes after a day must still be a date
 
 
@@ -43,7 +43,7 @@ def parse_day(text: str, field: str) -> date:
         day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a civil day has no zone yet
     except ValueError:
         raise RequestInvalid(field, f"{text[:40]!r} is no day", "write one such as 2026-01-31") from None
-    if len(text) != 10 or not 1970 < day.year < _LAST_YEAR:
+    if not text.isascii() or len(text) != 10 or not 1970 < day.year < _LAST_YEAR:
         raise RequestInvalid(field, f"{text[:40]!r} is no day", "write one such as 2026-01-31")
     return day
 

@@ -72,6 +72,10 @@ def admitted(parts: Parts, party: str, *, any_status: bool = False) -> Mapping[s
 
     With `any_status` one that was suspended or removed is returned too.
     """
+    try:
+        check_code(party)
+    except IdentifierInvalid:
+        return None
     parts.projections.refresh_log(register_origin(parts, parts.registrar))
     query = select(PARTIES).where(PARTIES.c.party == party)
     if not any_status:

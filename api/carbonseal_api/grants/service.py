@@ -18,8 +18,8 @@ from carbonseal_api.grants import queries
 from carbonseal_api.grants.refusals import GrantExpired, GrantInvalid, GrantMissing, GrantWithdrawn, missing
 from carbonseal_api.grants.standing import PUBLIC, STANDING, WITHDRAWN, Grant, find_standing
 from carbonseal_api.problems import NotFound
-from carbonseal_attest.errors import CarbonsealError
-from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.errors import CarbonsealError, IdentifierInvalid
+from carbonseal_attest.identifiers import check_credit_code, opaque_code
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.statement import SignedStatement
 
@@ -249,8 +249,12 @@ def party_named(parts: Parts, text: str) -> str:
     """Return the party code that a party code, a credit code or `public` names; other texts unchanged."""
     if text == "public":
         return PUBLIC
+    try:
+        check_credit_code(text)
+    except IdentifierInvalid:
+        return text
     roles = {role for roles in _GRANTEES.values() for role in roles}
-    found = queries.admitted_with(parts, text, roles) if len(text) == 18 and text.isupper() else []
+    found = queries.admitted_with(parts, text, roles)
     return found[0] if len(found) == 1 else text
 
 
