@@ -15,7 +15,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,14 @@ from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle import read_members
 from carbonseal_attest.bundle_layout import from_members
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.keys import ED25519, PublicKey
 from carbonseal_attest.signing import decrypt_key_file
 from carbonseal_attest.trust import TrustedRegistrar
 from carbonseal_ledger.outcomes import Submission
 from carbonseal_verifier.cli import main
+from carbonseal_verifier.errors import SamplingRefused
+from carbonseal_verifier.sample_block import DrawBlock, compare_with_node
 from carbonseal_verifier.transcript import parse_transcript
 
 DAY, HOUR, STEP = 86_400_000, 3_600_000, 900_000
@@ -227,7 +230,8 @@ def tell(story: Engagement, patch: pytest.MonkeyPatch) -> None:
     story.seen["anchor_block"] = block
     assert story.run("sample", "draw", *judged) == 0
     assert story.run("sample", "transcript", *judged, *service) == 0
-    assert story.run("sample", "check", "transcript.json", "--bundle", *judged) == 0
+    node = ["--rpc", stage.chain._node.url]
+    assert story.run("sample", "check", "transcript.json", "--bundle", *judged, *node) == 0
     opinion = ["--opinion", "unmodified", "--level", "reasonable", "--materiality", "5"]
     sign = [*opinion, "--transcript", "transcript.json"]
     assert story.run("sign", *judged, *keyed, *service, *sign) == 0
@@ -277,6 +281,34 @@ def test_the_draw_rests_on_the_bundles_own_evidence(engagement: Engagement) -> N
     assert block["block"] == block["anchor_block"] + BLOCKS_AFTER
     assert transcript.is_proved_in_time
     assert (transcript.drawn, transcript.answered) == (59, 59)
+
+
+def test_a_node_contradicts_another_block_and_another_anchor(engagement: Engagement) -> None:
+    block = parse_transcript((engagement.home / "transcript.json").read_bytes()).value["block"]
+    at = parse_instant(block["anchored_at"])
+    told = DrawBlock(
+        block["epoch"],
+        at,
+        block["anchor_block"],
+        "stated",
+        BLOCKS_AFTER,
+        bytes.fromhex(block["block_hash"]),
+        "stated",
+    )
+    url = engagement.stage.chain._node.url
+    compare_with_node(url, told)
+    for lie, why in (
+        (replace(told, block_hash=bytes(32)), "another block"),
+        (
+            replace(told, anchor_block=told.anchor_block - 1, blocks_after=BLOCKS_AFTER + 1),
+            "not of the anchor's time",
+        ),
+        (replace(told, blocks_after=10_000), "another block"),
+    ):
+        with pytest.raises(SamplingRefused, match=why):
+            compare_with_node(url, lie)
+    with pytest.raises(SamplingRefused, match="does not answer"):
+        compare_with_node("http://127.0.0.1:9", told)
 
 
 def test_anybody_re_performs_the_opinion(engagement: Engagement) -> None:
