@@ -343,7 +343,7 @@ def test_an_opinion_is_shown_with_its_standing_and_receipt_state(filed, body) ->
     expected = {
         "body": body.facts.code, "opinion": "modified", "level_of_assurance": "limited",
         "standing": "in_force", "withdrawn_by": None, "receipt_state": "logged", "open_findings": 0,
-        "materiality_percent": "5",
+        "materiality_percent": "5", "marks": [],
     }  # fmt: skip
     assert {key: newest[key] for key in expected} == expected
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from carbonseal_api.lineage.schemas import MarkView
+
 
 class OpinionView(BaseModel):
     """An opinion as its signed verification report says, with its standing."""
@@ -30,6 +32,7 @@ class OpinionView(BaseModel):
     registered_at: str
     entry_index: int = Field(description="In the body's data log.")
     receipt_state: str
+    marks: list[MarkView] = Field(description="What under it no longer stands, open and cured.")
 
 
 class RefusedView(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from carbonseal_api.assembly import Parts
@@ -19,6 +19,8 @@ from carbonseal_api.engagements.schemas import (
 )
 from carbonseal_api.grants import service as grants
 from carbonseal_api.grants.standing import STANDING, Grant
+from carbonseal_api.impacts.marks import Mark, marks_on
+from carbonseal_api.lineage.describing import mark_view
 from carbonseal_api.problems import NotFound
 from carbonseal_api.taken_back import taken_back
 from carbonseal_attest.instants import format_instant
@@ -47,7 +49,7 @@ def shown_opinions(parts: Parts, report_digest: bytes) -> OpinionsView:
     parts.projections.refresh()
     counted, refused = OpinionBook(parts).on(report_digest)
     return OpinionsView(
-        opinions=[_shown(parts, one) for one in counted],
+        opinions=_shown(parts, counted),
         refused=[
             RefusedView(
                 statement_digest=one.digest.hex(),
@@ -132,11 +134,16 @@ def _engagement(
             )
             for one in commitments
         ],
-        opinions=[_shown(parts, one) for one in counted if one.body == body],
+        opinions=_shown(parts, [one for one in counted if one.body == body]),
     )
 
 
-def _shown(parts: Parts, one: Opinion) -> OpinionView:
+def _shown(parts: Parts, opinions: Sequence[Opinion]) -> list[OpinionView]:
+    marks = marks_on(parts, [one.digest for one in opinions])
+    return [_view(parts, one, marks.get(one.digest, [])) for one in opinions]
+
+
+def _view(parts: Parts, one: Opinion, marks: Sequence[Mark]) -> OpinionView:
     body, origin = one.content, f"{parts.settings.log_host_name}/{one.body}/data"
     return OpinionView(
         statement_digest=one.digest.hex(),
@@ -159,6 +166,7 @@ def _shown(parts: Parts, one: Opinion) -> OpinionView:
         registered_at=format_instant(one.registered_at),
         entry_index=one.entry_index,
         receipt_state=str(parts.host.receipt_state(origin, one.digest)),
+        marks=[mark_view(mark) for mark in marks],
     )
 
 
