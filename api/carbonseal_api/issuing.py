@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from carbonseal_api.founding import seal
-from carbonseal_api.problems import ApiError
+from carbonseal_api.problems import STATUS_BY_CODE, ApiError
 from carbonseal_attest.contents import KINDS
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Signer
@@ -26,6 +26,7 @@ ReadStreams = Callable[[str, bytes], Sequence[StreamHead]]
 class StatementRefused(ApiError):
     """The log refused a party's statement; code, field, reason and remedy are the log's own."""
 
+    code = "statement-refused"
     status = 422
 
     def __init__(self, outcome: Outcome) -> None:
@@ -37,6 +38,8 @@ class StatementRefused(ApiError):
             return
         super().__init__(problem.field, problem.reason, problem.remedy)
         self.refused_code = problem.code
+        self.code = problem.code  # type: ignore[misc]  # the log's, not this class's
+        self.status = STATUS_BY_CODE.get(problem.code, 422)
 
 
 class Issuer:
