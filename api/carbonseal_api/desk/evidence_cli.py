@@ -50,8 +50,9 @@ corrected.csv holds the readings that change; every other reading of the stateme
   active,2026-01-03T00:15:00Z,20.4
   active,2026-01-03T08:30:00+08:00,
 
-An empty value says that there is none. Columns quality (good, uncertain, bad), form and unit may be added;
-units are not converted. JSON: [{"point": "active", "at": "2026-01-03T00:15:00Z", "value": "20.4"}]""",
+Times are those of the statement (of an interval, its start). An empty value says that there is none. Columns
+quality (good, uncertain, bad), form and unit may be added; units are not converted.
+JSON: [{"point": "active", "at": "2026-01-03T00:15:00Z", "value": "20.4"}]""",
     "withdraw": """\
   carbonseal withdraw STATEMENT --party e-… --role operator --reason "bill of another site"
 
