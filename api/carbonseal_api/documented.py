@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbonseal_api.problems import PROBLEM_JSON
 
-_MEANING: Final[dict[int, str]] = {
+MEANING: Final[dict[int, str]] = {
     400: "The input was refused; code, field, reason and remedy say why.",
     401: "No API key, or one that is not known.",
     403: "The key's role, or the statement's signer, may not do this.",
@@ -58,5 +58,5 @@ def problems(*statuses: int) -> Responses:
     """Return the OpenAPI responses of the given error statuses."""
     reference = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
     return {
-        status: {"description": _MEANING[status], "content": {PROBLEM_JSON: reference}} for status in statuses
+        status: {"description": MEANING[status], "content": {PROBLEM_JSON: reference}} for status in statuses
     }

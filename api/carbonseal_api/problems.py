@@ -160,6 +160,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "entry-unknown": 404,
     "content-unknown": 404,
     "method-unknown": 404,
+    "grade-rule-unknown": 404,
     "chain-refused": 503,
     "chain-unreachable": 503,
     "database-unusable": 503,
