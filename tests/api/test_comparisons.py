@@ -13,6 +13,8 @@ from neighbours import admit, key_headers
 
 from carbonseal_api.desk.service import Desk, settle_epoch
 from carbonseal_api.inventories.service import report_inventory
+from carbonseal_attest.contents import parse_content
+from carbonseal_attest.statement import SignedStatement
 
 JANUARY = {"period": "2026-01"}
 
@@ -168,3 +170,32 @@ def test_others_see_a_comparison_under_a_grant_of_its_whole_period_alone(compare
     assert read("2026-02").status_code == 200
     assert read("2026-01").status_code == 404
     assert read("2026-01..2026-02").status_code == 404
+
+
+def file_plan(site: Any, **changes: Any) -> bytes:
+    """File a plan like the site's with some members changed."""
+    register = site.cast.enterprise.register_origin
+    entry = site.host.find(register, site.plan_two)
+    body = parse_content(site.host.contents.get(SignedStatement.parse(entry.raw).payload)).body
+    with site.parts.desks.desk(site.party) as desk:
+        return bytes(desk.issue(register, "monitoring_plan", body | changes, subject="i-works1").digest)
+
+
+def test_values_are_stated_anew_under_a_newer_plan_and_under_the_plan_that_is_meant(compared: Any) -> None:
+    first = declare(compared, "bill", "4")
+    bill = {"period": "2026-01", "stream": "grid", "source": "bill", "value": "4", "unit": "MW.h"}
+    wish = bill | {"document": first["document_digest"]}
+    assert post(compared, "declared-activity", wish).json()["statement_digest"] == first["statement_digest"]
+    newer = file_plan(compared, plan_version=3)
+    moved = {"period": "2026-01", "stream": "grid", "from": "meter", "to": "bill", "reason": "meter replaced"}
+    assert post(compared, "downgrades", moved).json()["code"] == "downgrade-idle", "of the older plan"
+    again = post(compared, "declared-activity", wish)
+    assert (again.status_code, again.json()["plan_digest"]) == (201, newer.hex())
+    assert post(compared, "downgrades", moved).status_code == 201
+    file_plan(compared, plan="p-works2", plan_version=1)
+    unclear = post(compared, "declared-activity", wish).json()
+    assert (unclear["code"], unclear["field"]) == ("plan-missing", "plan")
+    assert "p-works1, p-works2" in unclear["reason"]
+    meant = post(compared, "declared-activity", wish | {"plan": "p-works2"})
+    assert meant.status_code == 201
+    assert meant.json()["plan_digest"] not in {newer.hex(), first["plan_digest"]}

@@ -16,6 +16,7 @@ from evidence_makers import (
     post,
     register_size,
 )
+from neighbours import admit, key_headers
 
 from carbonseal_api.evidence.acts import require_document
 from carbonseal_api.evidence.civil_periods import period_label, read_period
@@ -324,6 +325,22 @@ def test_calibration_is_taken_back_and_says_by_what(stated_site: Any) -> None:
         "kind": "withdrawal",
         "statement_digest": gone.json()["withdrawal_digest"],
     } in links
+
+
+def test_grant_is_taken_back_like_any_statement_and_lets_nobody_in_any_more(stated_site: Any) -> None:
+    body = admit(stated_site, "verification_body")
+    headers = key_headers(stated_site, body, "verification_body")
+    span = {"start": START_MS, "end": MARCH_MS}
+    grant = {"grant": "gr-taken-back", "to": body.facts.code, "purpose": "verification", "level": "evidence"}
+    with stated_site.parts.desks.desk(stated_site.party) as desk:
+        register = stated_site.cast.enterprise.register_origin
+        valid = {"start": START_MS, "end": 2 * MARCH_MS}
+        given = desk.issue(register, "grant", grant | {"period": span, "valid": valid})
+    address = f"/organisations/{stated_site.party}/corrections"
+    assert stated_site.client.get(address, headers=headers).status_code == 200
+    assert withdraw(stated_site, given.digest.hex()).json()["kind"] == "grant"
+    refused = stated_site.client.get(address, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "grant-withdrawn")
 
 
 @pytest.mark.parametrize("text", ["2026-01", "2026", "2026-01..2026-03", "2025-11..2026-02"])

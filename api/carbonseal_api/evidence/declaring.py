@@ -15,6 +15,7 @@ from carbonseal_accounting.units import parse_unit
 from carbonseal_api.assembly import Parts
 from carbonseal_api.evidence import statement_queries as queries
 from carbonseal_api.evidence.acts import (
+    PlannedPeriod,
     open_desk,
     origins,
     plain_text,
@@ -87,7 +88,12 @@ def declare(parts: Parts, party: str, wish: DeclareWish) -> DeclaredValue:
             "quantity": {"value": wish.value, "unit": unit.code},
             "document_digest": document,
         }
-        keys = {"source_stream": wish.stream, "data_source": wish.source}
+        # Under a newer plan version it is stated anew: what names another plan does not count.
+        keys = {
+            "plan_digest": planned.plan_digest.hex(),
+            "source_stream": wish.stream,
+            "data_source": wish.source,
+        }
         known = _stated_before(parts, party, "declared_activity", keys, planned.interval, body)
         if known is not None:
             return declared_value(known, planned.time_zone, is_new=False)
@@ -116,7 +122,7 @@ def downgrade(parts: Parts, party: str, wish: DowngradeWish) -> Downgrade:
         planned = planned_period(parts, party, wish.period, stream=wish.stream, plan=wish.plan)
         stream = stream_of(planned, wish.stream)
         require_one_month(parts, planned)
-        known, current = _source_now(parts, party, wish, stream, planned.interval)
+        known, current = _source_now(parts, party, wish, stream, planned)
         if known is not None:
             return downgrade_view(known, planned.time_zone, is_new=False)
         order = list(stream.get("data_sources", DEFAULT_SOURCES))
@@ -128,7 +134,7 @@ def downgrade(parts: Parts, party: str, wish: DowngradeWish) -> Downgrade:
         if wish.from_source != current:
             raise SourceUnknown("from", f"{current} counts there now", f"downgrade from {current}")
         if wish.to_source != METER:
-            _require_declared(parts, party, wish, planned.interval)
+            _require_declared(parts, party, wish, planned)
         body = {
             "plan_digest": planned.plan_digest,
             "source_stream": wish.stream,
@@ -187,14 +193,14 @@ def _require_amount(text: str, *, may_be_negative: bool = False) -> None:
 
 
 def _source_now(
-    parts: Parts, party: str, wish: DowngradeWish, stream: Mapping[str, Any], interval: Interval
+    parts: Parts, party: str, wish: DowngradeWish, stream: Mapping[str, Any], planned: PlannedPeriod
 ) -> tuple[Row | None, str]:
     """Return the standing downgrade that says the very same, if any, and the source that counts now."""
-    rows = queries.overlapping(parts.engine, party, ["downgrade"], interval)
+    rows = queries.overlapping(parts.engine, party, ["downgrade"], planned.interval)
     current = next(iter(stream.get("data_sources", DEFAULT_SOURCES)))
     for row in standing(parts, party, rows):
         body = row["body"]
-        if body["source_stream"] != stream["id"]:
+        if (body["plan_digest"], body["source_stream"]) != (planned.plan_digest.hex(), stream["id"]):
             continue
         if (body["from"], body["to"], body["reason"]) == (wish.from_source, wish.to_source, wish.reason):
             return row, current
@@ -203,13 +209,12 @@ def _source_now(
     return None, current
 
 
-def _require_declared(parts: Parts, party: str, wish: DowngradeWish, interval: Interval) -> None:
-    rows = queries.overlapping(parts.engine, party, ["declared_activity"], interval)
-    keys = (wish.stream, wish.to_source, *interval)
+def _require_declared(parts: Parts, party: str, wish: DowngradeWish, planned: PlannedPeriod) -> None:
+    rows = queries.overlapping(parts.engine, party, ["declared_activity"], planned.interval)
+    wanted = (planned.plan_digest.hex(), wish.stream, wish.to_source, *planned.interval)
     for row in standing(parts, party, rows):
-        body = row["body"]
-        found = (body["source_stream"], body["data_source"], row["interval_start"], row["interval_end"])
-        if found == keys:
+        body, time = row["body"], (row["interval_start"], row["interval_end"])
+        if (body["plan_digest"], body["source_stream"], body["data_source"], *time) == wanted:
             return
     raise DowngradeIdle(
         "to",
