@@ -64,8 +64,13 @@ class AssetHarbour:
         return self.book
 
     def found(self) -> AssetHarbour:
-        self.book.deploy(self.anchor, self.log_id)
+        address = self.book.deploy(self.anchor, self.log_id)
         self.book.found()
+        # Nothing is sent before the log of logs is open: a revert would use up the nonce of the address told.
+        assert len(self.book.step_unfinished()) == 9
+        self.mine()
+        assert self.chain.transaction_count(self.accounts["admin"].address) == 0
+        assert self.restart().contract == address
         self.anchor_epoch()
         for _ in range(20):
             if not self.book.step_unfinished():

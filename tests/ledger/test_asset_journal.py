@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from carbonseal_attest.merkle import leaf_hash
+from carbonseal_ledger import carbon_assets_calls as calls
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.asset_acts import (
     ActInvalid,
@@ -239,16 +240,20 @@ def test_journal_restored_from_nothing_finds_the_act_done(harbour, server):
     act = harbour.new_record()
     first = harbour.do(act)
     before = counts(harbour)
+    admins = harbour.chain.transaction_count(harbour.accounts["admin"].address)
     with made_database(server) as url:
         engine = open_database(url, Path("/unused"))
         client = CarbonAssetsClient(harbour.node.url, contract=harbour.book.contract)
         evidence = ReportEvidence(harbour.world.host)
         other = AssetBook(engine, client, harbour.world.clock, members=harbour.members(), evidence=evidence)
         again = other.run_to_final(other.plan(act).id, harbour.mine)
+        founded = [other.run_to_final(told.id, harbour.mine) for told in other.found()]
         engine.dispose()
     assert (again.state, again.transaction_hash) == (ActState.FINAL, first.transaction_hash)
     assert (again.block_hash, again.log_index) == (first.block_hash, first.log_index)
+    assert {(told.state, told.gas_used) for told in founded} == {(ActState.FINAL, None)}
     assert counts(harbour) == before
+    assert harbour.chain.transaction_count(harbour.accounts["admin"].address) == admins
 
 
 def test_two_journals_that_do_not_know_each_other_do_one_act_once(harbour, server):
@@ -386,6 +391,66 @@ def test_head_that_moves_on_after_the_confirmation_was_signed_has_it_made_anew(h
     first, second = [t for t in transactions(harbour, told.id) if t.leg == "confirmation"]
     assert second.nonce == first.nonce + 1
     assert told.transaction_hash == second.transaction_hash
+
+
+class HurriedEvidence(ReportEvidence):
+    """Right after the first evidence was made, the next epoch is anchored; and so each time it is told to."""
+
+    def __init__(self, harbour: AssetHarbour) -> None:
+        super().__init__(harbour.world.host)
+        self.harbour, self.hurries = harbour, 1
+
+    def evidence(self, act, head):
+        made = super().evidence(act, head)
+        if self.hurries:
+            self.hurries -= 1
+            self.harbour.anchor_epoch()
+        return made
+
+
+def test_head_that_moves_on_between_evidence_and_question_is_asked_for_again(harbour):
+    evidence = HurriedEvidence(harbour)
+    book = AssetBook(
+        harbour.engine, harbour.client(), harbour.world.clock, members=harbour.members(), evidence=evidence
+    )
+    told = book.plan(harbour.new_record())
+    while told.state != ActState.PROPOSED:
+        told = book.step(told.id)
+        if told.state == ActState.PROPOSAL_SENT:
+            evidence.hurries = 1
+        harbour.mine()
+        assert told.state in {ActState.PROPOSAL_SENT, ActState.PROPOSED}
+    assert told.problem_code == "asset-head-moved-on"  # and it goes on all the same
+    assert book.run_to_final(told.id, lambda: harbour.mine(5)).state == ActState.FINAL
+
+
+def test_signed_nonce_is_used_up_even_when_the_act_fails(harbour):
+    """Reorganised away, the proposer's nonce taken by something else, and the record frozen meanwhile."""
+    told = harbour.book.plan(Retire(harbour.recorded(), "reference"))
+    while told.state != ActState.CONFIRM_SENT:
+        told = harbour.book.step(told.id)
+        if told.state == ActState.PROPOSAL_SENT:
+            harbour.mine()
+    harbour.node.rpc("anvil_dropAllTransactions")
+    harbour.node.rpc("anvil_reorg", 1, [])
+    foreign = calls.proposal(Freeze(b"\x01" * 32, CAUSE))
+    fees = harbour.chain.suggest_fees()
+    for name, data in (
+        (HOLDER, foreign),
+        ("second", calls.confirmation(Freeze(told.record, CAUSE), None)),
+    ):
+        account = harbour.accounts[name]
+        nonce = harbour.chain.transaction_count(account.address)
+        signed = harbour.chain.sign(account, harbour.book.contract, data, nonce=nonce, fees=fees, gas=200_000)
+        harbour.chain.send(signed.raw)
+    harbour.mine()
+    failed = harbour.finish(told.id)
+    assert (failed.state, failed.problem_code) == (ActState.FAILED, "asset-record-frozen")
+    before = counts(harbour)
+    adopted = harbour.do(Freeze(told.record, CAUSE))  # another registrar has done that
+    assert (adopted.state, adopted.gas_used) == (ActState.FINAL, None)
+    assert harbour.do(harbour.new_record()).state == ActState.FINAL
+    assert [after - first for after, first in zip(counts(harbour), before, strict=True)] == [1, 1]
 
 
 # -- refused before anything is sent
