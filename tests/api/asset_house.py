@@ -125,7 +125,7 @@ class House:
     ) -> SignedStatement:
         """A verification body's opinion on a report, not anchored yet."""
         member = body or self.cast.verification_body
-        total = {"value": "1021.5", "unit": "t{CO2e}"}
+        total, none = ({"value": value, "unit": "t{CO2e}"} for value in ("1021.5", "0"))
         content = {
             "engagement": "en-works1",
             "operator": self.holder,
@@ -138,7 +138,7 @@ class House:
             "level_of_assurance": "reasonable",
             "materiality_percent": "5",
             "criteria": "GBT32150-2015@1.0.0",
-            "figures": {"total": {"operator": total, "verification_body": total, "difference": total}},
+            "figures": {"total": {"operator": total, "verification_body": total, "difference": none}},
             "findings": [],
             "sampling": None,
             "steps": {"signatures": "passed"},

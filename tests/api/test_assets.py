@@ -47,6 +47,7 @@ def opinions(house: House) -> dict[str, SignedStatement]:
     }
     made["own"] = house.opinion(house.report(both), body=both, operator=both.facts.code)
     made["sister's"] = house.opinion(house.report(firm), body=sister, operator=firm.facts.code)
+    made["miscounted"] = house.opinion(reports["good"], steps={"signatures": "failed"})
     made["no opinion"] = reports["good"]
     made["of a withdrawn report"] = made["report withdrawn"]
     house.withdraw(house.cast.enterprise, reports["report withdrawn"].digest)
@@ -143,6 +144,7 @@ def test_refuses_a_report_that_nobody_verified(house: House, opinions: dict[str,
         ("adverse", "opinion-not-unmodified"),
         ("disclaimer", "opinion-not-unmodified"),
         ("of a withdrawn report", "report-withdrawn"),
+        ("miscounted", "opinion-not-counted"),
     ],
 )
 def test_refuses_an_opinion_that_bears_no_record(
@@ -418,6 +420,21 @@ def test_a_missing_mirror_statement_is_written_at_the_next_step(
     assert agreement.compare(parts, chain(house)).is_agreed
 
 
+def test_a_reorganisation_after_the_statement_makes_neither_a_second_one_nor_a_disagreement(
+    house: House, opinion: SignedStatement
+) -> None:
+    record = perform(house, house.wish(opinion))
+    house.desk._node.rpc("anvil_reorg", 2, [])
+    assert state_of(house, record) is AssetState.NONE
+    assert not agreement.compare(house.parts, chain(house)).is_agreed
+    for _ in range(4):
+        service.step(house.parts)
+        house.desk.mine()
+    service.step(house.parts)
+    assert (state_of(house, record), mirrors(house, record)) == (AssetState.LIVE, ["record"])
+    assert agreement.compare(house.parts, chain(house)).is_agreed
+
+
 def vars_of(actor: Actor) -> tuple[str, str]:
     return actor.party, actor.credential
 
@@ -506,3 +523,21 @@ def test_a_kill_between_send_and_receipt_makes_one_record_and_one_statement(
     assert service.confirm(parts, house.registrar, act_id).statement_digest is not None
     assert mirrors(house, row.record) == ["record"]
     assert agreement.compare(parts, chain(house)).is_agreed
+
+
+# -- last, because what it writes into the registrar's log stays there
+
+
+def test_a_statement_without_an_act_stops_every_movement(house: House, opinion: SignedStatement) -> None:
+    parts, record = house.parts, perform(house, house.wish(opinion))
+    (told,) = [one for one in mirror_statements(parts) if one.body["record"] == record]
+    made_up = told.body | {"act": "retire", "reference": "RT-0"}
+    with parts.desks.desk(parts.registrar) as desk:
+        desk.issue(told.entry.origin, "asset_act", made_up, subject=told.content.subject)
+        desk.issue(told.entry.origin, "asset_act", told.body, subject=told.content.subject)
+    found = agreement.compare(parts, chain(house))
+    assert {one.field for one in found.differences if one.record == record.hex()} >= {
+        "mirror-without-act",
+        "act-mirrored-twice",
+    }
+    refused(house, house.wish(opinion), "records-disagree")

@@ -1,10 +1,10 @@
 """Whether a verification report bears a carbon-asset record: read from the logs themselves, nothing believed.
 
-It must stand in the data log of an admitted verification body that is not the operator, hold an unmodified
-opinion that was not withdrawn, be about an emissions report that was not withdrawn or superseded either, be
-free of open impacts, and be covered by an anchor. A modified opinion is positive with reservations; what is
-reserved may be the very units, so it bears no record. It leaves out whether the work behind an opinion was
-sound: that is what sampling, the transcript and the body's accreditation are for.
+It must stand in the data log of an admitted verification body, count as an opinion (`engagements.opinions`:
+independence, facts and sample), be unmodified and not withdrawn, be about an emissions report that was not
+withdrawn or superseded either, be free of open impacts, and be covered by an anchor. A modified opinion is
+positive with reservations; what is reserved may be the very units, so it bears no record. It leaves out
+whether the work behind an opinion was sound: that is what transcript and accreditation are for.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
-from carbonseal_api.assets import queries, refusals
+from carbonseal_api.assets import refusals
+from carbonseal_api.engagements.opinions import OpinionBook
 from carbonseal_api.founding import DATA, REGISTER
+from carbonseal_api.impacts.marks import OPEN, marks_on
 from carbonseal_api.quality.queries import results_by_digests
 from carbonseal_api.taken_back import taken_back
 from carbonseal_attest.contents import parse_content
@@ -24,6 +26,7 @@ from carbonseal_ledger.errors import ContentUnknown, EntryUnknown, LogUnknown
 from carbonseal_ledger.outcomes import LoggedEntry, ReceiptState
 
 BEARING: Final = "unmodified"  # the one opinion on which units are recorded
+_DEPENDENT: Final = ("party", "key", "org")  # what a body may share with nobody whom it verifies
 _ANCHORED: Final = (ReceiptState.ANCHORED, ReceiptState.FINAL)
 
 
@@ -72,8 +75,8 @@ def check_opinion(parts: Parts, opinion: Opinion, holder: str) -> None:
     """Refuse a verification report that does not bear a record of `holder`'s units now.
 
     Raises:
-        BodyNotAdmitted, OpinionNotIndependent, HolderNotOperator, OpinionNotUnmodified, OpinionWithdrawn,
-        ReportWithdrawn, ReportImpacted, OpinionNotAnchored: as they say.
+        BodyNotAdmitted, HolderNotOperator, OpinionNotIndependent, OpinionNotCounted, OpinionNotUnmodified,
+        OpinionWithdrawn, ReportWithdrawn, ReportImpacted, OpinionNotAnchored: as they say.
     """
     body = admission(parts, opinion.party)
     if body is None or body["status"] != "admitted" or "verification_body" not in body["roles"]:
@@ -82,19 +85,13 @@ def check_opinion(parts: Parts, opinion: Opinion, holder: str) -> None:
             f"{opinion.party} is no admitted verification body",
             "have the report verified by one that is admitted",
         )
-    operator = admission(parts, opinion.operator)
-    if opinion.party == opinion.operator or _is_same_firm(body, operator):
-        raise refusals.OpinionNotIndependent(
-            "verification_report",
-            "the verification body and the operator are one firm",
-            "have the report verified by an independent body",
-        )
     if holder != opinion.operator:
         raise refusals.HolderNotOperator(
             "holder",
             "the report is about another operator",
             "units are recorded for the operator whose report was verified; move them afterwards",
         )
+    _check_counts(parts, opinion)
     if opinion.opinion != BEARING:
         raise refusals.OpinionNotUnmodified(
             "verification_report",
@@ -114,8 +111,12 @@ def check_opinion(parts: Parts, opinion: Opinion, holder: str) -> None:
 
 
 def open_impacts(parts: Parts, digests: Collection[bytes]) -> list[bytes]:
-    """Return the statement digests of impacts that are open on any of these statements or records."""
-    return queries.open_impacts(parts.engine, digests)
+    """Return the statement digests of impacts that are open on any of these statements, oldest first."""
+    marks = sorted(
+        (mark for found in marks_on(parts, digests).values() for mark in found if mark.state == OPEN),
+        key=lambda mark: mark.registered_at,
+    )
+    return list(dict.fromkeys(mark.impact for mark in marks))
 
 
 def admission(parts: Parts, party: str) -> dict[str, Any] | None:
@@ -145,6 +146,23 @@ def report_entry(parts: Parts, opinion: Opinion) -> LoggedEntry | None:
     return entry if entry.kind == "emissions_report" else None
 
 
+def _check_counts(parts: Parts, opinion: Opinion) -> None:
+    """Refuse what the one place that decides it, for grades too, does not count as an opinion."""
+    _, refused = OpinionBook(parts).on(opinion.report)
+    against = next((one for one in refused if one.digest == opinion.digest), None)
+    if against is None:
+        return
+    if against.field in _DEPENDENT:
+        raise refusals.OpinionNotIndependent(
+            "verification_report", against.reason, "have the report verified by an independent body"
+        )
+    raise refusals.OpinionNotCounted(
+        "verification_report",
+        f"{against.field}: {against.reason}",
+        "have an independent, admitted body give an opinion on this report",
+    )
+
+
 def _check_report(parts: Parts, opinion: Opinion) -> None:
     entry = report_entry(parts, opinion)
     if entry is None:
@@ -167,10 +185,6 @@ def _check_report(parts: Parts, opinion: Opinion) -> None:
             f"impact {impacts[0].hex()} marks it",
             "cure what the impact names; `carbonseal lineage` shows the way to it",
         )
-
-
-def _is_same_firm(body: dict[str, Any], operator: dict[str, Any] | None) -> bool:
-    return operator is not None and body["org"] is not None and body["org"] == operator["org"]
 
 
 def _origin(parts: Parts, party: str, log: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, and_, exists, or_, select, update
+from sqlalchemy import Engine, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from carbonseal_api.assets.models import AssetAct, AssetAgreement
-from carbonseal_api.projections.tables import ASSET_FREEZES, ASSET_PARTS, ASSET_RECORDS, MARKS, RESULTS
+from carbonseal_api.projections.tables import ASSET_FREEZES, ASSET_PARTS, ASSET_RECORDS, RESULTS
 
 Row = Mapping[str, Any]
 
@@ -119,32 +119,13 @@ def is_transfer_used(engine: Engine, registrar: str, registry: str, reference: s
     return bool(_rows(engine, query.limit(1)))
 
 
-def open_impacts(engine: Engine, digests: Collection[bytes]) -> list[bytes]:
-    """Return the impact statements that mark one of these digests, and have not cured it since."""
-    opened, cured = MARKS.alias("opened"), MARKS.alias("cured")
-    is_cured = exists().where(
-        cured.c.state == "cured",
-        cured.c.cures == opened.c.impact_digest,
-        cured.c.digest == opened.c.digest,
+def cause_cured_by(engine: Engine, host_party: str, cure: bytes) -> bytes | None:
+    """Return the open impact that an impact statement of the log host says is cured, None if it says none."""
+    query = select(RESULTS.c.body["cures"].astext.label("cures")).where(
+        RESULTS.c.party == host_party, RESULTS.c.kind == "impact", RESULTS.c.statement_digest == cure
     )
-    query = select(opened.c.impact_digest).where(
-        opened.c.state == "open", opened.c.digest.in_(list(digests)), ~is_cured
-    )
-    rows = _rows(engine, query.order_by(opened.c.registered_at, opened.c.impact_digest))
-    return list(dict.fromkeys(bytes(row["impact_digest"]) for row in rows))
-
-
-def cause_cured_by(engine: Engine, cure: bytes) -> bytes | None:
-    """Return the open impact that an impact statement says is cured; None when it says no such thing."""
-    query = select(MARKS.c.cures).where(MARKS.c.impact_digest == cure, MARKS.c.state == "cured")
-    found = _rows(engine, query.limit(1))
-    return bytes(found[0]["cures"]) if found and found[0]["cures"] is not None else None
-
-
-def is_marked(engine: Engine, cause: bytes, digests: Collection[bytes]) -> bool:
-    """Return whether an impact has named a cause and what it does to one of these digests."""
-    query = select(MARKS.c.position).where(MARKS.c.cause_digest == cause, MARKS.c.digest.in_(list(digests)))
-    return bool(_rows(engine, query.limit(1)))
+    found = _rows(engine, query)
+    return bytes.fromhex(found[0]["cures"]) if found and found[0]["cures"] else None
 
 
 # -- who stands behind each act

@@ -20,6 +20,7 @@ from carbonseal_api.assets.opinion_checks import (
     report_entry,
     taken_back_by,
 )
+from carbonseal_api.impacts.marks import marks_on
 
 
 def check_act(parts: Parts, act: Act) -> None:
@@ -112,7 +113,8 @@ def _impacts(parts: Parts, act: Act) -> list[bytes]:
     rests_on = [opinion.digest, opinion.report]
     entries = [opinion.entry, report_entry(parts, opinion)]
     endings = [taken_back_by(parts, entry) for entry in entries if entry is not None]
-    unseen = [one for one in endings if one and not queries.is_marked(parts.engine, one, rests_on)]
+    named = {mark.cause_digest for marks in marks_on(parts, rests_on).values() for mark in marks}
+    unseen = [ending for ending in endings if ending is not None and ending not in named]
     return open_impacts(parts, rests_on) + unseen
 
 

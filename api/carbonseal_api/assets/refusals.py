@@ -53,8 +53,14 @@ class OpinionWithdrawn(AssetRefused):
     code = "opinion-withdrawn"
 
 
+class OpinionNotCounted(AssetRefused):
+    """The verification report does not count as an opinion: its own facts or its sample speak against it."""
+
+    code = "opinion-not-counted"
+
+
 class OpinionNotIndependent(AssetRefused):
-    """The verification body is the operator itself, or shares its credit code."""
+    """The verification body is the operator itself, or shares its credit code or a key, now or ever."""
 
     code = "opinion-not-independent"
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from carbonseal_api.lineage.schemas import MarkView
+
 _HEX = "0a" * 32
 
 
@@ -62,6 +64,7 @@ class RecordView(BaseModel):
     causes: list[str] = Field(description="Impacts for which it is frozen, statement digests.")
     verification_report: str = Field(description="Statement digest of the report that it rests on.")
     statement_digest: str = Field(description="The newest act's mirror statement.")
+    marks: list[MarkView] = Field(description="What speaks or spoke against what it rests on, with the cure.")
 
 
 class MirrorView(BaseModel):

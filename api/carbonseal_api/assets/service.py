@@ -177,7 +177,7 @@ def release_for(parts: Parts, verification_report: bytes, cure: bytes) -> list[s
     `cure` is the digest of the impact statement that says so. The holder's account proposes; the registrar's
     person confirms each act, as any other. The same again returns the acts that wait.
     """
-    cause = queries.cause_cured_by(parts.engine, cure)
+    cause = queries.cause_cured_by(parts.engine, parts.host_party, cure)
     if parts.assets is None or cause is None:
         return []
     chain = parts.assets

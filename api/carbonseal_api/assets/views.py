@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from carbonseal_api.assembly import Parts
@@ -24,12 +24,14 @@ from carbonseal_api.assets.service import chain_of
 from carbonseal_api.authentication import Principal
 from carbonseal_api.grants.refusals import GrantMissing
 from carbonseal_api.grants.service import require_access
+from carbonseal_api.impacts.marks import Mark, marks_on
+from carbonseal_api.lineage.describing import mark_view
 from carbonseal_api.problems import NotFound
 from carbonseal_api.quality.queries import results_by_digests
 from carbonseal_attest.instants import format_instant
 from carbonseal_ledger.asset_book import ActRecord, ActState
 
-MAX_RECORDS = 1000  # of one answer
+MAX_RECORDS = 100_000  # looked at for one list
 _PROPOSING = (ActState.PLANNED, ActState.PROPOSAL_SIGNED, ActState.PROPOSAL_SENT)
 
 
@@ -47,8 +49,7 @@ def records(parts: Parts, principal: Principal, holder: str | None) -> list[Reco
         require_access(parts, principal, owner, "report", resource="assets")
         holders = [owner]
     rows = queries.records(parts.engine, parts.registrar, holders=holders, limit=MAX_RECORDS)
-    causes = queries.standing_causes(parts.engine, parts.registrar, [bytes(row["record"]) for row in rows])
-    return [RecordView(**_record(row, causes)) for row in rows]
+    return [RecordView(**one) for one in _records(parts, rows)]
 
 
 def record(parts: Parts, principal: Principal, record_id: bytes) -> RecordLineage:
@@ -65,7 +66,6 @@ def record(parts: Parts, principal: Principal, record_id: bytes) -> RecordLineag
         require_access(parts, principal, row["holder"], "report", resource=f"asset {record_id.hex()}")
     except (GrantMissing, NotFound) as refusal:
         raise _missing() from refusal  # whether another holder has it is not said
-    causes = queries.standing_causes(parts.engine, parts.registrar, [record_id])
     way = [record_id]
     while (ancestor := queries.parent(parts.engine, parts.registrar, way[-1])) is not None:
         way.append(ancestor)
@@ -75,7 +75,7 @@ def record(parts: Parts, principal: Principal, record_id: bytes) -> RecordLineag
         for one in queries.acts_about(parts.engine, parts.registrar, subject_of(member))
     ]
     return RecordLineage(
-        **_record(row, causes),
+        **_records(parts, [row])[0],
         ancestors=[member.hex() for member in way[1:]],
         history=[_mirror(parts, one) for one in sorted(told, key=lambda one: int(one["entry_index"]))],
         rests_on=_rests_on(parts, bytes(row["verification_report"])),
@@ -126,10 +126,20 @@ def _state(row: AssetAct, told: ActRecord) -> str:
     return "proposed" if row.confirmer_party is None else "confirming"
 
 
-def _record(row: Mapping[str, Any], causes: Mapping[bytes, list[bytes]]) -> dict[str, Any]:
-    standing = causes.get(bytes(row["record"]), [])
+def _records(parts: Parts, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    ids = [bytes(row["record"]) for row in rows]
+    causes = queries.standing_causes(parts.engine, parts.registrar, ids)
+    marks = marks_on(parts, ids)
+    return [_record(row, causes, marks) for row in rows]
+
+
+def _record(
+    row: Mapping[str, Any], causes: Mapping[bytes, list[bytes]], marks: Mapping[bytes, list[Mark]]
+) -> dict[str, Any]:
+    record_id = bytes(row["record"])
+    standing = causes.get(record_id, [])
     return {
-        "record": row["record"].hex(),
+        "record": record_id.hex(),
         "registry": row["registry"],
         "batch": row["batch"],
         "first": row["first"],
@@ -140,6 +150,7 @@ def _record(row: Mapping[str, Any], causes: Mapping[bytes, list[bytes]]) -> dict
         "causes": [cause.hex() for cause in standing],
         "verification_report": row["verification_report"].hex(),
         "statement_digest": row["statement_digest"].hex(),
+        "marks": [mark_view(mark) for mark in marks.get(record_id, [])],
     }
 
 
