@@ -95,7 +95,9 @@ async def file_document(
 @router.post(
     "/declared-activity", status_code=201, summary="Declare an amount", responses=_acts(DeclaredValue)
 )
-async def declare(party: str, wish: DeclareWish, request: Request, response: Response) -> DeclaredValue:
+async def declare_activity(
+    party: str, wish: DeclareWish, request: Request, response: Response
+) -> DeclaredValue:
     """State what a document says that a source stream used or made in whole civil months."""
     (await caller(request)).require_party(party)
     made = await run_in_threadpool(declaring.declare, parts_of(request), party, wish)
@@ -104,7 +106,7 @@ async def declare(party: str, wish: DeclareWish, request: Request, response: Res
 
 
 @router.get("/declared-activity", summary="Declared amounts", responses=problems(401, 403, 404, 422))
-async def list_declared(
+async def list_declared_activity(
     party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> list[DeclaredValue]:
     """Return the declared amounts, newest first, each with its document; withdrawn ones say by what."""
@@ -120,7 +122,9 @@ async def list_declared(
 
 
 @router.post("/downgrades", status_code=201, summary="Downgrade a data source", responses=_acts(Downgrade))
-async def downgrade(party: str, wish: DowngradeWish, request: Request, response: Response) -> Downgrade:
+async def downgrade_source(
+    party: str, wish: DowngradeWish, request: Request, response: Response
+) -> Downgrade:
     """State that in one month a later data source of the plan's order counts, and why."""
     (await caller(request)).require_party(party)
     made = await run_in_threadpool(declaring.downgrade, parts_of(request), party, wish)
@@ -147,7 +151,7 @@ async def list_downgrades(
 @router.post(
     "/business-records", status_code=201, summary="State a business figure", responses=_acts(BusinessRecord)
 )
-async def record_business(
+async def record_business_figure(
     party: str, wish: BusinessWish, request: Request, response: Response
 ) -> BusinessRecord:
     """State value added, output or revenue of whole civil months."""
@@ -158,7 +162,7 @@ async def record_business(
 
 
 @router.get("/business-records", summary="Business figures", responses=problems(401, 403, 404, 422))
-async def list_business(
+async def list_business_records(
     party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> list[BusinessRecord]:
     """Return the figures about the business, newest first."""
@@ -175,7 +179,7 @@ async def list_business(
 
 @router.post("/corrections", status_code=201, summary="Correct readings", responses=problems(*_REFUSALS))
 @body_limit(MAX_FILE)
-async def correct(party: str, wish: CorrectionWish, request: Request) -> Correction:
+async def correct_readings(party: str, wish: CorrectionWish, request: Request) -> Correction:
     """State what some readings of one statement should have been; all others of it stay as they are."""
     (await caller(request)).require_party(party)
     return await run_in_threadpool(correcting.correct, parts_of(request), party, wish)
@@ -198,7 +202,7 @@ async def list_corrections(
 
 
 @router.post("/withdrawals", status_code=201, summary="Take a statement back", responses=problems(*_REFUSALS))
-async def withdraw(party: str, wish: WithdrawalWish, request: Request) -> Withdrawal:
+async def withdraw_statement(party: str, wish: WithdrawalWish, request: Request) -> Withdrawal:
     """Take back a report, a grant, a calibration, a stated value or a document; it stays visible."""
     (await caller(request)).require_party(party)
     return await run_in_threadpool(withdrawing.withdraw, parts_of(request), party, wish)
