@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble
 from carbonseal_api.catalogue.service import files_for_plan, publish_packages, shipped_packages
+from carbonseal_api.demo.anchors import ChainDesk
 from carbonseal_api.demo.cast import (
     HOST_NAME,
     Cast,
@@ -294,6 +295,7 @@ class Site:
     gateway: str
     plan: bytes
     others: dict[str, Member] = field(default_factory=dict)
+    desk: ChainDesk | None = None
 
     def headers(self, role: str = "enterprise", **more: str) -> dict[str, str]:
         """Of a key with the role; parties beside the demo's four are admitted when first asked for.
@@ -475,8 +477,17 @@ def database_url() -> Iterator[str]:
 
 
 @contextmanager
-def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
-    """A deployment of its own in a database of its own."""
+def found_site(
+    database_url: str, name: str, folder: Path, *, with_chain: bool = False, **more: Any
+) -> Iterator[Site]:
+    """A deployment of its own in a database of its own; `more` goes into its settings."""
+    with ExitStack() as ending:
+        yield _found(database_url, name, folder, ending, with_chain=with_chain, **more)
+
+
+def _found(
+    database_url: str, name: str, folder: Path, ending: ExitStack, *, with_chain: bool, **more: Any
+) -> Site:
     server = create_engine(database_url, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
@@ -486,6 +497,7 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
     clock = SteppingClock(START_MS)
     cast = Cast()
     published = PublishedCopy(folder / "published")
+    desk = ending.enter_context(ChainDesk(engine, clock)) if with_chain else None
     host = LogHost(
         engine,
         published,
@@ -495,12 +507,15 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
         party=cast.log_host.facts.code,
         registrar=cast.registrar.facts.code,
         registrar_keys=[cast.registrar.signer.public],
+        anchors=desk,
     )
-    open_logs(cast, host, None, clock)
+    first = open_logs(cast, host, desk and desk.facts, clock)
+    if desk is not None:
+        desk.open(first)
     gateway = enrol_gateway(cast, METERS)
     plan = file_plan(cast, START_MS)
     file_calibrations(cast, METERS, START_MS - 86_400_000)
-    settings = load_settings({}, data_folder=folder, log_host_name=HOST_NAME)
+    settings = load_settings({}, data_folder=folder, log_host_name=HOST_NAME, **more)
     parts = assemble(
         settings,
         engine,
@@ -510,19 +525,20 @@ def found_site(database_url: str, name: str, folder: Path) -> Iterator[Site]:
         host_party=cast.log_host.facts.code,
         registrar=cast.registrar.facts.code,
         clock=clock,
+        anchors=desk,
+        assets=desk and desk.assets(host, cast.registrar.facts.code, settings),
         signer_of=cast.signer_here,
     )
+    ending.callback(parts.close)
     party = cast.enterprise.facts.code
     keys = {role: parts.keys.issue(party, [role], "test") for role in ("enterprise", "gateway", "reader")}
     keys["operator"] = parts.keys.issue(cast.log_host.facts.code, ["operator"], "test")
     parts.projections.refresh()
-    app, origin = (
-        create_app(parts),
-        {"Origin": "http://testserver"},
-    )  # as a browser on a page of ours sends it
-    with TestClient(app, raise_server_exceptions=False, follow_redirects=False, headers=origin) as client:
-        yield Site(cast, host, parts, client, clock, keys, gateway, plan)
-    parts.close()
+    origin = {"Origin": "http://testserver"}  # as a browser on a page of ours sends it
+    client = TestClient(
+        create_app(parts), raise_server_exceptions=False, follow_redirects=False, headers=origin
+    )
+    return Site(cast, host, parts, ending.enter_context(client), clock, keys, gateway, plan, desk=desk)
 
 
 @pytest.fixture(scope="session")
