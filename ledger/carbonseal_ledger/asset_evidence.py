@@ -15,7 +15,7 @@ from carbonseal_ledger.asset_acts import ActInvalid, Record
 from carbonseal_ledger.carbon_assets import AssetsNotReady
 from carbonseal_ledger.carbon_assets_calls import Evidence
 from carbonseal_ledger.chain_answers import ContractHead
-from carbonseal_ledger.errors import EntryUnknown, LedgerError
+from carbonseal_ledger.errors import EntryUnknown, LedgerError, LogUnknown
 from carbonseal_ledger.log_host import LogHost
 
 
@@ -54,7 +54,7 @@ class ReportEvidence:
             raise AnchoredHeadForeign("log of logs", reason, "stop: the log of logs has two histories")
         try:
             entry = host.find(act.origin, act.report)
-        except EntryUnknown as unknown:
+        except (EntryUnknown, LogUnknown) as unknown:
             raise AssetsNotReady("report", unknown.reason, "have its verification body log it") from unknown
         if leaf_hash(entry.raw) != act.report_leaf:
             raise ActInvalid("report_leaf", "the statement has another one", "take it from the log")

@@ -17,7 +17,15 @@ from contextlib import suppress
 from typing import Final
 
 from carbonseal_ledger import carbon_assets_calls as calls
-from carbonseal_ledger.asset_acts import SINGLE_KINDS, Act, ActKind, Deploy, Record, from_parameters
+from carbonseal_ledger.asset_acts import (
+    SINGLE_KINDS,
+    Act,
+    ActInvalid,
+    ActKind,
+    Deploy,
+    Record,
+    from_parameters,
+)
 from carbonseal_ledger.asset_evidence import EvidenceSource
 from carbonseal_ledger.asset_journal import AssetJournal, Unsigned
 from carbonseal_ledger.asset_models import ActState, AssetAct, Leg
@@ -139,6 +147,8 @@ class AssetMachine:
             return move(act)
         except AssetRefused as refusal:
             return self._refused(act, refusal)
+        except ActInvalid as invalid:
+            return self._fail(act, f"{invalid.field}: {invalid.reason}", invalid.code)
         except (AssetsNotReady, MemberKeyMissing, ChainRefused) as problem:
             self._journal.complain(act, f"{problem.field}: {problem.reason}", problem.code)
             return None

@@ -55,6 +55,7 @@ from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.database import open_database
 from conftest import World, made_database
 
+LEAF = b"\x1e" * 32
 CAUSE, CURE = b"\xca" * 32, b"\xce" * 32
 DAY = 86_400_000
 
@@ -500,8 +501,15 @@ def test_report_that_the_log_does_not_have_is_no_evidence(harbour):
     fields = {name: getattr(act, name) for name in ("registry", "batch", "first", "last", "holder", "origin")}
     foreign = Record(**fields, report=act.report, report_leaf=leaf_hash(b"another statement"))
     refused_unsent(harbour, ActInvalid, foreign, "another one")
+    holder, registrar = (harbour.accounts[name].address for name in (HOLDER, "registrar"))
+    stored = harbour.book._plan(foreign, holder, registrar, contract=harbour.book.contract)
+    assert harbour.book.step(stored.id).problem_code == "asset-act-invalid"  # and no other act is held up
     missing = Record(**fields, report=b"\x01" * 32, report_leaf=act.report_leaf)
     refused_unsent(harbour, AssetsNotReady, missing, "report")
+    nowhere = Record(
+        **(fields | {"origin": "log.other.example/v-a/data"}), report=act.report, report_leaf=LEAF
+    )
+    refused_unsent(harbour, AssetsNotReady, nowhere, "report")
 
 
 def test_head_that_is_not_this_hosts_stops_everything(harbour, monkeypatch):

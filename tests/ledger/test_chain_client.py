@@ -29,6 +29,7 @@ from carbonseal_ledger.chain_answers import (
     SignedTransaction,
 )
 from carbonseal_ledger.errors import LedgerError
+from carbonseal_ledger.json_rpc import revert_data
 from carbonseal_ledger.log_anchor import CODE_HASH, LogAnchorClient
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -234,6 +235,22 @@ def test_nonsense_from_a_node_is_our_error(answer: object) -> None:
     if not isinstance(answer, list) or answer:
         with pytest.raises(LedgerError):
             chain.heads_between(word[:20], word, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        ({"code": 3, "message": "execution reverted", "data": "0x01ff"}, b"\x01\xff"),
+        ({"message": "VM Exception: reverted", "data": {"message": "reverted", "data": "0x02"}}, b"\x02"),
+        ({"code": 3, "message": "execution reverted", "data": "0x"}, b""),
+        ({"code": 3, "message": "execution reverted"}, None),
+        ({"code": -32000, "message": "out of gas", "data": "0x01"}, None),
+        ("execution reverted", None),
+    ],
+    ids=str,
+)
+def test_contracts_own_words_are_found_in_a_nodes_refusal(failure: object, expected: bytes | None) -> None:
+    assert revert_data(failure) == expected
 
 
 def test_unreachable_node_is_our_error() -> None:
