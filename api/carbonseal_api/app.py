@@ -15,6 +15,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
@@ -37,7 +38,7 @@ from carbonseal_api.evidence.act_endpoints import router as evidence_acts
 from carbonseal_api.evidence.endpoints import router as evidence
 from carbonseal_api.grades.endpoints import router as grades
 from carbonseal_api.grants.endpoints import router as grants
-from carbonseal_api.guard import guarded
+from carbonseal_api.guard import guarded, route_names, takes_key
 from carbonseal_api.impacts.endpoints import router as impacts
 from carbonseal_api.impacts.page import router as impacts_page
 from carbonseal_api.incoming import parts_of
@@ -85,6 +86,15 @@ SECURITY_SCHEMES: Final[dict[str, Any]] = {
         "description": "An access token for a quarter of an hour; its scopes are roles.",
         "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": ROLES}},
     },
+}
+
+
+IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[\x21\x23-\x7e]+$"},
+    "description": "Sent again with the same request within a day, it gives the first answer once more.",
 }
 
 
@@ -250,6 +260,14 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         components.setdefault("schemas", {})["ProblemDetails"] = ProblemDetails.model_json_schema()
         components["securitySchemes"] = SECURITY_SCHEMES
         schema["security"] = [{"apiKey": []}, {"clientCredentials": []}, {}]
+        plain = [route for route in app.routes if isinstance(route, APIRoute)]
+        for route in plain:
+            for name in route_names(route):
+                method, path = name.split(" ", 1)
+                if takes_key(route, shipped_table().rule(method, path)):
+                    operation = schema["paths"][path][method.lower()]
+                    operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
+                    operation["responses"] = problems(409, 422) | operation["responses"]
         # FastAPI documents its own shape of a 422; ours is a problem like any other.
         for operations in schema["paths"].values():
             for operation in operations.values():

@@ -243,7 +243,8 @@ class KeyRing:
         """
         row: ApiKey | Person | None
         with Session(self._engine) as session:
-            row = session.get(Person if account.startswith("p-") else ApiKey, account)
+            is_person = account.startswith("p-")
+            row = session.get(Person, account) if is_person else session.get(ApiKey, account)
         if row is None or row.withdrawn_at is not None:
             return None
         try:

@@ -1,17 +1,16 @@
-"""JSON bodies within a limit: a route class that reads the body, up to so many bytes, before it is parsed.
+"""JSON bodies within a limit: read before the framework does, which takes whatever length is claimed.
 
-FastAPI reads a JSON body whole, however long it claims to be. Routes of this class take `max_body_bytes` of
-the settings, or what `body_limit` says of their endpoint. Raw bodies are read by `incoming.read_body`.
+The guard puts it in front of every route that takes JSON. The limit is `max_body_bytes` of the settings, or
+what `body_limit` says of an endpoint. Raw bodies are read by `incoming.read_body` with limits of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
-from starlette.types import Message
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carbonseal_api.incoming import parts_of, read_body
 
@@ -29,22 +28,34 @@ def body_limit(size: int) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-class BoundedRoute(APIRoute):
-    """A route whose JSON body is refused as soon as it is longer than its limit."""
+class Bounded:
+    """A route's application that refuses a body as soon as it is longer than the endpoint takes."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with the body read before it."""
-        handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
+    def __init__(self, app: ASGIApp, endpoint: Callable[..., Any]) -> None:
+        self._app = app
+        self._limit: int | None = getattr(endpoint, _ATTRIBUTE, None)
 
-        async def bounded(request: Request) -> Response:
-            limit = getattr(self.endpoint, _ATTRIBUTE, None) or parts_of(request).settings.max_body_bytes
-            data = await read_body(request, limit)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body and hand it on.
 
-            async def replay() -> Message:
-                return {"type": "http.request", "body": data, "more_body": False}
+        Raises:
+            BodyTooLarge: It is longer than the limit; reading stops there.
+            RequestInvalid: The client went away in the middle of it.
+        """
+        request = Request(scope, receive)
+        data = await read_body(request, self._limit or parts_of(request).settings.max_body_bytes)
+        await self._app(scope, replayed(data, receive), send)
 
-            return await handle(Request(request.scope, replay))
 
-        return bounded
+def replayed(data: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body which was read before, and then goes on as the connection does."""
+    is_given = False
+
+    async def give() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": data, "more_body": False}
+
+    return give

@@ -11,15 +11,19 @@ import copy
 from collections.abc import Iterable, Iterator
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from carbonseal_api.bounded_bodies import Bounded
+from carbonseal_api.idempotency import Idempotent
 from carbonseal_api.incoming import PRINCIPAL, authenticated
 from carbonseal_api.permissions import PermissionTable, Rule, route_name
 from carbonseal_api.problems import PermissionMissing
 from carbonseal_api.web.sessions import require_same_origin, signed_in
 
 _READING = frozenset({"GET", "HEAD"})
+_WRITING = frozenset({"POST", "PUT"})
 
 
 class Guarded:
@@ -67,8 +71,29 @@ def guarded(routes: Iterable[BaseRoute], table: PermissionTable) -> Iterator[Rou
         found = {table.rule(*name.split(" ", 1)) for name in names}
         rule = found.pop() if len(found) == 1 else None
         behind = copy.copy(route)
-        behind.app = Guarded(route.app, " ".join(names), rule)
+        behind.app = Guarded(_within(route, rule), " ".join(names), rule)
         yield behind
+
+
+def _within(route: Route, rule: Rule | None) -> ASGIApp:
+    # Outermost the guard, then the body's limit, then the key of a repeated write, then the route.
+    app: ASGIApp = route.app
+    if takes_key(route, rule):
+        return Bounded(Idempotent(app), route.endpoint)
+    if isinstance(route, APIRoute) and route.body_field is not None:
+        return Bounded(app, route.endpoint)
+    return app
+
+
+def takes_key(route: Route, rule: Rule | None) -> bool:
+    """Return whether a route hears `Idempotency-Key`: it writes for a known caller, and is no upload.
+
+    An upload reads raw bytes that are known by their digest; sending them again does nothing twice.
+    """
+    if not isinstance(route, APIRoute) or rule is None or rule.is_public or rule.credential != "bearer":
+        return False
+    is_raw = "requestBody" in (route.openapi_extra or {})
+    return not is_raw and not _WRITING.isdisjoint(route.methods or ())
 
 
 def route_names(route: Route) -> list[str]:

@@ -18,7 +18,7 @@ from carbonseal_attest.statement import SignedStatement
 MISSING = {
     "party": "e-nobodynobody22",
     "origin": "log.carbonseal.example/e-nobodynobody22/data",
-    "credit_code": "91330000MA00000002",
+    "credit_code": "91330000MA00000007",
     "digest": "00" * 32,
 }
 # What the other parts of a path are filled with. None of them exists.
@@ -30,7 +30,7 @@ QUERY = {
     "name": "x.pdf",
     "title": "x",
     "period": "2026-01",
-    "as_of": "2026-02-01",
+    "as_of": "2025-12-01",
     "rule": "low-carbon-intensity@1",
 }
 # Bodies of routes that read JSON, where the described type alone gives none that passes.
@@ -216,7 +216,7 @@ def test_no_route_tells_a_foreign_identifier_from_one_that_nobody_has(
             answer, missing = (ask(site, method, path, role, values, **more) for values in (theirs, nobodys))
             place = (method, path, name, answer.status_code, answer.text)
             assert answer.status_code == missing.status_code, place
-            assert answer.status_code == 404 or code_of(answer) == "grant-missing", place
+            assert answer.status_code == 404 or "grant-missing" in answer.text, place
             assert shape(answer, foreign[name]) == shape(missing, MISSING[name]), place
 
 

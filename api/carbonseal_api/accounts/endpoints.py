@@ -20,16 +20,19 @@ from carbonseal_api.accounts.schemas import (
 )
 from carbonseal_api.documented import problems
 from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.paging import Paging
 from carbonseal_attest.instants import format_instant
 
 router = APIRouter(prefix="/organisations/{party}", tags=["accounts"])
 
 
-@router.get("/clients", summary="OAuth2 clients", responses=problems(401, 403, 404))
-async def list_clients(party: str, request: Request) -> list[ClientDescription]:
+@router.get("/clients", summary="OAuth2 clients", responses=problems(401, 403, 404, 422))
+async def list_clients(party: str, request: Request, page: Paging) -> list[ClientDescription]:
     """Return the organisation's clients, newest first; secrets are never shown again."""
     (await caller(request)).require_party(party)
-    return [_client(row) for row in await run_in_threadpool(clients.clients_of, parts_of(request), party)]
+    rows = await run_in_threadpool(clients.clients_of, parts_of(request), party)
+    shown = page.cut(rows, lambda row: (row.created_at, row.client_id), newest_first=True)
+    return [_client(row) for row in shown]
 
 
 @router.post(
@@ -61,11 +64,13 @@ async def withdraw_client(party: str, client_id: str, request: Request) -> None:
     await run_in_threadpool(clients.withdraw_client, parts_of(request), client_id, party)
 
 
-@router.get("/persons", summary="Persons", responses=problems(401, 403, 404))
-async def list_persons(party: str, request: Request) -> list[PersonDescription]:
+@router.get("/persons", summary="Persons", responses=problems(401, 403, 404, 422))
+async def list_persons(party: str, request: Request, page: Paging) -> list[PersonDescription]:
     """Return the persons of the organisation, newest first, with those who left."""
     (await caller(request)).require_party(party)
-    return [_person(row) for row in await run_in_threadpool(persons.persons_of, parts_of(request), party)]
+    rows = await run_in_threadpool(persons.persons_of, parts_of(request), party)
+    shown = page.cut(rows, lambda row: (row.created_at, row.person_id), newest_first=True)
+    return [_person(row) for row in shown]
 
 
 @router.post("/persons", status_code=201, summary="Add a person", responses=problems(401, 403, 404, 409, 422))

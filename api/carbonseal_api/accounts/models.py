@@ -86,6 +86,7 @@ class KeptAnswer(Base):
     """The answer to a write that carried an `Idempotency-Key`, for a day."""
 
     __tablename__ = "api_kept_answers"
+    __table_args__ = (Index("api_kept_answers_expiry", "expires_at"),)
 
     account: Mapped[str] = mapped_column(Text, primary_key=True)
     key: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -14,6 +14,7 @@ from carbonseal_api.catalogue.industry_means import check_industry, means
 from carbonseal_api.catalogue.schemas import IndustryMean, PublishedPackage
 from carbonseal_api.documented import problems
 from carbonseal_api.incoming import parts_of
+from carbonseal_api.paging import Paging
 from carbonseal_attest.instants import format_instant
 
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
@@ -21,21 +22,25 @@ router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 Industry = Annotated[str | None, Query(max_length=5, description="GB/T 4754, such as C31.")]
 
 
-@router.get("/packages", summary="Published packages")
-async def list_packages(request: Request) -> list[PublishedPackage]:
+@router.get("/packages", summary="Published packages", responses=problems(422))
+async def list_packages(request: Request, page: Paging) -> list[PublishedPackage]:
     """Return the methods, factor sets, quality profiles and grade rules, newest statement first."""
     rows = await run_in_threadpool(service.published_packages, parts_of(request))
-    return [_package(row) for row in rows]
+    return [_package(row) for row in page.cut(rows, _order, newest_first=True)]
 
 
 @router.get("/industry-means", summary="Industry means", responses=problems(422))
-async def list_means(request: Request, industry: Industry = None) -> list[IndustryMean]:
+async def list_means(request: Request, page: Paging, industry: Industry = None) -> list[IndustryMean]:
     """Return the standing industry means, newest first; of two about the same period the first one counts."""
     parts: Parts = parts_of(request)
     if industry is not None:
         check_industry(industry, "industry")
     rows = await run_in_threadpool(means, parts, industry=industry)
-    return [_mean(row) for row in rows]
+    return [_mean(row) for row in page.cut(rows, _order, newest_first=True)]
+
+
+def _order(row: Mapping[str, Any]) -> tuple[int, int]:
+    return row["registered_at"], row["entry_index"]
 
 
 def _package(row: Mapping[str, Any]) -> PublishedPackage:

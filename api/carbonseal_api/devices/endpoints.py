@@ -9,23 +9,26 @@ from carbonseal_api.devices import service
 from carbonseal_api.devices.schemas import Device, LoadCurve, MeterReading
 from carbonseal_api.documented import problems
 from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.paging import Paging
 from carbonseal_attest.instants import parse_instant
 
 router = APIRouter(prefix="/organisations/{party}", tags=["devices"])
 
 
-@router.get("/devices", summary="Enrolled devices", responses=problems(401, 403, 404))
-async def list_devices(party: str, request: Request) -> list[Device]:
+@router.get("/devices", summary="Enrolled devices", responses=problems(401, 403, 404, 422))
+async def list_devices(party: str, request: Request, page: Paging) -> list[Device]:
     """Return the organisation's devices as their newest statements say."""
     (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.devices, parts_of(request), party)
+    found = await run_in_threadpool(service.devices, parts_of(request), party)
+    return page.cut(found, lambda one: (one.device,))
 
 
-@router.get("/meters", summary="Meters with last reading and age", responses=problems(401, 403, 404))
-async def list_meters(party: str, request: Request) -> list[MeterReading]:
+@router.get("/meters", summary="Meters with last reading and age", responses=problems(401, 403, 404, 422))
+async def list_meters(party: str, request: Request, page: Paging) -> list[MeterReading]:
     """Return the last reading of each point."""
     (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.meters, parts_of(request), party)
+    found = await run_in_threadpool(service.meters, parts_of(request), party)
+    return page.cut(found, lambda one: (one.device, one.point))
 
 
 @router.get(

@@ -13,16 +13,18 @@ from carbonseal_api.documented import problems
 from carbonseal_api.engagements import service
 from carbonseal_api.engagements.schemas import EngagementView, MapProofView, OpinionsView
 from carbonseal_api.incoming import caller, parse_digest, parts_of
+from carbonseal_api.paging import Paging
 from carbonseal_api.reports import disclosure
 
 router = APIRouter(tags=["engagements"])
 
 
-@router.get("/engagements", summary="What the caller may verify", responses=problems(401, 403))
-async def list_engagements(request: Request) -> list[EngagementView]:
+@router.get("/engagements", summary="What the caller may verify", responses=problems(401, 403, 422))
+async def list_engagements(request: Request, page: Paging) -> list[EngagementView]:
     """Return the reports that standing grants let the caller verify, and what it did about each."""
     principal = await caller(request)
-    return await run_in_threadpool(service.engagements, parts_of(request), principal)
+    found = await run_in_threadpool(service.engagements, parts_of(request), principal)
+    return page.cut(found, lambda one: (one.owner, one.report_digest))
 
 
 @router.get(

@@ -13,6 +13,7 @@ from carbonseal_api.grades.asking import ask, ask_published
 from carbonseal_api.grades.schemas import GradeRow, GradeView, GradingAsked
 from carbonseal_api.grades.service import GradeAnswer
 from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.paging import Paging
 
 router = APIRouter(tags=["grades"])
 
@@ -66,11 +67,11 @@ async def get_result(credit_code: str, request: Request, as_of: AsOf = None, rul
 
 
 @router.get("/organisations/{party}/grades", summary="Grades of an organisation", responses=problems(*_CODES))
-async def list_grades(party: str, request: Request) -> list[GradeRow]:
+async def list_grades(party: str, request: Request, page: Paging) -> list[GradeRow]:
     """Return every grade that the organisation was ever given, newest first."""
     (await caller(request)).require_party(party)
     rows = await run_in_threadpool(service.history, parts_of(request), party)
-    return [GradeRow.of(row) for row in rows]
+    return page.cut(map(GradeRow.of, rows), lambda row: (row.entry_index,), newest_first=True)
 
 
 @router.post(

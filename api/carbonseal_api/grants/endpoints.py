@@ -12,7 +12,9 @@ from carbonseal_api.documented import problems
 from carbonseal_api.grants import queries, service
 from carbonseal_api.grants.refusals import GrantInvalid
 from carbonseal_api.grants.schemas import GrantView, GrantWish, Published
+from carbonseal_api.grants.standing import Grant
 from carbonseal_api.incoming import caller, parse_digest, parts_of
+from carbonseal_api.paging import Page, Paging
 from carbonseal_attest.errors import QuantityInvalid
 from carbonseal_attest.instants import parse_instant
 
@@ -33,13 +35,13 @@ async def give_grant(party: str, wish: GrantWish, request: Request) -> GrantView
     return await run_in_threadpool(_give, parts_of(request), party, wish)
 
 
-@router.get("/organisations/{party}/grants", summary="Grants given", responses=problems(401, 403, 404))
-async def list_grants(party: str, request: Request) -> list[GrantView]:
+@router.get("/organisations/{party}/grants", summary="Grants given", responses=problems(401, 403, 404, 422))
+async def list_grants(party: str, request: Request, page: Paging) -> list[GrantView]:
     """Return the grants that the organisation gave, newest first, with what became of each."""
     (await caller(request)).require_party(party)
     parts = parts_of(request)
     given = await run_in_threadpool(service.given_by, parts, party)
-    return [GrantView.of(grant, parts.clock()) for grant in given]
+    return [GrantView.of(grant, parts.clock()) for grant in page.cut(given, _order, newest_first=True)]
 
 
 @router.delete(
@@ -55,24 +57,28 @@ async def withdraw_grant(
     return await run_in_threadpool(_withdraw, parts_of(request), party, parse_digest(digest), reason)
 
 
-@router.get("/grants", summary="Grants that name the caller", responses=problems(401, 403))
-async def list_received(request: Request) -> list[GrantView]:
+@router.get("/grants", summary="Grants that name the caller", responses=problems(401, 403, 422))
+async def list_received(request: Request, page: Paging) -> list[GrantView]:
     """Return the grants that name the caller's organisation, newest first, with what became of each."""
     principal = await caller(request)
     parts = parts_of(request)
     received = await run_in_threadpool(service.given_to, parts, principal.party)
-    return [GrantView.of(grant, parts.clock()) for grant in received]
+    return [GrantView.of(grant, parts.clock()) for grant in page.cut(received, _order, newest_first=True)]
 
 
-@router.get("/published", summary="What enterprises show to everybody")
-async def list_published(request: Request) -> list[Published]:
+@router.get("/published", summary="What enterprises show to everybody", responses=problems(422))
+async def list_published(request: Request, page: Paging) -> list[Published]:
     """Return what was granted to everybody and stands now, newest first. Who reads it is not recorded."""
-    return await run_in_threadpool(_published, parts_of(request))
+    return await run_in_threadpool(_published, parts_of(request), page)
 
 
-def _published(parts: Parts) -> list[Published]:
+def _order(grant: Grant) -> tuple[int, str]:
+    return grant.registered_at, grant.digest.hex()
+
+
+def _published(parts: Parts, page: Page) -> list[Published]:
     shown = []
-    for grant in service.published(parts):
+    for grant in page.cut(service.published(parts), _order, newest_first=True):
         owner = queries.admitted(parts, grant.owner)
         if owner is not None:
             view = GrantView.of(grant, parts.clock())

@@ -38,6 +38,10 @@ REGISTERED: Final[Responses] = {
     303: {"description": "Already logged; `Location` is the receipt of the first registration."},
     **problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
 }
+OPENED: Final[Responses] = {
+    200: {"model": OpenedLog, "description": "Open already, with this very genesis."},
+    **problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+}
 _TILE: Final = re.compile(r"([0-9]|[1-5][0-9])/((?:x\d{3}/){0,4}\d{3})(?:\.p/(\d{1,3}))?")
 _T = TypeVar("_T")
 
@@ -47,8 +51,7 @@ _T = TypeVar("_T")
     status_code=201,
     summary="Open a log with a genesis made elsewhere",
     response_model=OpenedLog,
-    responses={200: {"model": OpenedLog, "description": "Open already, with this very genesis."}}
-    | problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+    responses=OPENED,
     openapi_extra={"requestBody": {"required": True, "content": {CBOR: {}}}},
 )
 async def open_log(request: Request) -> Response:

@@ -9,15 +9,17 @@ from carbonseal_api.documented import problems
 from carbonseal_api.incoming import caller, parts_of
 from carbonseal_api.organisations import service
 from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyRequest, Organisation
+from carbonseal_api.paging import Paging
 
 router = APIRouter(prefix="/organisations", tags=["organisations"])
 
 
-@router.get("", summary="Organisations that the key may see", responses=problems(401, 403))
-async def list_organisations(request: Request) -> list[Organisation]:
+@router.get("", summary="Organisations that the key may see", responses=problems(401, 403, 422))
+async def list_organisations(request: Request, page: Paging) -> list[Organisation]:
     """Return the caller's organisation; in a role that reaches everywhere, all of them."""
     principal = await caller(request)
-    return await run_in_threadpool(service.visible, parts_of(request), principal)
+    found = await run_in_threadpool(service.visible, parts_of(request), principal)
+    return page.cut(found, lambda one: (one.party,))
 
 
 @router.get(
@@ -38,11 +40,11 @@ async def get_organisation(party: str, request: Request) -> Organisation:
     return await run_in_threadpool(service.organisation, parts_of(request), party)
 
 
-@router.get("/{party}/api-keys", summary="API keys", responses=problems(401, 403, 404))
-async def list_keys(party: str, request: Request) -> list[KeyDescription]:
+@router.get("/{party}/api-keys", summary="API keys", responses=problems(401, 403, 404, 422))
+async def list_keys(party: str, request: Request, page: Paging) -> list[KeyDescription]:
     """Return the organisation's keys, newest first; secrets are never shown again."""
     (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.keys, parts_of(request), party)
+    return await run_in_threadpool(service.keys, parts_of(request), party, page)
 
 
 @router.post(

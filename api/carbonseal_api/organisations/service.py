@@ -10,6 +10,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.organisations import queries
 from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyRequest, Organisation
+from carbonseal_api.paging import Page
 from carbonseal_api.problems import NotFound
 from carbonseal_attest.identifiers import check_credit_code
 from carbonseal_attest.instants import format_instant
@@ -60,8 +61,9 @@ def issue_key(parts: Parts, principal: Principal, party: str, wish: KeyRequest) 
     return IssuedKey(key=key, party=party, roles=sorted(set(wish.roles)), label=wish.label)
 
 
-def keys(parts: Parts, party: str) -> list[KeyDescription]:
-    """Return an organisation's keys without their secrets."""
+def keys(parts: Parts, party: str, page: Page) -> list[KeyDescription]:
+    """Return a page of an organisation's keys without their secrets, newest first."""
+    rows = page.cut(parts.keys.keys_of(party), lambda key: (key.created_at, key.key_id), newest_first=True)
     return [
         KeyDescription(
             key_id=key.key_id,
@@ -70,7 +72,7 @@ def keys(parts: Parts, party: str) -> list[KeyDescription]:
             created_at=format_instant(key.created_at),
             withdrawn_at=None if key.withdrawn_at is None else format_instant(key.withdrawn_at),
         )
-        for key in parts.keys.keys_of(party)
+        for key in rows
     ]
 
 

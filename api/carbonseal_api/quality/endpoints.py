@@ -7,17 +7,18 @@ from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.documented import problems
 from carbonseal_api.incoming import caller, parse_digest, parts_of
+from carbonseal_api.paging import Paging
 from carbonseal_api.quality import service
 from carbonseal_api.quality.schemas import DataCode
 
 router = APIRouter(prefix="/organisations/{party}/codes", tags=["quality"])
 
 
-@router.get("", summary="Data codes", responses=problems(401, 403, 404))
-async def list_codes(party: str, request: Request) -> list[DataCode]:
+@router.get("", summary="Data codes", responses=problems(401, 403, 404, 422))
+async def list_codes(party: str, request: Request, page: Paging) -> list[DataCode]:
     """Return the organisation's data codes (数据红绿码) with reasons and cures, newest first."""
     (await caller(request)).require_party(party)
-    return await run_in_threadpool(service.codes, parts_of(request), party)
+    return await run_in_threadpool(service.codes, parts_of(request), party, page)
 
 
 @router.get("/{digest}", summary="One data code", responses=problems(401, 403, 404, 422))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine, select
 
 from carbonseal_api.projections.tables import RESULTS
+
+MOST: Final = 10_000  # results of one kind that a list is drawn from; a party files a few a month
 
 
 def results(engine: Engine, party: str, kind: str, *, limit: int = 200) -> list[Mapping[str, Any]]:

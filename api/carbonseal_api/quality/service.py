@@ -8,15 +8,17 @@ from typing import Any
 from carbonseal_api.assembly import Parts
 from carbonseal_api.impacts.marks import Mark, marks_on
 from carbonseal_api.lineage.describing import mark_view
+from carbonseal_api.paging import Page
 from carbonseal_api.problems import NotFound
 from carbonseal_api.quality import queries
 from carbonseal_api.quality.schemas import DataCode
 from carbonseal_attest.instants import format_instant
 
 
-def codes(parts: Parts, party: str) -> list[DataCode]:
-    """Return the data codes of an organisation, newest first."""
-    return _shown(parts, queries.results(parts.engine, party, "quality_code"))
+def codes(parts: Parts, party: str, page: Page) -> list[DataCode]:
+    """Return a page of the data codes of an organisation, newest first."""
+    rows = queries.results(parts.engine, party, "quality_code", limit=queries.MOST)
+    return _shown(parts, page.cut(rows, lambda row: (row["entry_index"],), newest_first=True))
 
 
 def newest_code(parts: Parts, party: str) -> DataCode | None:

@@ -11,10 +11,10 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.documented import answers, problems
 from carbonseal_api.incoming import caller, language_of, parse_digest, parts_of
+from carbonseal_api.paging import Page, Paging
 from carbonseal_api.reports import disclosure, service
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.reports.schemas import FiledReport
-from carbonseal_attest.instants import parse_instant
 
 TrustedBlock = Annotated[
     int | None, Query(ge=1, le=2**53, description="number of the block that the reader's trust file names")
@@ -23,11 +23,11 @@ TrustedBlock = Annotated[
 router = APIRouter(prefix="/organisations/{party}/reports", tags=["reports"])
 
 
-@router.get("", summary="Filed emissions reports", responses=problems(401, 403, 404))
-async def list_reports(party: str, request: Request) -> list[FiledReport]:
+@router.get("", summary="Filed emissions reports", responses=problems(401, 403, 404, 422))
+async def list_reports(party: str, request: Request, page: Paging) -> list[FiledReport]:
     """Return the organisation's emissions reports as their statements say, newest first."""
     principal = await caller(request)
-    return await run_in_threadpool(_list, parts_of(request), principal, party, request.url.path)
+    return await run_in_threadpool(_list, parts_of(request), principal, party, request.url.path, page)
 
 
 @router.get("/{digest}", summary="One filed report", responses=problems(401, 403, 404, 422))
@@ -90,10 +90,6 @@ async def _allowed(request: Request, party: str, digest: str, level: str) -> byt
     return wanted
 
 
-def _list(parts: Parts, principal: Principal, party: str, resource: str) -> list[FiledReport]:
+def _list(parts: Parts, principal: Principal, party: str, resource: str, page: Page) -> list[FiledReport]:
     granted = disclosure.require_listing(parts, principal, party, resource)
-    return [
-        one
-        for one in service.reports(parts, party)
-        if disclosure.is_within((parse_instant(one.start), parse_instant(one.end)), granted)
-    ]
+    return service.reports_page(parts, party, page, lambda span: disclosure.is_within(span, granted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from carbonseal_api.assembly import Parts
@@ -11,6 +11,7 @@ from carbonseal_api.evidence import queries as document_queries
 from carbonseal_api.evidence import service as evidence
 from carbonseal_api.impacts.marks import Mark, marks_on
 from carbonseal_api.lineage.describing import mark_view
+from carbonseal_api.paging import Page
 from carbonseal_api.problems import NotFound
 from carbonseal_api.quality import queries
 from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, StatementProof
@@ -25,6 +26,15 @@ ENTRIES_COUNTED = 100_000  # of a period's readings, for the states on the proof
 def reports(parts: Parts, party: str) -> list[FiledReport]:
     """Return the filed emissions reports of an organisation, newest first."""
     return _shown(parts, queries.results(parts.engine, party, "emissions_report"))
+
+
+def reports_page(
+    parts: Parts, party: str, page: Page, is_shown: Callable[[tuple[int, int]], bool]
+) -> list[FiledReport]:
+    """Return a page of the filed reports whose reporting period may be shown, newest first."""
+    rows = queries.results(parts.engine, party, "emissions_report", limit=queries.MOST)
+    shown = [row for row in rows if is_shown((row["interval_start"], row["interval_end"]))]
+    return _shown(parts, page.cut(shown, lambda row: (row["entry_index"],), newest_first=True))
 
 
 def report(parts: Parts, party: str, digest: bytes) -> FiledReport:

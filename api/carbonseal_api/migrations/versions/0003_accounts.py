@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("headers", sa.Text),
         sa.Column("body", sa.LargeBinary),
     )
+    op.create_index("api_kept_answers_expiry", "api_kept_answers", ["expires_at"])
 
 
 def downgrade() -> None:
