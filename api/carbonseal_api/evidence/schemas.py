@@ -4,11 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from carbonseal_api.evidence.request_types import A_DIGEST
+
+_DATA = "log.carbonseal.example/e-k3v9aaaabbbbcccc/data"
+_STATEMENT: dict[str, Any] = {
+    "statement_digest": A_DIGEST,
+    "origin": _DATA,
+    "entry_index": 17,
+    "registered_at": "2026-02-03T01:00:00Z",
+    "receipt_state": "logged",
+    "header": {
+        "kind": "declared_activity/v1",
+        "algorithm": -19,
+        "kid": A_DIGEST,
+        "issuer": "e-k3v9aaaabbbbcccc",
+        "subject": "i-works1",
+        "issued_at": "2026-02-03T00:59:58Z",
+        "stream": "declared_activity",
+        "sequence": 0,
+        "previous": None,
+        "interval": ["2025-12-31T16:00:00Z", "2026-01-31T16:00:00Z"],
+        "checkpoint": {"tree_size": 17, "root_hash": A_DIGEST},
+    },
+    "content_digest": A_DIGEST,
+    "content": {
+        "body": {
+            "plan_digest": A_DIGEST,
+            "source_stream": "grid",
+            "data_source": "bill",
+            "quantity": {"value": "200.5", "unit": "MW.h"},
+            "document_digest": A_DIGEST,
+        }
+    },
+    "signature": A_DIGEST * 2,
+    "receipt_size": 18,
+    "checkpoint": {"origin": _DATA, "tree_size": 18, "root_hash": A_DIGEST},
+    "epoch": None,
+    "anchor": None,
+    "links": [{"relation": "document", "kind": None, "statement_digest": A_DIGEST}],
+}
 
 
 class StoredContent(BaseModel):
     """A content that was stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"digest": A_DIGEST, "size": 412, "is_new": True}]}
+    )
 
     digest: str
     size: int
@@ -59,6 +103,8 @@ class AnchorView(BaseModel):
 
 class StatementView(BaseModel):
     """One signed statement, taken apart: header, content, receipt, checkpoint, epoch, anchor."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_STATEMENT]})
 
     statement_digest: str
     origin: str

@@ -51,6 +51,30 @@ _EXAMPLE: Final[dict[str, Any]] = {
     ],
 }
 
+_COMPARISON: Final[dict[str, Any]] = {
+    "period": "2026-01",
+    "start": "2025-12-31T16:00:00Z",
+    "end": "2026-01-31T16:00:00Z",
+    "plan_digest": _A_DIGEST,
+    "data_size": 4713,
+    "register_size": 23,
+    "months": [_EXAMPLE],
+    "declared": [
+        {
+            "stream": "grid",
+            "data_source": "bill",
+            "start": "2025-12-31T16:00:00Z",
+            "end": "2026-01-31T16:00:00Z",
+            "declared": {"value": "200.5", "unit": "MWh"},
+            "metered": {"value": "142000.5", "unit": "kWh"},
+            "difference_percent": "41.2",
+            "problem": None,
+            "statement_digest": _A_DIGEST,
+            "document_digest": _A_DIGEST,
+        }
+    ],
+}
+
 
 class SourceValue(BaseModel):
     """What one data source gives for a month; null where it gives nothing."""
@@ -111,6 +135,8 @@ class DeclaredComparison(BaseModel):
 
 class Comparison(BaseModel):
     """Declared beside metered, in the months of a period."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_COMPARISON]})
 
     period: str
     start: str
