@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from carbonseal_attest.contents.judging import verification_report as schema
 from carbonseal_attest.receipt import make_receipt
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.admissions import Admissions
 from carbonseal_verifier.check import FAILED, NOT_RUN, PASSED
 from carbonseal_verifier.errors import OpinionRefused, TranscriptInvalid
@@ -513,6 +514,16 @@ def test_an_opinion_signed_by_the_enterprise_does_not_hold(
     assert (found["signature"], found["independence"]) == (FAILED, FAILED)
 
 
+def test_an_opinion_whose_signature_was_changed_does_not_hold(
+    world: BodyWorld, examined: Examined, fair: dict[str, Any]
+) -> None:
+    file = signed(world, fair)
+    forged = SignedStatement.parse(file.statement.raw[:-1] + bytes([file.statement.raw[-1] ^ 1]))
+    assert forged.digest == file.statement.digest
+    made = StatementFile.of(forged, file.content_bytes)
+    assert outcomes(recheck(examined, made, None))["signature"] == FAILED
+
+
 def test_an_opinion_in_another_partys_log_does_not_hold(
     world: BodyWorld, examined: Examined, fair: dict[str, Any]
 ) -> None:
@@ -537,7 +548,6 @@ def test_a_receipt_of_another_key_or_statement_does_not_hold(
 
 def _party_bodies(world: Any) -> list[dict[str, Any]]:
     from carbonseal_attest.contents import parse_content
-    from carbonseal_attest.statement import SignedStatement
 
     statements = [SignedStatement.parse(raw) for raw in world.logs[register(REGISTRAR)].entries]
     return [parse_content(world.contents[s.payload]).body for s in statements if s.header.kind == "party"]

@@ -81,6 +81,7 @@ def vectors() -> list[dict[str, Any]]:
                 "strata": rows,
             }
         )
+    found.append(_passed_over())
     found += [
         {
             "desc": f"refused: {desc}",
@@ -92,6 +93,35 @@ def vectors() -> list[dict[str, Any]]:
         for desc, strata in REFUSED
     ]
     return found
+
+
+def _passed_over() -> dict[str, Any]:
+    """A draw whose first number would favour small slots: it is passed over, and the second one counts."""
+    expected = 3 << 51  # 2^64 is no multiple of it, by a third of it
+    limit = 2**64 // expected * expected
+    attempt = 0
+    while True:
+        parts = [
+            _digest(f"{what} {attempt} of a number passed over") for what in ("nonce", "block", "commitment")
+        ]
+        seed = reference.seed_of(*parts)
+        own = reference.stratum_seed(seed, "large", expected, 1)
+        digest = hashlib.sha256(b"carbonseal-sampling-block/v1" + own + bytes(8)).digest()
+        first, second = (int.from_bytes(digest[at : at + 8], "big") for at in (0, 8))
+        if first >= limit > second:
+            break
+        attempt += 1
+    row = {"id": "large", "expected": expected, "sample_size": 1, "seed": own.hex()}
+    return {
+        "desc": "draw: a number that would favour small slots is passed over",
+        "want_error": None,
+        "nonce": parts[0].hex(),
+        "nonce_digest": hashlib.sha256(parts[0]).hexdigest(),
+        "block_hash": parts[1].hex(),
+        "commitment_digest": parts[2].hex(),
+        "seed": seed.hex(),
+        "strata": [row | {"order": [second % expected], "slots": [second % expected]}],
+    }
 
 
 def _sparse(seed: bytes, expected: int, size: int) -> list[int]:
