@@ -13,6 +13,7 @@ from carbonseal_api.assets.service import Actor
 from carbonseal_api.assets.wishes import AnyWish
 from carbonseal_api.documented import problems
 from carbonseal_api.incoming import caller, parse_digest, parts_of
+from carbonseal_api.paging import Paging
 
 router = APIRouter(prefix="/assets", tags=["assets"])
 
@@ -25,20 +26,22 @@ Holder = Annotated[
 
 
 @router.get("", summary="Carbon-asset records", responses=problems(401, 403, 404, 422))
-async def list_records(request: Request, holder: Holder = None) -> list[RecordView]:
+async def list_records(request: Request, page: Paging, holder: Holder = None) -> list[RecordView]:
     """Return who holds which serials of which official registry.
 
     The caller's own; for regulator and registrar all. A bank names the holder and needs its grant.
     """
     principal = await caller(request)
-    return await run_in_threadpool(views.records, parts_of(request), principal, holder)
+    found = await run_in_threadpool(views.records, parts_of(request), principal, holder)
+    return page.cut(found, lambda one: (one.registry, one.batch, one.first, one.last))
 
 
-@router.get("/acts", summary="Acts on records", responses=problems(401, 403, 404, 422))
-async def list_acts(request: Request) -> list[ActView]:
+@router.get("/acts", summary="Acts on records", responses=problems(401, 403, 404, 422, 503))
+async def list_acts(request: Request, page: Paging) -> list[ActView]:
     """Return the acts on the caller's records, newest first; for regulator and registrar all."""
     principal = await caller(request)
-    return await run_in_threadpool(views.acts, parts_of(request), principal)
+    found = await run_in_threadpool(views.acts, parts_of(request), principal)
+    return page.cut(found, lambda one: (int(one.id),), newest_first=True)
 
 
 @router.post(
