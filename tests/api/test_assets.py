@@ -20,6 +20,8 @@ from carbonseal_api.assets.chain import AssetChain, check_chain
 from carbonseal_api.assets.mirroring import mirror_statements
 from carbonseal_api.assets.service import Actor
 from carbonseal_api.assets.wishes import AnyWish
+from carbonseal_api.cli import main
+from carbonseal_api.grants.service import give, withdraw
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.carbon_assets_calls import AssetState
 
@@ -356,12 +358,49 @@ def test_holder_and_registrar_make_a_record_over_http_and_others_see_what_they_m
     assert client.post("/assets/acts", json=split, headers=stranger).status_code == 404
 
 
+def test_a_bank_sees_a_holder_s_records_only_while_its_grant_stands(
+    house: House, opinion: SignedStatement
+) -> None:
+    parts, bank = house.parts, house.enterprise("bank", "bank")
+    record = perform(house, house.wish(opinion)).hex()
+    asker = key_headers(house, bank, "bank")
+
+    def ask(path: str) -> tuple[int, str | None]:
+        answer = house.client.get(path, headers=asker)
+        return answer.status_code, answer.json().get("code") if answer.status_code != 200 else None
+
+    listed, one = f"/assets?holder={house.holder}", f"/assets/{record}"
+    assert ask(listed) == (403, "grant-missing")
+    assert ask(one) == ask(f"/assets/{sha('none').hex()}") == (404, "not-found")
+    now = parts.clock()
+    spans = {"period": {"start": 0, "end": now}, "valid": {"start": now, "end": now + 1000}}
+    grant = give(parts, house.holder, {"to": bank.facts.code, "purpose": "loan", "level": "report"} | spans)
+    assert (ask(listed), ask(one)) == ((200, None), (200, None))
+    withdraw(parts, house.holder, grant.digest, "paid back")
+    assert ask(listed) == ask(one) == (403, "grant-withdrawn")
+
+
 def test_a_wish_of_another_shape_is_refused_as_a_problem(
     house: House, headers: dict[str, dict[str, str]]
 ) -> None:
     for wish in ({}, {"act": "mint"}, {"act": "record", "price": 1}, {"act": "split", "record": "x"}):
         answer = house.client.post("/assets/acts", json=wish, headers=headers["enterprise"])
         assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["record", "--first", "0", "--last", "5"], "--first: "),
+        (["record", "--first", "1", "--last", str(1 << 53)], "--last: "),
+    ],
+)
+def test_a_command_names_the_argument_that_is_wrong(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    units = ["--registry", "CCER", "--batch", "B", "--verification-report", "00" * 32, "--party", "e-x"]
+    assert main(["asset", *arguments, *units]) == 2
+    assert capsys.readouterr().err.startswith(said)
 
 
 # -- contract, database and log

@@ -124,6 +124,10 @@ def test_admitted_enterprise_is_epoched_and_anchored_to_the_end(up: Up) -> None:
         )
         answer = client.get(f"/logs/{registrar}/receipts/{digest}/state", headers=operator)
         assert answer.json()["state"] == "final"
+        # Its account on the chain was made with it, and the contract was founded meanwhile.
+        assert (up.data / "keys" / f"asset-{party['party']}.key").exists()
+        agreement = client.get("/assets/agreement", headers=operator)
+        assert (agreement.status_code, agreement.json()["is_agreed"]) == (200, True), agreement.text
 
 
 def test_stop_leaves_no_process_behind(up: Up) -> None:
