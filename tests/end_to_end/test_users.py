@@ -86,7 +86,7 @@ def test_enterprise_sees_grade_marks_and_who_asked_and_gives_and_withdraws_a_gra
 ) -> None:
     steps = steps_of(walked, lang, "enterprise")
     assert NOT_GRADABLE[lang] in steps["home"]["grade"]
-    assert steps["home"]["marks"] == 6
+    assert steps["home"]["marks"] == 1
     assert steps["home"]["asked"] >= 3
     assert steps["granted"]["added"] == 2
     assert steps["withdrawn"]["ended"] == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
@@ -10,7 +10,7 @@ from carbonseal_api.assets import queries as assets
 from carbonseal_api.grades.refusals import GradeUnknown
 from carbonseal_api.grades.schemas import GradeView
 from carbonseal_api.grades.service import DEFAULT_RULE, grade_as_of
-from carbonseal_api.impacts.marks import marks_of_party, marks_on
+from carbonseal_api.impacts.marks import OPEN, Mark, marks_of_party, marks_on
 from carbonseal_api.organisations import queries as organisations
 from carbonseal_api.quality import queries as results
 
@@ -22,7 +22,7 @@ def judgements(parts: Parts, party: str, org: str | None) -> dict[str, Any]:
     """Return the newest grade, open marks, asset records, and the opinions on the organisation's reports."""
     return {
         "grade": _grade(parts, party, org),
-        "marks": marks_of_party(parts, party)[:MARKS_SHOWN],
+        "marks": grouped(marks_of_party(parts, party))[:MARKS_SHOWN],
         "records": _records(parts, party),
         "opinions": opinions_about(parts, party),
     }
@@ -48,9 +48,28 @@ def opinions_about(parts: Parts, party: str, report: str | None = None) -> list[
     return found
 
 
-def open_marks_on(parts: Parts, digest: bytes) -> list[Any]:
+def open_marks_on(parts: Parts, digest: bytes) -> list[dict[str, Any]]:
     """Return the marks on one thing that are not cured."""
-    return [mark for mark in marks_on(parts, [digest]).get(digest, []) if mark.state == "open"]
+    return grouped([mark for mark in marks_on(parts, [digest]).get(digest, []) if mark.state == OPEN])
+
+
+def grouped(marks: Sequence[Mark]) -> list[dict[str, Any]]:
+    """Return marks as one row an impact, newest first, with the kinds of what it touches."""
+    rows = dict[bytes, dict[str, Any]]()
+    for mark in marks:
+        row = rows.setdefault(
+            mark.impact,
+            {
+                "cause": mark.cause,
+                "reason": mark.reason,
+                "cure": mark.cure,
+                "impact": mark.impact.hex(),
+                "kinds": [],
+            },
+        )
+        if mark.kind not in row["kinds"]:
+            row["kinds"].append(mark.kind)
+    return list(rows.values())[::-1]
 
 
 def _grade(parts: Parts, party: str, org: str | None) -> GradeView | None:
