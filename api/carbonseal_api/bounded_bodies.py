@@ -6,6 +6,8 @@ what `body_limit` says of an endpoint. Raw bodies are read by `incoming.read_bod
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -13,9 +15,11 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carbonseal_api.incoming import parts_of, read_body
+from carbonseal_api.problems import RequestInvalid
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _ATTRIBUTE: Final = "__body_limit__"
+_SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def body_limit(size: int) -> Callable[[Endpoint], Endpoint]:
@@ -40,11 +44,27 @@ class Bounded:
 
         Raises:
             BodyTooLarge: It is longer than the limit; reading stops there.
-            RequestInvalid: The client went away in the middle of it.
+            RequestInvalid: The client went away in the middle of it, or a text in it is none.
         """
         request = Request(scope, receive)
         data = await read_body(request, self._limit or parts_of(request).settings.max_body_bytes)
+        if _SUSPECT.search(data):
+            _check_texts(data)
         await self._app(scope, replayed(data, receive), send)
+
+
+def _check_texts(data: bytes) -> None:
+    # JSON can write the character of code zero and halves of characters; no table and no statement can.
+    try:
+        text = json.dumps(json.loads(data), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return  # no JSON: the framework says where
+    try:
+        text.encode()
+    except UnicodeEncodeError as problem:
+        raise RequestInvalid("body", "holds half of a character", "write texts in Unicode") from problem
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise RequestInvalid("body", "holds a character of code zero", "leave it out")
 
 
 def replayed(data: bytes, receive: Receive) -> Receive:

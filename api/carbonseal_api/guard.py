@@ -19,7 +19,7 @@ from carbonseal_api.bounded_bodies import Bounded
 from carbonseal_api.idempotency import Idempotent
 from carbonseal_api.incoming import PRINCIPAL, authenticated
 from carbonseal_api.permissions import PermissionTable, Rule, route_name
-from carbonseal_api.problems import PermissionMissing
+from carbonseal_api.problems import NotFound, PermissionMissing, RequestInvalid
 from carbonseal_api.web.sessions import require_same_origin, signed_in
 
 _READING = frozenset({"GET", "HEAD"})
@@ -36,12 +36,18 @@ class Guarded:
         """Let the call through to the route, or refuse it.
 
         Raises:
+            NotFound, RequestInvalid: Path or query hold what no identifier holds.
             PermissionMissing: The route has no row.
             OriginRefused: A form of somebody else's page.
             KeyMissing, KeyUnknown: Nobody, or nobody known, calls.
             RoleMissing: The caller has none of the row's roles.
         """
         rule = self._rule
+        if "\x00" in scope["path"]:
+            # No identifier holds one, and the database cannot even be asked about it.
+            raise NotFound("path", "no such resource", "leave out the character of code zero")
+        if b"%00" in scope["query_string"]:
+            raise RequestInvalid("query", "holds a character of code zero", "leave it out")
         if rule is None:
             raise PermissionMissing(
                 "path", f"no permission names {self._name}", "tell whoever runs the service"
