@@ -24,6 +24,7 @@ from evidence_makers import (
 from neighbours import admit, key_headers
 
 from carbonseal_api.evidence.media_types import check_file_name, check_media_type
+from carbonseal_api.paging import write_cursor
 from carbonseal_api.problems import ApiError
 
 
@@ -256,11 +257,29 @@ def test_list_comes_in_pages_that_hold_every_document_once(stated_site: Any) -> 
     assert (elsewhere["is_kept_here"], elsewhere["name"], elsewhere["size"]) == (False, None, 9)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x", "cursor=1-2", "limit=x"])
-def test_rejects_pages_that_are_none(stated_site: Any, query: str) -> None:
-    address = f"/organisations/{stated_site.party}/documents?{query}"
-    answer = stated_site.client.get(address, headers=stated_site.headers())
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"limit": 0},
+        {"limit": 201},
+        {"cursor": "x"},
+        {"cursor": write_cursor((1,))},
+        {"cursor": write_cursor((1, "2"))},
+        {"cursor": write_cursor((1, "\x00" * 64))},
+        {"cursor": write_cursor((1 << 80, "0" * 64))},
+        {"cursor": write_cursor((-1, "0" * 64))},
+    ],
+)
+def test_rejects_pages_that_are_none(stated_site: Any, page: dict[str, Any]) -> None:
+    answer = get(stated_site, "documents", **page)
     assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+
+
+@pytest.mark.parametrize("key", [("x",), (1 << 80,), (-1,), (1, 2), ("\x00",)])
+@pytest.mark.parametrize("path", ["declared-activity", "withdrawals"])
+def test_rejects_cursors_of_another_list(stated_site: Any, path: str, key: tuple[Any, ...]) -> None:
+    answer = get(stated_site, path, cursor=write_cursor(key))
+    assert (answer.status_code, answer.json()["field"]) == (422, "cursor")
 
 
 def test_two_at_the_same_moment_register_one_statement(stated_site: Any) -> None:

@@ -26,7 +26,7 @@ from carbonseal_api.evidence.correction_schemas import (
 )
 from carbonseal_api.evidence.disclosure import require_listing
 from carbonseal_api.evidence.document_schemas import FiledDocument
-from carbonseal_api.evidence.listing import DEFAULT_LIMIT, Cursor, Limit, link_next
+from carbonseal_api.evidence.listing import Keyed, before_entry, cut
 from carbonseal_api.evidence.media_types import MAX_NAME, TAKEN
 from carbonseal_api.evidence.request_types import Digest
 from carbonseal_api.evidence.stated_schemas import (
@@ -38,6 +38,7 @@ from carbonseal_api.evidence.stated_schemas import (
     DowngradeWish,
 )
 from carbonseal_api.incoming import caller, media_type, parts_of, read_body
+from carbonseal_api.paging import Paging
 
 router = APIRouter(prefix="/organisations/{party}", tags=["evidence"])
 _REFUSALS = (400, 401, 403, 404, 409, 413, 415, 422, 503)
@@ -106,19 +107,17 @@ async def declare_activity(
 
 
 @router.get("/declared-activity", summary="Declared amounts", responses=problems(401, 403, 404, 422))
-async def list_declared_activity(
-    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> list[DeclaredValue]:
+async def list_declared_activity(party: str, request: Request, page: Paging) -> list[DeclaredValue]:
     """Return the declared amounts, newest first, each with its document; withdrawn ones say by what."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> tuple[list[DeclaredValue], int | None]:
+    def listed() -> Keyed[DeclaredValue]:
         periods = require_listing(parts, principal, party, "declared-activity")
-        return stated_views.declared_values(parts, party, periods=periods, limit=limit, before=cursor)
+        return stated_views.declared_values(
+            parts, party, periods=periods, limit=page.limit + 1, before=before_entry(page)
+        )
 
-    found, following = await run_in_threadpool(listed)
-    link_next(request, response, limit, following)
-    return found
+    return cut(page, await run_in_threadpool(listed))
 
 
 @router.post("/downgrades", status_code=201, summary="Downgrade a data source", responses=_acts(Downgrade))
@@ -133,19 +132,17 @@ async def downgrade_source(
 
 
 @router.get("/downgrades", summary="Downgrades of data sources", responses=problems(401, 403, 404, 422))
-async def list_downgrades(
-    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> list[Downgrade]:
+async def list_downgrades(party: str, request: Request, page: Paging) -> list[Downgrade]:
     """Return the downgrades, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> tuple[list[Downgrade], int | None]:
+    def listed() -> Keyed[Downgrade]:
         periods = require_listing(parts, principal, party, "downgrades")
-        return stated_views.downgrades(parts, party, periods=periods, limit=limit, before=cursor)
+        return stated_views.downgrades(
+            parts, party, periods=periods, limit=page.limit + 1, before=before_entry(page)
+        )
 
-    found, following = await run_in_threadpool(listed)
-    link_next(request, response, limit, following)
-    return found
+    return cut(page, await run_in_threadpool(listed))
 
 
 @router.post(
@@ -162,19 +159,17 @@ async def record_business_figure(
 
 
 @router.get("/business-records", summary="Business figures", responses=problems(401, 403, 404, 422))
-async def list_business_records(
-    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> list[BusinessRecord]:
+async def list_business_records(party: str, request: Request, page: Paging) -> list[BusinessRecord]:
     """Return the figures about the business, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> tuple[list[BusinessRecord], int | None]:
+    def listed() -> Keyed[BusinessRecord]:
         periods = require_listing(parts, principal, party, "business-records")
-        return stated_views.business_records(parts, party, periods=periods, limit=limit, before=cursor)
+        return stated_views.business_records(
+            parts, party, periods=periods, limit=page.limit + 1, before=before_entry(page)
+        )
 
-    found, following = await run_in_threadpool(listed)
-    link_next(request, response, limit, following)
-    return found
+    return cut(page, await run_in_threadpool(listed))
 
 
 @router.post("/corrections", status_code=201, summary="Correct readings", responses=problems(*_REFUSALS))
@@ -186,19 +181,15 @@ async def correct_readings(party: str, wish: CorrectionWish, request: Request) -
 
 
 @router.get("/corrections", summary="Corrections", responses=problems(401, 403, 404, 422))
-async def list_corrections(
-    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> list[CorrectionEntry]:
+async def list_corrections(party: str, request: Request, page: Paging) -> list[CorrectionEntry]:
     """Return the corrections of the register log, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> tuple[list[CorrectionEntry], int | None]:
+    def listed() -> Keyed[CorrectionEntry]:
         require_listing(parts, principal, party, "corrections")
-        return correcting.corrections(parts, party, limit=limit, before=cursor)
+        return correcting.corrections(parts, party, limit=page.limit + 1, before=before_entry(page))
 
-    found, following = await run_in_threadpool(listed)
-    link_next(request, response, limit, following)
-    return found
+    return cut(page, await run_in_threadpool(listed))
 
 
 @router.post("/withdrawals", status_code=201, summary="Take a statement back", responses=problems(*_REFUSALS))
@@ -209,16 +200,12 @@ async def withdraw_statement(party: str, wish: WithdrawalWish, request: Request)
 
 
 @router.get("/withdrawals", summary="Withdrawals", responses=problems(401, 403, 404, 422))
-async def list_withdrawals(
-    party: str, request: Request, response: Response, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> list[WithdrawalEntry]:
+async def list_withdrawals(party: str, request: Request, page: Paging) -> list[WithdrawalEntry]:
     """Return the withdrawals of the register log, newest first."""
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> tuple[list[WithdrawalEntry], int | None]:
+    def listed() -> Keyed[WithdrawalEntry]:
         require_listing(parts, principal, party, "withdrawals")
-        return withdrawing.withdrawals(parts, party, limit=limit, before=cursor)
+        return withdrawing.withdrawals(parts, party, limit=page.limit + 1, before=before_entry(page))
 
-    found, following = await run_in_threadpool(listed)
-    link_next(request, response, limit, following)
-    return found
+    return cut(page, await run_in_threadpool(listed))

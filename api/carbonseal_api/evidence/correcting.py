@@ -16,6 +16,7 @@ from carbonseal_api.evidence.acts import open_desk, origins, plain_text, refresh
 from carbonseal_api.evidence.corrected_rows import corrected_body
 from carbonseal_api.evidence.correction_schemas import Correction, CorrectionEntry, CorrectionWish
 from carbonseal_api.evidence.errors import CorrectedAlready, CorrectionUnfit, StatementUnknown
+from carbonseal_api.evidence.listing import Keyed
 from carbonseal_api.issuing import Issuer
 from carbonseal_api.projections.replay import json_value
 from carbonseal_attest.contents import Content, parse_content
@@ -72,22 +73,23 @@ def correct(parts: Parts, party: str, wish: CorrectionWish) -> Correction:
     )
 
 
-def corrections(parts: Parts, party: str, **page: Any) -> tuple[list[CorrectionEntry], int | None]:
-    """Return a page of an organisation's corrections, newest first, and the cursor of the next page."""
+def corrections(parts: Parts, party: str, **page: Any) -> Keyed[CorrectionEntry]:
+    """Return an organisation's corrections, newest first; `page` is that of `statement_queries.newest`."""
     refresh(parts, party)
-    rows, following = queries.newest(parts.engine, party, "correction", **page)
-    shown = [
-        CorrectionEntry(
-            correction_digest=bytes(row["statement_digest"]).hex(),
-            supersedes=row["body"]["supersedes"],
-            replacement=row["body"]["replacement"],
-            role=row["body"]["role"],
-            reason=row["body"]["reason"],
-            registered_at=format_instant(row["registered_at"]),
+    return [
+        (
+            (row["entry_index"],),
+            CorrectionEntry(
+                correction_digest=bytes(row["statement_digest"]).hex(),
+                supersedes=row["body"]["supersedes"],
+                replacement=row["body"]["replacement"],
+                role=row["body"]["role"],
+                reason=row["body"]["reason"],
+                registered_at=format_instant(row["registered_at"]),
+            ),
         )
-        for row in rows
+        for row in queries.newest(parts.engine, party, "correction", **page)
     ]
-    return shown, following
 
 
 def _put_in_force(

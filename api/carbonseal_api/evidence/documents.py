@@ -25,7 +25,7 @@ from carbonseal_api.evidence.acts import (
 )
 from carbonseal_api.evidence.document_schemas import DocumentEntry, DocumentStatement, FiledDocument, Support
 from carbonseal_api.evidence.errors import DocumentDiffers, FileRefused
-from carbonseal_api.evidence.listing import DEFAULT_LIMIT
+from carbonseal_api.evidence.listing import Keyed
 from carbonseal_api.evidence.media_types import check_file_name, check_media_type
 from carbonseal_attest.instants import Interval, format_instant, parse_instant
 
@@ -106,19 +106,18 @@ def documents(
     parts: Parts,
     party: str,
     *,
-    limit: int = DEFAULT_LIMIT,
-    cursor: str | None = None,
+    limit: int,
+    before: tuple[int, str] | None = None,
     periods: Collection[Interval] | None = None,
-) -> tuple[list[DocumentEntry], str | None]:
-    """Return a page of documents, newest first, with what rests on them, and the cursor of the next page.
+) -> Keyed[DocumentEntry | None]:
+    """Return at most `limit` documents before (ms, SHA-256), newest first, with what rests on them.
 
-    With `periods` given, only documents that belong to one of them, and of what rests on them likewise; a
-    page may then be shorter than `limit`.
+    With `periods` given, None stands for a document that belongs to none of them, and of what rests on the
+    others only what belongs to one is shown.
     """
     refresh(parts, party)
-    before = None if cursor is None else (int(cursor.partition("-")[0]), cursor.partition("-")[2])
-    found = file_queries.newest_files(parts.engine, party, limit=limit + 1, before=before)
-    digests = [digest for digest, _ in found[:limit]]
+    found = file_queries.newest_files(parts.engine, party, limit=limit, before=before)
+    digests = [digest for digest, _ in found]
     files = file_queries.files(parts.engine, party, [bytes.fromhex(one) for one in digests])
     rows = queries.document_statements(parts.engine, party, digests)
     by_file: dict[str, list[Row]] = {}
@@ -126,13 +125,12 @@ def documents(
         by_file.setdefault(row["body"]["document_digest"], []).append(row)
     ended = queries.endings(parts.engine, party, [bytes(row["statement_digest"]) for row in rows])
     resting = _resting(parts, party, [bytes(row["statement_digest"]).hex() for row in rows], digests)
-    entries = [
-        _entry(digest, files.get(digest), by_file.get(digest, []), ended, resting) for digest in digests
-    ]
-    if periods is not None:
-        entries = [entry for entry in entries if _belongs(parts, party, entry, periods)]
-    following = f"{found[limit - 1][1]}-{found[limit - 1][0]}" if len(found) > limit else None
-    return entries, following
+    made: Keyed[DocumentEntry | None] = []
+    for digest, at in found:
+        entry = _entry(digest, files.get(digest), by_file.get(digest, []), ended, resting)
+        is_shown = periods is None or _belongs(parts, party, entry, periods)
+        made.append(((at, digest), entry if is_shown else None))
+    return made
 
 
 def _belongs(parts: Parts, party: str, entry: DocumentEntry, periods: Collection[Interval]) -> bool:

@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from carbonseal_api.documented import ANY_BODY, answers, problems
 from carbonseal_api.evidence import disclosure, documents, service
 from carbonseal_api.evidence.document_schemas import DocumentEntry
-from carbonseal_api.evidence.listing import DEFAULT_LIMIT, FileCursor, Limit, link_next
+from carbonseal_api.evidence.listing import Keyed, before_file, cut
 from carbonseal_api.evidence.schemas import StatementView, StoredContent
 from carbonseal_api.incoming import caller, parse_digest, parts_of, read_body
+from carbonseal_api.paging import Paging
 from carbonseal_attest.instants import Interval
 
 router = APIRouter(tags=["evidence"])
@@ -71,23 +72,20 @@ async def put_document(
 
 
 @router.get("/organisations/{party}/documents", summary="Documents", responses=problems(401, 403, 404, 422))
-async def list_documents(
-    party: str,
-    request: Request,
-    response: Response,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: FileCursor = None,
-) -> list[DocumentEntry]:
-    """Return the organisation's documents, newest first: their statements, and which others rest on them."""
+async def list_documents(party: str, request: Request, page: Paging) -> list[DocumentEntry]:
+    """Return the organisation's documents, newest first: their statements, and which others rest on them.
+
+    Under a grant, a page holds what belongs to its period and may be shorter than others.
+    """
     principal, parts = await caller(request), parts_of(request)
 
-    def listed() -> tuple[list[DocumentEntry], str | None]:
+    def listed() -> Keyed[DocumentEntry | None]:
         periods = disclosure.require_listing(parts, principal, party, "documents")
-        return documents.documents(parts, party, limit=limit, cursor=cursor, periods=periods)
+        return documents.documents(
+            parts, party, limit=page.limit + 1, before=before_file(page), periods=periods
+        )
 
-    found, following = await run_in_threadpool(listed)
-    link_next(request, response, limit, following)
-    return found
+    return [entry for entry in cut(page, await run_in_threadpool(listed)) if entry is not None]
 
 
 @router.get(

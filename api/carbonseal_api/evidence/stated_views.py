@@ -9,6 +9,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.evidence import statement_queries as queries
 from carbonseal_api.evidence.acts import ending_of, refresh, site_zone
 from carbonseal_api.evidence.civil_periods import period_label
+from carbonseal_api.evidence.listing import Keyed
 from carbonseal_api.evidence.stated_schemas import (
     BusinessRecord,
     DeclaredValue,
@@ -20,34 +21,40 @@ from carbonseal_attest.instants import format_instant
 Row = Mapping[str, Any]
 
 
-def declared_values(parts: Parts, party: str, **page: Any) -> tuple[list[DeclaredValue], int | None]:
-    """Return a page of an organisation's declared amounts, newest first, and the cursor of the next page.
+def declared_values(parts: Parts, party: str, **page: Any) -> Keyed[DeclaredValue]:
+    """Return an organisation's declared amounts, newest first; withdrawn ones say by what.
 
-    `page` is that of `statement_queries.newest`; withdrawn ones say by what.
+    `page` is that of `statement_queries.newest`.
     """
-    rows, ended, zone, following = _listed(parts, party, "declared_activity", **page)
-    shown = [declared_value(row, zone, withdrawn_by=ending_of(ended, _digest(row))) for row in rows]
-    return shown, following
+    rows, ended, zone = _listed(parts, party, "declared_activity", **page)
+    return [
+        ((row["entry_index"],), declared_value(row, zone, withdrawn_by=ending_of(ended, _digest(row))))
+        for row in rows
+    ]
 
 
-def downgrades(parts: Parts, party: str, **page: Any) -> tuple[list[Downgrade], int | None]:
-    """Return a page of an organisation's downgrades, newest first, and the cursor of the next page.
+def downgrades(parts: Parts, party: str, **page: Any) -> Keyed[Downgrade]:
+    """Return an organisation's downgrades, newest first; withdrawn ones say by what.
 
-    `page` is that of `statement_queries.newest`; withdrawn ones say by what.
+    `page` is that of `statement_queries.newest`.
     """
-    rows, ended, zone, following = _listed(parts, party, "downgrade", **page)
-    shown = [downgrade_view(row, zone, withdrawn_by=ending_of(ended, _digest(row))) for row in rows]
-    return shown, following
+    rows, ended, zone = _listed(parts, party, "downgrade", **page)
+    return [
+        ((row["entry_index"],), downgrade_view(row, zone, withdrawn_by=ending_of(ended, _digest(row))))
+        for row in rows
+    ]
 
 
-def business_records(parts: Parts, party: str, **page: Any) -> tuple[list[BusinessRecord], int | None]:
-    """Return a page of an organisation's business figures, newest first, and the cursor of the next page.
+def business_records(parts: Parts, party: str, **page: Any) -> Keyed[BusinessRecord]:
+    """Return an organisation's business figures, newest first; withdrawn ones say by what.
 
-    `page` is that of `statement_queries.newest`; withdrawn ones say by what.
+    `page` is that of `statement_queries.newest`.
     """
-    rows, ended, zone, following = _listed(parts, party, "business_record", **page)
-    shown = [business_record(row, zone, withdrawn_by=ending_of(ended, _digest(row))) for row in rows]
-    return shown, following
+    rows, ended, zone = _listed(parts, party, "business_record", **page)
+    return [
+        ((row["entry_index"],), business_record(row, zone, withdrawn_by=ending_of(ended, _digest(row))))
+        for row in rows
+    ]
 
 
 def declared_value(
@@ -101,13 +108,11 @@ def business_record(
     )
 
 
-def _listed(
-    parts: Parts, party: str, kind: str, **page: Any
-) -> tuple[list[Row], dict[bytes, Row], str, int | None]:
+def _listed(parts: Parts, party: str, kind: str, **page: Any) -> tuple[list[Row], dict[bytes, Row], str]:
     refresh(parts, party)
-    rows, following = queries.newest(parts.engine, party, kind, **page)
+    rows = queries.newest(parts.engine, party, kind, **page)
     ended = queries.endings(parts.engine, party, [_digest(row) for row in rows])
-    return rows, ended, site_zone(parts, party) if rows else "UTC", following
+    return rows, ended, site_zone(parts, party) if rows else "UTC"
 
 
 def _span(row: Row, zone: str) -> dict[str, Any]:

@@ -43,10 +43,10 @@ def newest(
     limit: int,
     before: int | None,
     periods: Collection[tuple[int, int]] | None = None,
-) -> tuple[list[Row], int | None]:
-    """Return a page of a party's statements of one kind, newest first, and the cursor of the next one if any.
+) -> list[Row]:
+    """Return a party's statements of one kind before an entry index, newest first, at most `limit`.
 
-    `before` is the cursor, an entry index; with `periods` only statements within one of them, in ms.
+    With `periods` only statements within one of them, in ms.
     """
     query = select(RESULTS).where(RESULTS.c.party == party, RESULTS.c.kind == kind)
     if before is not None:
@@ -56,9 +56,7 @@ def newest(
             and_(RESULTS.c.interval_start >= start, RESULTS.c.interval_end <= end) for start, end in periods
         ]
         query = query.where(or_(false(), *within))
-    query = query.order_by(RESULTS.c.entry_index.desc()).limit(limit + 1)
-    rows = _rows(engine, query)
-    return rows[:limit], rows[limit - 1]["entry_index"] if len(rows) > limit else None
+    return _rows(engine, query.order_by(RESULTS.c.entry_index.desc()).limit(limit))
 
 
 def overlapping(engine: Engine, party: str, kinds: Collection[str], interval: tuple[int, int]) -> list[Row]:

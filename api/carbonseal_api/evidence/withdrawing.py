@@ -15,6 +15,7 @@ from carbonseal_api.evidence import statement_queries as queries
 from carbonseal_api.evidence.acts import kind_of, open_desk, origins, plain_text, refresh, standing
 from carbonseal_api.evidence.correction_schemas import Withdrawal, WithdrawalEntry, WithdrawalWish
 from carbonseal_api.evidence.errors import StatementUnknown, WithdrawalRefused, WithdrawnAlready
+from carbonseal_api.evidence.listing import Keyed
 from carbonseal_attest.instants import format_instant
 
 Row = Mapping[str, Any]
@@ -67,21 +68,22 @@ def withdraw(parts: Parts, party: str, wish: WithdrawalWish) -> Withdrawal:
     )
 
 
-def withdrawals(parts: Parts, party: str, **page: Any) -> tuple[list[WithdrawalEntry], int | None]:
-    """Return a page of an organisation's withdrawals, newest first, and the cursor of the next page."""
+def withdrawals(parts: Parts, party: str, **page: Any) -> Keyed[WithdrawalEntry]:
+    """Return an organisation's withdrawals, newest first; `page` is that of `statement_queries.newest`."""
     refresh(parts, party)
-    rows, following = queries.newest(parts.engine, party, "withdrawal", **page)
-    shown = [
-        WithdrawalEntry(
-            withdrawal_digest=bytes(row["statement_digest"]).hex(),
-            statement_digest=row["body"]["withdraws"],
-            role=row["body"]["role"],
-            reason=row["body"]["reason"],
-            registered_at=format_instant(row["registered_at"]),
+    return [
+        (
+            (row["entry_index"],),
+            WithdrawalEntry(
+                withdrawal_digest=bytes(row["statement_digest"]).hex(),
+                statement_digest=row["body"]["withdraws"],
+                role=row["body"]["role"],
+                reason=row["body"]["reason"],
+                registered_at=format_instant(row["registered_at"]),
+            ),
         )
-        for row in rows
+        for row in queries.newest(parts.engine, party, "withdrawal", **page)
     ]
-    return shown, following
 
 
 def _withdrawable(parts: Parts, party: str, digest: bytes) -> Row:
