@@ -311,7 +311,12 @@ def test_a_reading_leads_up_to_all_that_used_it(told: Any) -> None:
     assert {told.report, told.code, told.opinion, told.grade, told.act, told.record, told.correction} <= ids(
         made
     )
-    assert {(told.report, told.reading), (told.code, told.reading)} <= links(made, "counts")
+    # What was corrected before the report is no input of it: the correction stands between.
+    assert not links(made, "counts")
+    assert {(told.report, told.correction), (told.code, told.correction)} == links(made, "applies")
+    other = told.history.readings[0, METERS[0]].digest.hex()
+    made = lineage(told.parts, None, other, direction="up")
+    assert {(told.report, other), (told.code, other)} == links(made, "counts")
 
 
 def test_device_gateway_plan_calibration_and_correction_lead_up_to_the_report(told: Any) -> None:

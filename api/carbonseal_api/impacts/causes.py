@@ -61,7 +61,7 @@ def causes_of(
     gone = {bytes(row["target"]).hex(): row for row in rows}
     found = [_taken_back(row, accounts, gone) for row in rows]
     found += [_opinion(row) for row in opinions]
-    found += [_revoked(engine, party, row, accounts) for row in queries.revocations(engine, party)]
+    found += [_revoked(engine, party, row, accounts, gone) for row in queries.revocations(engine, party)]
     found += _calibrations(engine, party, accounts, gone)
     return sorted((one for one in found if one.struck), key=lambda one: (one.known_at, one.digest))
 
@@ -115,7 +115,9 @@ def _opinion(row: Row) -> Cause:
     )
 
 
-def _revoked(engine: Engine, party: str, row: Row, accounts: Sequence[Account]) -> Cause:
+def _revoked(
+    engine: Engine, party: str, row: Row, accounts: Sequence[Account], gone: Mapping[str, Row]
+) -> Cause:
     body = row["body"]
     # The projection keeps a COSE_Key as JSON: labels as text, bytes in hex.
     key = {int(label): value for label, value in body["key"].items()}
@@ -133,12 +135,18 @@ def _revoked(engine: Engine, party: str, row: Row, accounts: Sequence[Account]) 
         if account.register_cut <= row["entry_index"]
         and any(
             account.counts(one["device"], one["point"], one["start"], one["end"], one["entry_index"])
+            and not _was_gone(account, gone.get(bytes(one["digest"]).hex()))
             for one in beyond
         )
     }
     told = {"subject": body["device"], "statement": "", "start": "", "end": ""}
     digest = bytes(row["statement_digest"]).hex()
     return Cause("device_revoked", digest, party, row["registered_at"], frozenset(struck), told)
+
+
+def _was_gone(account: Account, act: Row | None) -> bool:
+    """Whether an account knew that a statement was taken back, and so did not count it."""
+    return act is not None and account.knows(act)
 
 
 def _calibrations(

@@ -181,7 +181,7 @@ def marked_parties(engine: Engine, impacts: Collection[bytes] | None = None) -> 
 
 
 def revoked_readings(engine: Engine, party: str, kid: bytes) -> list[Row]:
-    """Return {entry_index, stream, sequence, device, point, start, end} of what a key sealed for a party."""
+    """Return {entry_index, digest, stream, sequence, device, point, start, end} of what a key sealed."""
     same = and_(
         STATEMENTS.c.party == SERIES.c.party,
         STATEMENTS.c.log == "data",
@@ -190,6 +190,7 @@ def revoked_readings(engine: Engine, party: str, kid: bytes) -> list[Row]:
     query = (
         select(
             SERIES.c.entry_index,
+            SERIES.c.statement_digest.label("digest"),
             STATEMENTS.c.stream,
             STATEMENTS.c.sequence,
             SERIES.c.device,

@@ -123,6 +123,11 @@ class Graph:
             self._takings[party] = queries.takings_back(self.engine, party)
         return self._takings[party]
 
+    def taken_back(self, party: str, node: str) -> Row | None:
+        """Return the act by which a party took a statement of its own back, None while it stands."""
+        acts = (act for act in self.takings_back(party) if bytes(act["target"]).hex() == node)
+        return next(acts, None)
+
     def declared_for(self, account: Account) -> list[Row]:
         """Return the declared amounts and downgrades that a report or code takes in, as result rows."""
         if account.party not in self._declared:

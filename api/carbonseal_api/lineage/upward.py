@@ -50,8 +50,10 @@ def _over_readings(graph: Graph, rows: Mapping[str, Row]) -> list[Link]:
     for row in queries.points_of(graph.engine, list(rows.values())):
         node = places[row["party"], row["entry_index"]]
         place = (row["device"], row["point"], row["interval_start"], row["interval_end"])
+        act = graph.taken_back(row["party"], node)
         for account in graph.accounts(row["party"]):
-            if account.counts(*place, row["entry_index"]):
+            is_gone = act is not None and account.knows(act)
+            if not is_gone and account.counts(*place, row["entry_index"]):
                 found.add(Link(account.digest, "counts", node))
     return sorted(found)
 
