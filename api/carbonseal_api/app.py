@@ -10,12 +10,11 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
@@ -28,17 +27,17 @@ from carbonseal_api.activity.endpoints import router as activity
 from carbonseal_api.activity.page import router as activity_page
 from carbonseal_api.assembly import Parts
 from carbonseal_api.assets.endpoints import router as assets
-from carbonseal_api.authentication import ROLES
 from carbonseal_api.catalogue.endpoints import router as catalogue
+from carbonseal_api.description import VERSION, describe
 from carbonseal_api.devices.endpoints import router as devices
+from carbonseal_api.documented import answers
 from carbonseal_api.engagements.endpoints import router as engagements
-from carbonseal_api.documented import ProblemDetails, problems
 from carbonseal_api.epochs.endpoints import router as epochs
 from carbonseal_api.evidence.act_endpoints import router as evidence_acts
 from carbonseal_api.evidence.endpoints import router as evidence
 from carbonseal_api.grades.endpoints import router as grades
 from carbonseal_api.grants.endpoints import router as grants
-from carbonseal_api.guard import guarded, route_names, takes_key
+from carbonseal_api.guard import guarded
 from carbonseal_api.impacts.endpoints import router as impacts
 from carbonseal_api.impacts.page import router as impacts_page
 from carbonseal_api.incoming import parts_of
@@ -71,31 +70,9 @@ from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError
 
 _logger = logging.getLogger(__name__)
-VERSION: Final = "0.1.0"
-DESCRIPTION: Final = (
-    "Signed statements in append-only logs, receipts and proofs; organisations, devices, inventories, data "
-    "codes and emissions reports drawn from them. Errors are problem details (RFC 9457) with code, field, "
-    "reason and remedy."
-)
 
 
-SECURITY_SCHEMES: Final[dict[str, Any]] = {
-    "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key of your organisation."},
-    "clientCredentials": {
-        "type": "oauth2",
-        "description": "An access token for a quarter of an hour; its scopes are roles.",
-        "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": ROLES}},
-    },
-}
-
-
-IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": r"^[\x21\x23-\x7e]+$"},
-    "description": "Sent again with the same request within a day, it gives the first answer once more.",
-}
+service = APIRouter(tags=["service"])
 
 
 class InternalError(ApiError):
@@ -116,7 +93,6 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="Carbonseal",
         version=VERSION,
-        description=DESCRIPTION,
         docs_url=None,  # the bundled pages load scripts from a third party
         redoc_url=None,
         lifespan=lifespan,
@@ -124,10 +100,9 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.refusals = Counter[str]()
-    app.add_api_route("/health", health, methods=["GET"], tags=["service"], responses=problems(503))
-    app.add_api_route("/metrics", metrics, methods=["GET"], tags=["service"], response_class=Response)
     routes = [*app.router.routes]
     for router in (
+        service,
         logs,
         evidence,
         evidence_acts,
@@ -164,11 +139,12 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OperationalError, _on_database)
     app.add_exception_handler(Exception, _on_unknown)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = partial(_described, app)  # type: ignore[method-assign]
     return app
 
 
-async def health(request: Request) -> dict[str, str]:
+@service.get("/health", summary="Whether the service answers")
+async def get_health(request: Request) -> dict[str, str]:
     """Answer when the database and the published copy do."""
 
     def ask() -> None:
@@ -181,7 +157,13 @@ async def health(request: Request) -> dict[str, str]:
     return {"status": "ok", "version": VERSION}
 
 
-async def metrics(request: Request) -> Response:
+@service.get(
+    "/metrics",
+    summary="Refusals by code",
+    responses=answers("text/plain", "The Prometheus text format."),
+    response_class=Response,
+)
+async def get_metrics(request: Request) -> Response:
     """Return the number of refusals by code, in the Prometheus text format."""
     refusals: Counter[str] = request.app.state.refusals
     lines = ["# TYPE carbonseal_refusals_total counter"]
@@ -251,29 +233,8 @@ def _on_unknown(request: Request, error: Exception) -> Response:
     )
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _described(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        components = schema.setdefault("components", {})
-        components.setdefault("schemas", {})["ProblemDetails"] = ProblemDetails.model_json_schema()
-        components["securitySchemes"] = SECURITY_SCHEMES
-        schema["security"] = [{"apiKey": []}, {"clientCredentials": []}, {}]
-        plain = [route for route in app.routes if isinstance(route, APIRoute)]
-        for route in plain:
-            for name in route_names(route):
-                method, path = name.split(" ", 1)
-                if takes_key(route, shipped_table().rule(method, path)):
-                    operation = schema["paths"][path][method.lower()]
-                    operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
-                    operation["responses"] = problems(409, 422) | operation["responses"]
-        # FastAPI documents its own shape of a 422; ours is a problem like any other.
-        for operations in schema["paths"].values():
-            for operation in operations.values():
-                if "422" in operation["responses"]:
-                    operation["responses"]["422"] = problems(422)[422]
-        for unused in ("HTTPValidationError", "ValidationError"):
-            components["schemas"].pop(unused, None)
-        app.openapi_schema = schema
+        parts: Parts = app.state.parts
+        app.openapi_schema = describe(app, shipped_table(), parts.settings.address)
     return app.openapi_schema

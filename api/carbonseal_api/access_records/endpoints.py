@@ -23,7 +23,7 @@ Cursor = Annotated[int | None, Query(ge=1, le=2**53, description="From the page 
     summary="Who asked for what of the organisation",
     responses=problems(401, 403, 404, 422),
 )
-async def list_records(
+async def list_access_records(
     party: str, request: Request, response: Response, limit: Limit = 50, cursor: Cursor = None
 ) -> list[AccessRecordView]:
     """Return queries by other parties, answered and refused, newest first; `Link` names the next page."""

@@ -76,7 +76,7 @@ class _Asked:
         "security": [],
     },
 )
-async def token(request: Request) -> Response:
+async def issue_token(request: Request) -> Response:
     """Give an access token for a quarter of an hour to a client that knows its secret (RFC 6749 §4.4)."""
     try:
         body = await read_body(request, MAX_FORM, what="form")

@@ -26,7 +26,7 @@ Holder = Annotated[
 
 
 @router.get("", summary="Carbon-asset records", responses=problems(401, 403, 404, 422))
-async def list_records(request: Request, page: Paging, holder: Holder = None) -> list[RecordView]:
+async def list_asset_records(request: Request, page: Paging, holder: Holder = None) -> list[RecordView]:
     """Return who holds which serials of which official registry.
 
     The caller's own; for regulator and registrar all. A bank names the holder and needs its grant.
@@ -37,7 +37,7 @@ async def list_records(request: Request, page: Paging, holder: Holder = None) ->
 
 
 @router.get("/acts", summary="Acts on records", responses=problems(401, 403, 404, 422, 503))
-async def list_acts(request: Request, page: Paging) -> list[ActView]:
+async def list_asset_acts(request: Request, page: Paging) -> list[ActView]:
     """Return the acts on the caller's records, newest first; for regulator and registrar all."""
     principal = await caller(request)
     found = await run_in_threadpool(views.acts, parts_of(request), principal)
@@ -115,7 +115,7 @@ async def get_agreement(request: Request) -> AgreementView:
 
 
 @router.get("/{record_id}", summary="One record with its way", responses=problems(401, 403, 404, 422))
-async def get_record(record_id: str, request: Request) -> RecordLineage:
+async def get_asset_record(record_id: str, request: Request) -> RecordLineage:
     """Return a record with its history, transactions, receipt states, and what it rests on."""
     principal = await caller(request)
     digest = parse_digest(record_id, "record_id")

@@ -30,7 +30,9 @@ async def list_packages(request: Request, page: Paging) -> list[PublishedPackage
 
 
 @router.get("/industry-means", summary="Industry means", responses=problems(422))
-async def list_means(request: Request, page: Paging, industry: Industry = None) -> list[IndustryMean]:
+async def list_industry_means(
+    request: Request, page: Paging, industry: Industry = None
+) -> list[IndustryMean]:
     """Return the standing industry means, newest first; of two about the same period the first one counts."""
     parts: Parts = parts_of(request)
     if industry is not None:

@@ -36,7 +36,7 @@ async def list_meters(party: str, request: Request, page: Paging) -> list[MeterR
     summary="Load curve",
     responses=problems(400, 401, 403, 404, 422),
 )
-async def load_curve(
+async def get_load_curve(
     party: str, device: str, point: str, start: str, end: str, request: Request
 ) -> LoadCurve:
     """Return mean loads of a point within [start, end), RFC 3339 UTC, with maximum, minimum and mean."""

@@ -44,7 +44,7 @@ async def list_opinions(party: str, digest: str, request: Request) -> OpinionsVi
     summary="A log's head in an epoch's map",
     responses=problems(404, 422),
 )
-async def map_proof(
+async def get_map_proof(
     origin: str, request: Request, epoch: Annotated[int, Query(ge=1, le=2**48)]
 ) -> MapProofView:
     """Return the proof that the log's head stands in the map of an epoch; public, as checkpoints are."""

@@ -48,7 +48,9 @@ async def get_grade(credit_code: str, request: Request, as_of: AsOf = None, rule
     responses=answers("application/json", "The very bytes that the statement carries.", *_CODES),
     response_class=Response,
 )
-async def get_input(credit_code: str, request: Request, as_of: AsOf = None, rule: Rule = None) -> Response:
+async def get_grade_input(
+    credit_code: str, request: Request, as_of: AsOf = None, rule: Rule = None
+) -> Response:
     """Return the input, for `carbonseal-verifier grade`."""
     answer = await _asked(credit_code, request, as_of, rule, "/input.json")
     return Response(answer.input, media_type="application/json")
@@ -60,7 +62,9 @@ async def get_input(credit_code: str, request: Request, as_of: AsOf = None, rule
     responses=answers("application/json", "The very bytes that the statement carries.", *_CODES),
     response_class=Response,
 )
-async def get_result(credit_code: str, request: Request, as_of: AsOf = None, rule: Rule = None) -> Response:
+async def get_grade_result(
+    credit_code: str, request: Request, as_of: AsOf = None, rule: Rule = None
+) -> Response:
     """Return the result, as `carbonseal-verifier grade --json -` prints it from the input."""
     answer = await _asked(credit_code, request, as_of, rule, "/result.json")
     return Response(answer.result, media_type="application/json")
@@ -79,7 +83,7 @@ async def list_grades(party: str, request: Request, page: Paging) -> list[GradeR
     summary="Grade an organisation now",
     responses=problems(401, 403, 404, 409, 503),
 )
-async def grade_now(party: str, request: Request) -> GradingAsked:
+async def grade_organisation(party: str, request: Request) -> GradingAsked:
     """Have the log host grade the organisation; where nothing has changed, no new statement is made."""
     (await caller(request)).require_party(party)
     parts = parts_of(request)
@@ -95,7 +99,7 @@ async def grade_now(party: str, request: Request) -> GradingAsked:
 @router.get(
     "/published/{credit_code}/grade", summary="A grade shown to everybody", responses=problems(404, 422)
 )
-async def get_published(
+async def get_published_grade(
     credit_code: str, request: Request, as_of: AsOf = None, rule: Rule = None
 ) -> GradeView:
     """Return the grade of an organisation that shows it to everybody, with its proof; no key is needed."""
@@ -109,7 +113,7 @@ async def get_published(
     responses=answers("application/json", "The very bytes that the statement carries.", 404, 422),
     response_class=Response,
 )
-async def get_published_bytes(
+async def get_published_grade_file(
     credit_code: str,
     name: Literal["input", "result"],
     request: Request,

@@ -58,7 +58,7 @@ async def withdraw_grant(
 
 
 @router.get("/grants", summary="Grants that name the caller", responses=problems(401, 403, 422))
-async def list_received(request: Request, page: Paging) -> list[GrantView]:
+async def list_received_grants(request: Request, page: Paging) -> list[GrantView]:
     """Return the grants that name the caller's organisation, newest first, with what became of each."""
     principal = await caller(request)
     parts = parts_of(request)

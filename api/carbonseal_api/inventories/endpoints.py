@@ -21,7 +21,7 @@ comparisons = APIRouter(prefix="/organisations/{party}/comparisons", tags=["inve
 
 
 @router.get("", summary="Months with readings", responses=problems(401, 403, 404))
-async def list_months(party: str, request: Request) -> list[str]:
+async def list_inventories(party: str, request: Request) -> list[str]:
     """Return the civil months of the site that hold readings, oldest first."""
     (await caller(request)).require_party(party)
     return await run_in_threadpool(service.months, parts_of(request), party)
@@ -49,7 +49,7 @@ async def get_comparison(
 
 
 @router.get("/{month}", summary="Inventory of a month", responses=problems(400, 401, 403, 404, 422))
-async def get_month(party: str, month: str, request: Request) -> Inventory:
+async def get_inventory(party: str, month: str, request: Request) -> Inventory:
     """Return the inventory of a civil month under the newest plan, as the logs stand now."""
     (await caller(request)).require_party(party)
     return await run_in_threadpool(service.month_inventory, parts_of(request), party, month)

@@ -71,7 +71,7 @@ async def open_log(request: Request) -> Response:
     openapi_extra={"requestBody": CBOR_BODY},
     response_class=Response,
 )
-async def register_batch(origin: str, request: Request) -> Response:
+async def register_statements(origin: str, request: Request) -> Response:
     """Register a CBOR sequence of [statement, content or null]; a refusal keeps no other item out."""
     parts = parts_of(request)
     service.allow_origin(await caller(request), origin)
@@ -94,7 +94,7 @@ async def register_batch(origin: str, request: Request) -> Response:
     openapi_extra={"requestBody": COSE_BODY},
     response_class=Response,
 )
-async def register_one(origin: str, request: Request) -> Response:
+async def register_statement(origin: str, request: Request) -> Response:
     """Register one statement: COSE alone, or CBOR [statement, content]; `Prefer: return=minimal` is heard."""
     parts = parts_of(request)
     service.allow_origin(await caller(request), origin)
@@ -123,7 +123,7 @@ async def register_one(origin: str, request: Request) -> Response:
     responses=answers("text/plain", "A signed note.", 404),
     response_class=Response,
 )
-async def checkpoint(origin: str, request: Request) -> Response:
+async def get_checkpoint(origin: str, request: Request) -> Response:
     """Return the newest checkpoint as a C2SP signed note."""
     note = await run_in_threadpool(parts_of(request).host.checkpoint, origin)
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
@@ -135,7 +135,7 @@ async def checkpoint(origin: str, request: Request) -> Response:
     responses=answers("application/octet-stream", "Hashes of 32 bytes.", 404, 422),
     response_class=Response,
 )
-async def hash_tile(origin: str, tile_path: str, request: Request) -> Response:
+async def get_hash_tile(origin: str, tile_path: str, request: Request) -> Response:
     """Return a hash tile as in C2SP tlog-tiles: `<level>/<index>` or `<level>/<index>.p/<width>`."""
     match = _TILE.fullmatch(tile_path)
     if match is None:
@@ -153,7 +153,7 @@ async def hash_tile(origin: str, tile_path: str, request: Request) -> Response:
     openapi_extra={"requestBody": {"required": True, "content": {CBOR: {}}}},
     response_class=Response,
 )
-async def receipts_batch(origin: str, request: Request) -> Response:
+async def get_receipts(origin: str, request: Request) -> Response:
     """Return receipts for an array of statement digests; null where there is none."""
     service.allow_origin(await caller(request), origin)
     media_type(request, (CBOR,), default=CBOR)
@@ -173,7 +173,7 @@ async def receipts_batch(origin: str, request: Request) -> Response:
     summary="Receipt state by name",
     responses=problems(401, 403, 404, 422),
 )
-async def receipt_state(origin: str, digest: str, request: Request) -> dict[str, str]:
+async def get_receipt_state(origin: str, digest: str, request: Request) -> dict[str, str]:
     """Return how far a statement has come: logged, witnessed, anchored or final."""
     service.allow_origin(await caller(request), origin)
     state = await run_in_threadpool(parts_of(request).host.receipt_state, origin, parse_digest(digest))
@@ -186,7 +186,7 @@ async def receipt_state(origin: str, digest: str, request: Request) -> dict[str,
     responses=answers(COSE, "A COSE receipt, made on demand.", 401, 403, 404, 422),
     response_class=Response,
 )
-async def receipt(origin: str, digest: str, request: Request) -> Response:
+async def get_receipt(origin: str, digest: str, request: Request) -> Response:
     """Return the receipt of a statement digest at the newest published size, its state in a header."""
     service.allow_origin(await caller(request), origin)
     data, state = await run_in_threadpool(
@@ -201,7 +201,7 @@ async def receipt(origin: str, digest: str, request: Request) -> Response:
     responses=answers(CBOR, "Array of [index, statement].", 400, 401, 403, 404, 422),
     response_class=Response,
 )
-async def entries(
+async def list_entries(
     origin: str, request: Request, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)]
 ) -> Response:
     """Return the entries [start, end), at most 1,000 of them."""
@@ -213,7 +213,7 @@ async def entries(
 @router.get(
     "/logs/{origin:path}/streams", summary="Where the streams stand", responses=problems(401, 403, 404, 422)
 )
-async def streams(origin: str, request: Request, kid: str | None = None) -> list[dict[str, Any]]:
+async def list_streams(origin: str, request: Request, kid: str | None = None) -> list[dict[str, Any]]:
     """Return the head of each stream, of one key (`kid` in hex) or of all."""
     service.allow_origin(await caller(request), origin)
     wanted = None if kid is None else parse_digest(kid, "kid")
@@ -223,7 +223,7 @@ async def streams(origin: str, request: Request, kid: str | None = None) -> list
 @router.get(
     "/logs/{origin:path}/proofs/inclusion", summary="Inclusion proof", responses=problems(400, 404, 422)
 )
-async def inclusion_proof(
+async def get_inclusion_proof(
     origin: str,
     request: Request,
     index: Annotated[int, Query(ge=0)],
@@ -236,7 +236,7 @@ async def inclusion_proof(
 @router.get(
     "/logs/{origin:path}/proofs/consistency", summary="Consistency proof", responses=problems(400, 404, 422)
 )
-async def consistency_proof(
+async def get_consistency_proof(
     origin: str,
     request: Request,
     old_size: Annotated[int, Query(ge=1)],
@@ -252,7 +252,7 @@ async def consistency_proof(
     responses={200: {"content": {CBOR: {}}, "description": "A COSE_KeySet."}},
     response_class=Response,
 )
-async def scitt_keys(request: Request) -> Response:
+async def get_scitt_keys(request: Request) -> Response:
     """Return the log key as a COSE_KeySet (SCRAPI)."""
     return Response(cbor.encode([parts_of(request).log_key.cose_key()]), media_type=CBOR)
 

@@ -41,7 +41,7 @@ async def get_organisation(party: str, request: Request) -> Organisation:
 
 
 @router.get("/{party}/api-keys", summary="API keys", responses=problems(401, 403, 404, 422))
-async def list_keys(party: str, request: Request, page: Paging) -> list[KeyDescription]:
+async def list_api_keys(party: str, request: Request, page: Paging) -> list[KeyDescription]:
     """Return the organisation's keys, newest first; secrets are never shown again."""
     (await caller(request)).require_party(party)
     return await run_in_threadpool(service.keys, parts_of(request), party, page)
@@ -50,7 +50,7 @@ async def list_keys(party: str, request: Request, page: Paging) -> list[KeyDescr
 @router.post(
     "/{party}/api-keys", status_code=201, summary="Make an API key", responses=problems(401, 403, 404, 422)
 )
-async def issue_key(party: str, wish: KeyRequest, request: Request, response: Response) -> IssuedKey:
+async def make_api_key(party: str, wish: KeyRequest, request: Request, response: Response) -> IssuedKey:
     """Make a key; the answer is the only place where it is ever shown."""
     principal = await caller(request)
     principal.require_party(party)
@@ -64,7 +64,7 @@ async def issue_key(party: str, wish: KeyRequest, request: Request, response: Re
     summary="Withdraw an API key",
     responses=problems(401, 403, 404),
 )
-async def withdraw_key(party: str, key_id: str, request: Request) -> None:
+async def withdraw_api_key(party: str, key_id: str, request: Request) -> None:
     """Make a key useless, within two seconds for callers in mid-flight."""
     (await caller(request)).require_party(party)
     await run_in_threadpool(parts_of(request).keys.withdraw, key_id, party)
