@@ -12,6 +12,7 @@ from starlette.routing import Route
 from carbonseal_api.authentication import ROLES
 from carbonseal_api.guard import disagreements, guarded, route_names
 from carbonseal_api.permissions import PermissionsInvalid, PermissionTable, Rule, parse_table, shipped_table
+from carbonseal_api.permissions_page import page
 from carbonseal_api.web.sessions import COOKIE, open_session
 from carbonseal_attest.statement import SignedStatement
 
@@ -347,3 +348,11 @@ def test_guard_takes_plain_routes_only() -> None:
 
     with pytest.raises(TypeError, match="cannot be guarded"):
         list(guarded([Mount()], shipped_table()))
+
+
+def test_printed_table_is_the_one_that_is_held(pytestconfig: pytest.Config) -> None:
+    printed = (pytestconfig.rootpath / "docs/spec/permissions.md").read_text(encoding="utf-8")
+    remedy = "run `python -m carbonseal_api.permissions_page > docs/spec/permissions.md`"
+    assert printed == page(shipped_table()), remedy
+    for rule in shipped_table().rules:
+        assert all(f"`{route}`" in printed for route in rule.routes)
