@@ -2,7 +2,7 @@
 
     bench/run.py                 every figure, at most 20 minutes
     bench/run.py --full          larger sizes, an hour or more
-    bench/run.py --only uploads  one part: machine, uploads, gas or check
+    bench/run.py --only uploads  one part: machine, uploads, gas, grade or check
 
 Real HTTP, a real PostgreSQL with durable commits, a real EVM node; the load generator shares the machine.
 Each figure is printed with its ratio to a limit of the machine or to a named peer of the same run.
@@ -27,11 +27,12 @@ from carbonseal_ledger.database import open_database, stop_embedded
 from check_time import check_figures
 from figures import Figure, Measure, write
 from fleet import READINGS_PER_STATEMENT, make_gateways
+from grade_time import grade_figures
 from site_under_load import running_site
 from storage import database_bytes, folder_bytes, row_bytes_per_reading
 from uploads import upload_batches, upload_singly
 
-PARTS = ("machine", "uploads", "gas", "check")
+PARTS = ("machine", "uploads", "gas", "grade", "check")
 BATCH_CONNECTIONS, BATCH_STATEMENTS = 8, 250
 UPLOAD_ROUNDS = 4  # the median is the figure; the last beside the first shows whether length matters
 SINGLE_CONNECTIONS = 64
@@ -132,6 +133,8 @@ def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> l
             take("uploads", uploads_part(folders["uploads"], limits, is_full=is_full))
         if "gas" in parts:
             take("gas", gas_figures())
+        if "grade" in parts:
+            take("grade", grade_figures(folders["grade"]))
         if "check" in parts:
             rate = limits["ed25519_verifications_per_second"].value
             arguments = ["--data", str(half_year())] if is_full else []

@@ -45,23 +45,32 @@ def running_site(folder: Path, gateways: Sequence[Gateway]) -> Iterator[RunningS
     try:
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             running = _found(folder, gateways, port=listener.getsockname()[1])
-            command = [sys.executable, "-m", "carbonseal_api.serving", "--data", folder]
-            process = subprocess.Popen(
-                [*command, "--fd", str(listener.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[listener.fileno()],
-            )
-        try:
-            _wait_until_it_answers(running.site.port, process)
-            yield running
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            with serving(folder, listener):
+                yield running
     finally:
         stop_embedded(settings.data_folder / "pg")
+
+
+@contextmanager
+def serving(folder: Path, listener: socket.socket) -> Iterator[None]:
+    """The serving process of a founded folder, on a socket that is bound already; closes it here."""
+    port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "carbonseal_api.serving", "--data", folder]
+    process = subprocess.Popen(
+        [*command, "--fd", str(listener.fileno())],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[listener.fileno()],
+    )
+    listener.close()  # the process has its own by now
+    try:
+        _wait_until_it_answers(port, process)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _found(folder: Path, gateways: Sequence[Gateway], *, port: int) -> RunningSite:

@@ -20,7 +20,6 @@ def results_about(
     party: str | None = None,
     subject: str | None = None,
     log: str = "data",
-    limit: int = _MAX_ROWS,
 ) -> list[Row]:
     """Return results of one kind, the last registered first; of one party's log, about one subject."""
     query = select(RESULTS).where(RESULTS.c.kind == kind, RESULTS.c.log == log)
@@ -29,7 +28,17 @@ def results_about(
     if subject is not None:
         query = query.where(RESULTS.c.subject == subject)
     order = (RESULTS.c.registered_at.desc(), RESULTS.c.party, RESULTS.c.entry_index.desc())
-    return _rows(engine, query.order_by(*order).limit(limit))
+    return _rows(engine, query.order_by(*order).limit(_MAX_ROWS))
+
+
+def newest_about(
+    engine: Engine, kind: str, subjects: Collection[str], *, party: str, log: str
+) -> dict[str, Row]:
+    """Return the newest result of one kind in one log about each of some subjects."""
+    query = select(RESULTS).where(RESULTS.c.party == party, RESULTS.c.kind == kind, RESULTS.c.log == log)
+    query = query.where(RESULTS.c.subject.in_(list(subjects))).distinct(RESULTS.c.subject)
+    rows = _rows(engine, query.order_by(RESULTS.c.subject, RESULTS.c.entry_index.desc()))
+    return {row["subject"]: row for row in rows}
 
 
 def results_naming(engine: Engine, kind: str, key: str, value: str) -> list[Row]:

@@ -9,6 +9,7 @@ published the industry's mean for it, or when there is no such period at all.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from carbonseal_api.grades.refusals import (
     GradeUnknown,
     NothingToGrade,
 )
-from carbonseal_api.problems import RequestInvalid
+from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.contents import Content, check_content
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.statement import SignedStatement
@@ -153,7 +154,8 @@ def grade_as_of(parts: Parts, party: str, rule: str, as_of: int) -> GradeAnswer:
     found = in_force(history(parts, party), rule, as_of)
     if found is None:
         raise GradeUnknown("as_of", "no grade was in force then", "ask for a later day, or have it graded")
-    proof = _logged(parts, host_origin(parts), bytes(found["statement_digest"]))
+    (proof,) = _logged(parts, host_origin(parts), [bytes(found["statement_digest"])])
+    log_host, admission = _admissions(parts, (parts.host_party, party))
     body = proof.content.body
     return GradeAnswer(
         party=party,
@@ -164,8 +166,8 @@ def grade_as_of(parts: Parts, party: str, rule: str, as_of: int) -> GradeAnswer:
         input=body["input"],
         result=body["result"],
         proof=proof,
-        log_host=_admission(parts, parts.host_party),
-        admission=_admission(parts, party),
+        log_host=log_host,
+        admission=admission,
     )
 
 
@@ -234,23 +236,29 @@ def _body(
     }
 
 
-def _admission(parts: Parts, party: str) -> LoggedProof:
+def _admissions(parts: Parts, parties: Sequence[str]) -> list[LoggedProof]:
+    """Return the registrar's newest statement about each of some admitted parties, in order."""
+    newest = queries.newest_about(parts.engine, "party", parties, party=parts.registrar, log="register")
     origin = f"{parts.settings.log_host_name}/{parts.registrar}/register"
-    rows = queries.results_about(
-        parts.engine, "party", party=parts.registrar, subject=party, log="register", limit=1
-    )
-    return _logged(parts, origin, bytes(rows[0]["statement_digest"]))
+    return _logged(parts, origin, [bytes(newest[party]["statement_digest"]) for party in parties])
 
 
-def _logged(parts: Parts, origin: str, digest: bytes) -> LoggedProof:
-    statement = SignedStatement.parse(parts.host.find(origin, digest).raw)
-    data = parts.host.contents.get(statement.payload)
-    (answer,) = parts.host.receipts(origin, [digest])
-    return LoggedProof(
-        statement=statement,
-        content=check_content(statement, data),
-        content_bytes=data,
-        receipt=answer.receipt or b"",
-        state=str(answer.state),
-        entry_index=answer.index or 0,
-    )
+def _logged(parts: Parts, origin: str, digests: Sequence[bytes]) -> list[LoggedProof]:
+    statements = [SignedStatement.parse(parts.host.find(origin, digest).raw) for digest in digests]
+    contents = parts.host.contents.get_many([statement.payload for statement in statements])
+    made = []
+    for statement, answer in zip(statements, parts.host.receipts(origin, digests), strict=True):
+        data = contents.get(statement.payload)
+        if data is None or answer.receipt is None or answer.index is None:
+            raise NotFound("statement", f"{statement.digest.hex()} is not whole here", "ask the log host")
+        made.append(
+            LoggedProof(
+                statement=statement,
+                content=check_content(statement, data),
+                content_bytes=data,
+                receipt=answer.receipt,
+                state=str(answer.state),
+                entry_index=answer.index,
+            )
+        )
+    return made
