@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.assets import queries as assets
+from carbonseal_api.engagements.opinions import OpinionBook
 from carbonseal_api.grades.refusals import GradeUnknown
 from carbonseal_api.grades.schemas import GradeView
 from carbonseal_api.grades.service import DEFAULT_RULE, grade_as_of
@@ -16,6 +17,7 @@ from carbonseal_api.quality import queries as results
 
 RECORDS_SHOWN: Final = 50
 MARKS_SHOWN: Final = 20
+REPORTS_SHOWN: Final = 12  # of which opinions are looked for
 
 
 def judgements(parts: Parts, party: str, org: str | None) -> dict[str, Any]:
@@ -29,23 +31,24 @@ def judgements(parts: Parts, party: str, org: str | None) -> dict[str, Any]:
 
 
 def opinions_about(parts: Parts, party: str, report: str | None = None) -> list[dict[str, Any]]:
-    """Return the logged verification reports about an organisation, or one report of it; newest first."""
+    """Return the opinions that count on an organisation's newest reports, or one report of it; newest first."""
     names = {row["party"]: row["name"] for row in organisations.all_parties(parts.engine)}
-    found = []
-    for row in results.results_of_kind(parts.engine, "verification_report"):
-        body = row["body"]
-        if body["operator"] == party and report in {None, body["report_digest"]}:
-            found.append(
-                {
-                    "body": row["party"],
-                    "name": names.get(row["party"]),
-                    "opinion": body["opinion"],
-                    "level_of_assurance": body["level_of_assurance"],
-                    "report": body["report_digest"],
-                    "digest": row["statement_digest"].hex(),
-                }
-            )
-    return found
+    rows = results.results(parts.engine, party, "emissions_report", limit=REPORTS_SHOWN)
+    wanted = [bytes.fromhex(report)] if report else [bytes(row["statement_digest"]) for row in rows]
+    book = OpinionBook(parts)
+    return [
+        {
+            "body": one.body,
+            "name": names.get(one.body),
+            "opinion": one.opinion,
+            "level_of_assurance": one.level_of_assurance,
+            "standing": one.standing,
+            "report": one.report_digest.hex(),
+            "digest": one.digest.hex(),
+        }
+        for digest in wanted
+        for one in book.on(digest)[0]
+    ]
 
 
 def open_marks_on(parts: Parts, digest: bytes) -> list[dict[str, Any]]:
