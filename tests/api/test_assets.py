@@ -22,6 +22,7 @@ from carbonseal_api.assets.service import Actor
 from carbonseal_api.assets.wishes import AnyWish
 from carbonseal_api.cli import main
 from carbonseal_api.grants.service import give, withdraw
+from carbonseal_api.problems import PartMissing
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.carbon_assets_calls import AssetState
 
@@ -50,6 +51,8 @@ def opinions(house: House) -> dict[str, SignedStatement]:
     made["own"] = house.opinion(house.report(both), body=both, operator=both.facts.code)
     made["sister's"] = house.opinion(house.report(firm), body=sister, operator=firm.facts.code)
     made["miscounted"] = house.opinion(reports["good"], steps={"signatures": "failed"})
+    away = house.enterprise("away")
+    made["away"] = house.opinion(house.report(away), operator=away.facts.code)
     made["no opinion"] = reports["good"]
     made["of a withdrawn report"] = made["report withdrawn"]
     house.withdraw(house.cast.enterprise, reports["report withdrawn"].digest)
@@ -191,6 +194,14 @@ def test_refuses_an_opinion_that_no_anchor_covers(house: House) -> None:
 def test_refuses_a_holder_whose_report_it_is_not(house: House, opinion: SignedStatement) -> None:
     other = house.enterprise("other").facts.code
     refused(house, house.wish(opinion), "holder-not-operator", house.person(other))
+
+
+def test_nobody_proposes_for_a_holder_whose_keys_are_elsewhere(
+    house: House, opinions: dict[str, SignedStatement]
+) -> None:
+    away = house.members.pop("away")
+    with pytest.raises(PartMissing, match="is not here; propose where"):
+        propose(house, house.wish(opinions["away"]), house.person(away.facts.code))
 
 
 def test_refuses_a_chain_that_is_not_in_the_list() -> None:

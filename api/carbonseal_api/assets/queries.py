@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Engine, and_, or_, select, update
+from sqlalchemy import Engine, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,7 @@ from carbonseal_api.assets.models import AssetAct, AssetAgreement
 from carbonseal_api.projections.tables import ASSET_FREEZES, ASSET_PARTS, ASSET_RECORDS, RESULTS
 
 Row = Mapping[str, Any]
+_KEPT_AGREEMENTS: Final = 1000
 
 # -- the projection of the registrar's asset_act statements
 
@@ -188,11 +189,15 @@ def mirrored_by(engine: Engine, act_id: str, digest: bytes) -> None:
 
 
 def keep_agreement(engine: Engine, at: int, view: dict[str, Any], *, is_agreed: bool) -> None:
-    """Keep what a comparison found."""
+    """Keep what a comparison found, and forget the oldest."""
     values = {"checked_at": at, "is_agreed": is_agreed, "view": view}
     query = insert(AssetAgreement).values(values)
+    newest = select(AssetAgreement.checked_at).order_by(AssetAgreement.checked_at.desc())
     with Session(engine) as session, session.begin():
         session.execute(query.on_conflict_do_update(index_elements=["checked_at"], set_=values))
+        session.execute(
+            delete(AssetAgreement).where(AssetAgreement.checked_at.not_in(newest.limit(_KEPT_AGREEMENTS)))
+        )
 
 
 def newest_agreement(engine: Engine) -> dict[str, Any] | None:

@@ -20,14 +20,14 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.assets import acts, queries, refusals
 from carbonseal_api.assets.acts import Act
 from carbonseal_api.assets.agreement import require_agreement
-from carbonseal_api.assets.chain import DONE, AssetChain
+from carbonseal_api.assets.chain import DONE, AssetChain, account_name
 from carbonseal_api.assets.mirroring import mirror_confirmed
 from carbonseal_api.assets.models import AssetAct
 from carbonseal_api.assets.opinion_checks import find_opinion
 from carbonseal_api.assets.record_checks import check_act
 from carbonseal_api.assets.wishes import Wish, act_of, standing_act
 from carbonseal_api.authentication import Principal
-from carbonseal_api.problems import NotFound
+from carbonseal_api.problems import NotFound, PartMissing
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.asset_acts import (
     Cancel,
@@ -77,6 +77,7 @@ def propose(parts: Parts, actor: Actor, wish: Wish) -> AssetAct:
     Raises:
         AssetRefused: Something speaks against it; nothing was sent.
         NotFound: The party has no such record.
+        PartMissing: The party's keys are elsewhere.
         ChainUnreachable: The node does not answer; what was planned goes on by itself.
     """
     chain = chain_of(parts)
@@ -246,8 +247,14 @@ def chain_act(parts: Parts, act: Act) -> RecordAct:
 
 
 def _proposed(parts: Parts, chain: AssetChain, actor: Actor, act: Act) -> AssetAct:
+    if not _may_act_for(parts, chain, act.holder):
+        raise PartMissing(
+            f"keys/{account_name(act.holder)}.key", "is not here", "propose where the holder's keys are"
+        )
+    # A receiver whose keys are elsewhere joins there; the contract refuses a move to nobody's account.
     for party in filter(None, (act.holder, act.to)):
-        chain.join(party)
+        if _may_act_for(parts, chain, party):
+            chain.join(party)
     told = chain.plan(chain_act(parts, act))
     row = queries.add_act(parts.engine, _row(told, act, actor, parts.clock()))
     chain.advance(row.act_id, (ActState.PROPOSED, *DONE))
@@ -261,6 +268,10 @@ def _frozen(parts: Parts, chain: AssetChain, actor: Actor, record: bytes, holder
     row.confirmer_party, row.confirmer_credential = actor.party, actor.credential
     row.confirmed_at = row.proposed_at
     chain.advance(queries.add_act(parts.engine, row).act_id, DONE)
+
+
+def _may_act_for(parts: Parts, chain: AssetChain, party: str) -> bool:
+    return party in chain.accounts or parts.desks.is_here(party)
 
 
 def _row(told: ActRecord, act: Act, actor: Actor, at: int) -> AssetAct:
