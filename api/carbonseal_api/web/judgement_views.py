@@ -31,7 +31,7 @@ def judgements(parts: Parts, party: str, org: str | None) -> dict[str, Any]:
 
 
 def opinions_about(parts: Parts, party: str, report: str | None = None) -> list[dict[str, Any]]:
-    """Return the opinions that count on an organisation's newest reports, or one report of it; newest first."""
+    """Return the opinions that count on an organisation's newest reports, or on one of them."""
     names = {row["party"]: row["name"] for row in organisations.all_parties(parts.engine)}
     rows = results.results(parts.engine, party, "emissions_report", limit=REPORTS_SHOWN)
     wanted = [bytes.fromhex(report)] if report else [bytes(row["statement_digest"]) for row in rows]
