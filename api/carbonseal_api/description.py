@@ -48,14 +48,6 @@ TAGS: Final[dict[str, str]] = {
     "activity": "Who did what, and when.",
     "service": "The service itself.",
 }
-SECURITY_SCHEMES: Final[dict[str, Any]] = {
-    "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key of your organisation."},
-    "clientCredentials": {
-        "type": "oauth2",
-        "description": "An access token for a quarter of an hour; its scopes are roles.",
-        "flows": {"clientCredentials": {"tokenUrl": "/oauth2/token", "scopes": ROLES}},
-    },
-}
 IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -68,7 +60,7 @@ _NEXT_PAGE: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
 }
 _UNSAID: Final = "Successful Response"  # what FastAPI writes where a route says nothing
-_HAS_ERRORS_OF_ITS_OWN: Final = "/oauth2/token"  # RFC 6749 §5.2
+_TOKEN: Final = "/oauth2/token"  # noqa: S105 - a path; its errors are those of RFC 6749 §5.2
 
 
 def describe(app: FastAPI, table: PermissionTable, address: str) -> dict[str, Any]:
@@ -87,15 +79,27 @@ def describe(app: FastAPI, table: PermissionTable, address: str) -> dict[str, An
     schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of a 422
         schemas.pop(unused, None)
-    described["components"]["securitySchemes"] = SECURITY_SCHEMES
+    described["components"]["securitySchemes"] = _security_schemes(address)
     for route in routes:
         for method in route.methods or ():
             operation = described["paths"][route.path_format][method.lower()]
             rule = table.rule(method, route.path)
             operation |= {"operationId": route.name, "security": _security(rule)}
-            if route.path != _HAS_ERRORS_OF_ITS_OWN:
+            if route.path != _TOKEN:
                 _complete(operation, rule, is_repeatable=takes_key(route, rule))
     return described
+
+
+def _security_schemes(address: str) -> dict[str, Any]:
+    flow = {"tokenUrl": f"{address}{_TOKEN}", "scopes": ROLES}
+    return {
+        "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key of your organisation."},
+        "clientCredentials": {
+            "type": "oauth2",
+            "description": "An access token for a quarter of an hour; its scopes are roles.",
+            "flows": {"clientCredentials": flow},
+        },
+    }
 
 
 def _security(rule: Rule | None) -> list[dict[str, list[str]]]:
