@@ -18,9 +18,9 @@ Printed from `api/carbonseal_api/permissions.toml` and `party_roles.toml` by
 route and reads the same tables. A route without a row is refused (`permission-missing`), and a test fails.
 
 Who is not known is answered 401, who lacks the role 403 `role-missing`. Beyond the role, a caller reaches its
-own organisation alone (**own**), or in some roles every organisation (**all**). Everybody else reaches another
-organisation only as far as its owner's grant goes. What is foreign is answered like what does not exist, byte
-for byte: 404, or 403 `grant-missing` where grants decide.
+own organisation alone (**own**), or in some roles every organisation (**all**). Everybody else reaches
+another organisation only as far as its owner's grant goes. What is foreign is answered like what does not
+exist, byte for byte: 404, or 403 `grant-missing` where grants decide.
 
 ## Roles of accounts
 
