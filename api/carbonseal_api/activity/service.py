@@ -14,6 +14,7 @@ from carbonseal_api.activity import queries
 from carbonseal_api.activity.queries import Row, Wanted
 from carbonseal_api.activity.schemas import Activity, Deed
 from carbonseal_api.assembly import Parts
+from carbonseal_api.lineage.identifiers import is_code
 from carbonseal_api.lineage.seals import Seals
 from carbonseal_api.organisations.queries import party as known_party
 from carbonseal_api.problems import NotFound, RequestInvalid
@@ -66,7 +67,10 @@ def activity(
         raise RequestInvalid("kind", f"{unknown[0][:40]!r} is none", "see docs/spec/contents.md, or `access`")
     if since >= until:
         raise RequestInvalid("until", "is not after `from`", "ask for a longer time")
-    if known_party(parts.engine, party) is None:
+    for field, code in (("party", by), ("subject", subject)):
+        if code is not None and not is_code(code):
+            raise RequestInvalid(field, f"{code[:60]!r} is no code", "copy the code again")
+    if not is_code(party) or known_party(parts.engine, party) is None:
         raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
     at, skipped = _place(cursor, until)
     wanted = Wanted(since, min(until, at + 1), wanted_kinds or None, subject, by)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from carbonseal_api.assembly import Parts
 from carbonseal_api.impacts.marks import Mark, all_marks, marks_of_party
 from carbonseal_api.impacts.schemas import AffectedView, Impact
+from carbonseal_api.lineage.identifiers import is_code
+from carbonseal_api.problems import NotFound
 from carbonseal_attest.instants import format_instant
 
 
@@ -14,7 +16,12 @@ def impacts(parts: Parts, party: str | None, *, only_open: bool = True) -> list[
     """Return impacts, newest first; `party` None: on whatever organisation's things.
 
     An impact is open while anything that it names for the party is; then all of that is listed, cured or not.
+
+    Raises:
+        NotFound: No code of a party.
     """
+    if party is not None and not is_code(party):
+        raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
     marks = (
         all_marks(parts, only_open=False) if party is None else marks_of_party(parts, party, only_open=False)
     )

@@ -32,8 +32,8 @@ async def impacts_page(party: str, request: Request, state: str = "open") -> Res
         parts.projections.refresh()
         found = impacts(parts, party, only_open=state != "all")
         return {
-            "organisation": organisation(parts, party),
             "impacts": found[:SHOWN],
+            "organisation": organisation(parts, party),
             "more": max(len(found) - SHOWN, 0),
             "listed": LISTED,
             "only_open": state != "all",

@@ -15,12 +15,13 @@ from carbonseal_api.incoming import parts_of
 from carbonseal_api.lineage import service
 from carbonseal_api.lineage.disclosing import disclosed
 from carbonseal_api.lineage.drawing import graph_svg
-from carbonseal_api.lineage.identifiers import is_statement
+from carbonseal_api.lineage.identifiers import is_code, is_statement
 from carbonseal_api.lineage.naming import marked, sealed, title, words_of
 from carbonseal_api.lineage.prov import MEDIA_TYPE, prov_json
 from carbonseal_api.lineage.schemas import Lineage, LineageNode
 from carbonseal_api.lineage.walk import DIRECTIONS, MAX_DEPTH
 from carbonseal_api.organisations.service import organisation
+from carbonseal_api.problems import NotFound
 from carbonseal_api.web import sessions
 from carbonseal_api.web.rendering import HEADERS, page, page_language
 
@@ -43,6 +44,8 @@ async def lineage_page(
     """Show the lineage of something, or give it as a file in W3C PROV or SVG."""
     principal = await sessions.visitor(request)
     principal.require_party(party)
+    if not is_code(party):
+        raise NotFound("party", "no such resource for this key", "use the code of your own organisation")
     lang, parts = page_language(request), parts_of(request)
     chosen = direction if direction in DIRECTIONS else "down"
     levels = int(depth) if depth in {str(one) for one in DEPTHS} else MAX_DEPTH
