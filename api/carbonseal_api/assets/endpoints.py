@@ -50,7 +50,7 @@ async def list_asset_acts(request: Request, page: Paging) -> list[ActView]:
     summary="Propose an act",
     responses=problems(401, 403, 404, 409, 422, 503),
 )
-async def propose_act(
+async def propose_asset_act(
     request: Request,
     wish: Annotated[
         AnyWish,
@@ -93,7 +93,7 @@ async def propose_act(
 
 
 @router.post("/acts/{id}/confirm", summary="Confirm an act", responses=problems(401, 403, 404, 409, 422, 503))
-async def confirm_act(request: Request, id: str) -> ActView:  # noqa: A002 - the path says id
+async def confirm_asset_act(request: Request, id: str) -> ActView:  # noqa: A002 - the path says id
     """Confirm an act as the registrar: the second of its two persons.
 
     It is mined and mirrored when this answers, or soon after.
@@ -107,7 +107,7 @@ async def confirm_act(request: Request, id: str) -> ActView:  # noqa: A002 - the
 @router.get(
     "/agreement", summary="Whether contract, database and log agree", responses=problems(401, 403, 503)
 )
-async def get_agreement(request: Request) -> AgreementView:
+async def get_asset_agreement(request: Request) -> AgreementView:
     """Return the newest comparison. While it finds a difference nothing moves."""
     principal = await caller(request)
     parts = parts_of(request)
