@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
@@ -73,6 +74,13 @@ _logger = logging.getLogger(__name__)
 
 
 service = APIRouter(tags=["service"])
+
+
+class Health(BaseModel):
+    """That the service answers."""
+
+    status: str = Field(description="ok; else the call is refused", examples=["ok"])
+    version: str
 
 
 class InternalError(ApiError):
@@ -144,7 +152,7 @@ def create_app(parts: Parts) -> FastAPI:
 
 
 @service.get("/health", summary="Whether the service answers")
-async def get_health(request: Request) -> dict[str, str]:
+async def get_health(request: Request) -> Health:
     """Answer when the database and the published copy do."""
 
     def ask() -> None:
@@ -154,7 +162,7 @@ async def get_health(request: Request) -> dict[str, str]:
         parts.host.logs()
 
     await run_in_threadpool(ask)
-    return {"status": "ok", "version": VERSION}
+    return Health(status="ok", version=VERSION)
 
 
 @service.get(

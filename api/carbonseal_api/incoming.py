@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -19,6 +19,9 @@ from carbonseal_api.authentication import Principal
 from carbonseal_api.problems import BodyTooLarge, MediaTypeRefused, RequestInvalid
 
 PRINCIPAL: Final = "carbonseal.principal"  # where the guard leaves the caller in the scope of a call
+Language = Annotated[
+    Literal["zh", "en"] | None, Query(description="Left out: by `Accept-Language`, else Chinese.")
+]
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 

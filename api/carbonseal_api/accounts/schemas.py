@@ -42,7 +42,9 @@ class OAuthError(BaseModel):
 class ClientRequest(BaseModel):
     """A new OAuth2 client."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"roles": ["bank"], "label": "grade queries"}]}
+    )
 
     roles: Roles
     label: Label
@@ -71,7 +73,9 @@ class ClientDescription(BaseModel):
 class PersonRequest(BaseModel):
     """A new person."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"login": "li.wei@example.org", "roles": ["reader"]}]}
+    )
 
     login: str = Field(
         min_length=3,

@@ -41,7 +41,7 @@ async def put_content(
 @router.get(
     "/contents/{digest}",
     summary="Read a content",
-    responses=answers("application/octet-stream", "The bytes.", 401, 403, 404, 410, 422),
+    responses=answers("application/cbor", "The bytes.", 401, 403, 404, 410, 422),
     response_class=Response,
 )
 async def get_content(digest: str, request: Request) -> Response:
@@ -91,7 +91,7 @@ async def list_documents(party: str, request: Request, page: Paging) -> list[Doc
 @router.get(
     "/organisations/{party}/documents/{digest}",
     summary="Read a document file",
-    responses=answers("application/octet-stream", "The bytes.", 401, 403, 404, 422),
+    responses=answers("*/*", "The bytes, of the media type that was stated.", 401, 403, 404, 422),
     response_class=Response,
 )
 async def get_document(party: str, digest: str, request: Request) -> Response:

@@ -29,7 +29,27 @@ class Validity(BaseModel):
 class GrantWish(BaseModel):
     """A new grant."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "to": "b-aaaabbbbccccdddd",
+                    "purpose": "loan",
+                    "level": "grade",
+                    "period": {"start": "2025-12-31T16:00:00Z", "end": "2026-12-31T16:00:00Z"},
+                    "valid": {"end": "2027-12-31T16:00:00Z"},
+                },
+                {
+                    "to": "public",
+                    "purpose": "disclosure",
+                    "level": "grade",
+                    "period": {"start": "2025-12-31T16:00:00Z", "end": "2026-12-31T16:00:00Z"},
+                    "valid": {"start": "2027-03-01T00:00:00Z", "end": "2027-12-31T16:00:00Z"},
+                },
+            ]
+        },
+    )
 
     to: str = Field(max_length=60, description="Party code of the grantee, its credit code, or public.")
     purpose: str = Field(max_length=40, description="loan, verification, disclosure or research")

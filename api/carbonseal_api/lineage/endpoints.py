@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.documented import problems
-from carbonseal_api.incoming import caller, language_of, parts_of
+from carbonseal_api.incoming import Language, caller, language_of, parts_of
 from carbonseal_api.lineage import service
 from carbonseal_api.lineage.disclosing import disclosed
 from carbonseal_api.lineage.drawing import graph_svg
@@ -53,6 +53,7 @@ async def get_lineage(
     limit: Limit = service.DEFAULT_LIMIT,
     cursor: Cursor = None,
     format: Format = None,  # noqa: A002 - the name in the query
+    lang: Language = None,
 ) -> Response:
     """Return the lineage of a statement, figure, code, grade, asset record, device, document or package.
 
@@ -60,7 +61,7 @@ async def get_lineage(
     `asset:RECORD`, `package:ID@VERSION`, `device:PARTY/CODE`, or the code of a party or device. What the
     caller may not see stands as `undisclosed`.
     """
-    principal, parts, lang = await caller(request), parts_of(request), language_of(request)
+    principal, parts, wished = await caller(request), parts_of(request), lang or language_of(request)
 
     def answer() -> Lineage:
         parts.projections.refresh()
@@ -79,8 +80,8 @@ async def get_lineage(
         headers["Link"] = f'<{request.url.path}?{urlencode(asked)}>; rel="next"'
     accepted = request.headers.get("accept", "")
     if format == "prov" or (format is None and MEDIA_TYPE in accepted):
-        text = json.dumps(prov_json(found, lang), ensure_ascii=False)
+        text = json.dumps(prov_json(found, wished), ensure_ascii=False)
         return Response(text, media_type=MEDIA_TYPE, headers=headers)
     if format == "svg" or (format is None and SVG_TYPE in accepted and "text/html" not in accepted):
-        return Response(str(graph_svg(found, lang)), media_type=SVG_TYPE, headers=headers)
+        return Response(str(graph_svg(found, wished)), media_type=SVG_TYPE, headers=headers)
     return JSONResponse(found.model_dump(), headers=headers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -21,7 +21,13 @@ from carbonseal_api.documented import CBOR_BODY, COSE_BODY, Responses, answers, 
 from carbonseal_api.incoming import caller, media_type, parse_digest, parts_of, read_body
 from carbonseal_api.logs import service
 from carbonseal_api.logs.coalescing import Coalescer, Upload
-from carbonseal_api.logs.schemas import OpenedLog
+from carbonseal_api.logs.schemas import (
+    ConsistencyProofView,
+    InclusionProofView,
+    OpenedLog,
+    ReceiptState,
+    StreamHeadView,
+)
 from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
 from carbonseal_api.problems import NotFound
 from carbonseal_attest import cbor
@@ -173,11 +179,11 @@ async def get_receipts(origin: str, request: Request) -> Response:
     summary="Receipt state by name",
     responses=problems(401, 403, 404, 422),
 )
-async def get_receipt_state(origin: str, digest: str, request: Request) -> dict[str, str]:
+async def get_receipt_state(origin: str, digest: str, request: Request) -> ReceiptState:
     """Return how far a statement has come: logged, witnessed, anchored or final."""
     service.allow_origin(await caller(request), origin)
     state = await run_in_threadpool(parts_of(request).host.receipt_state, origin, parse_digest(digest))
-    return {"origin": origin, "statement_digest": digest, "state": str(state)}
+    return ReceiptState(origin=origin, statement_digest=digest, state=str(state))
 
 
 @router.get(
@@ -213,7 +219,7 @@ async def list_entries(
 @router.get(
     "/logs/{origin:path}/streams", summary="Where the streams stand", responses=problems(401, 403, 404, 422)
 )
-async def list_streams(origin: str, request: Request, kid: str | None = None) -> list[dict[str, Any]]:
+async def list_streams(origin: str, request: Request, kid: str | None = None) -> list[StreamHeadView]:
     """Return the head of each stream, of one key (`kid` in hex) or of all."""
     service.allow_origin(await caller(request), origin)
     wanted = None if kid is None else parse_digest(kid, "kid")
@@ -228,7 +234,7 @@ async def get_inclusion_proof(
     request: Request,
     index: Annotated[int, Query(ge=0)],
     tree_size: Annotated[int | None, Query(ge=1)] = None,
-) -> dict[str, Any]:
+) -> InclusionProofView:
     """Return the RFC 9162 inclusion path of an index, at a tree size or the newest."""
     return await run_in_threadpool(service.inclusion, parts_of(request), origin, index, tree_size)
 
@@ -241,7 +247,7 @@ async def get_consistency_proof(
     request: Request,
     old_size: Annotated[int, Query(ge=1)],
     new_size: Annotated[int | None, Query(ge=1)] = None,
-) -> dict[str, Any]:
+) -> ConsistencyProofView:
     """Return the RFC 9162 consistency path between two sizes, the newer one by default the newest."""
     return await run_in_threadpool(service.consistency, parts_of(request), origin, old_size, new_size)
 

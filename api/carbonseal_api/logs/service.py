@@ -11,7 +11,7 @@ from typing import Any
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
-from carbonseal_api.logs.schemas import OpenedLog
+from carbonseal_api.logs.schemas import ConsistencyProofView, InclusionProofView, OpenedLog, StreamHeadView
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
@@ -118,37 +118,39 @@ def tile(parts: Parts, origin: str, level: int, index: int, width: int) -> bytes
         raise NotFound("tile", "no such tile", "ask for tiles within the published checkpoint") from problem
 
 
-def inclusion(parts: Parts, origin: str, index: int, tree_size: int | None) -> dict[str, Any]:
-    """Return an inclusion proof as JSON values, hashes in hex."""
+def inclusion(parts: Parts, origin: str, index: int, tree_size: int | None) -> InclusionProofView:
+    """Return an inclusion proof, at a size or the newest."""
     size = parts.host.head(origin).tree_size if tree_size is None else tree_size
     path = parts.host.inclusion_path(origin, index, size)
-    return {
-        "origin": origin,
-        "entry_index": index,
-        "tree_size": size,
-        "root_hash": parts.host.root_at(origin, size).hex(),
-        "path": [node.hex() for node in path],
-    }
+    return InclusionProofView(
+        origin=origin,
+        entry_index=index,
+        tree_size=size,
+        root_hash=parts.host.root_at(origin, size).hex(),
+        path=[node.hex() for node in path],
+    )
 
 
-def consistency(parts: Parts, origin: str, old_size: int, new_size: int | None) -> dict[str, Any]:
-    """Return a consistency proof as JSON values, hashes in hex."""
+def consistency(parts: Parts, origin: str, old_size: int, new_size: int | None) -> ConsistencyProofView:
+    """Return a consistency proof, up to a size or the newest."""
     size = parts.host.head(origin).tree_size if new_size is None else new_size
     path = parts.host.consistency_path(origin, old_size, size)
-    return {
-        "origin": origin,
-        "old_size": old_size,
-        "old_root_hash": parts.host.root_at(origin, old_size).hex(),
-        "new_size": size,
-        "new_root_hash": parts.host.root_at(origin, size).hex(),
-        "path": [node.hex() for node in path],
-    }
+    return ConsistencyProofView(
+        origin=origin,
+        old_size=old_size,
+        old_root_hash=parts.host.root_at(origin, old_size).hex(),
+        new_size=size,
+        new_root_hash=parts.host.root_at(origin, size).hex(),
+        path=[node.hex() for node in path],
+    )
 
 
-def streams(parts: Parts, origin: str, kid: bytes | None) -> list[dict[str, Any]]:
+def streams(parts: Parts, origin: str, kid: bytes | None) -> list[StreamHeadView]:
     """Return where the streams of a log stand."""
     return [
-        {"kid": head.kid.hex(), "stream": head.stream, "sequence": head.sequence, "digest": head.digest.hex()}
+        StreamHeadView(
+            kid=head.kid.hex(), stream=head.stream, sequence=head.sequence, digest=head.digest.hex()
+        )
         for head in parts.host.stream_heads(origin, kid=kid)
     ]
 

@@ -23,7 +23,9 @@ class Organisation(BaseModel):
 class KeyRequest(BaseModel):
     """A new API key."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"roles": ["reader"], "label": "grade queries"}]}
+    )
 
     roles: Roles
     label: Label

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.documented import answers, problems
-from carbonseal_api.incoming import caller, language_of, parse_digest, parts_of
+from carbonseal_api.incoming import Language, caller, language_of, parse_digest, parts_of
 from carbonseal_api.paging import Page, Paging
 from carbonseal_api.reports import disclosure, service
 from carbonseal_api.reports.bundle_files import bundle_bytes
@@ -56,11 +56,11 @@ async def get_report_json(party: str, digest: str, request: Request) -> Response
     responses=answers("application/pdf", "With the proofs as they stand now.", 401, 403, 404, 422, 503),
     response_class=Response,
 )
-async def get_report_pdf(party: str, digest: str, request: Request) -> Response:
-    """Return the PDF in the language of `lang` or Accept-Language."""
+async def get_report_pdf(party: str, digest: str, request: Request, lang: Language = None) -> Response:
+    """Return the PDF, in the language asked for."""
     wanted = await _allowed(request, party, digest, disclosure.REPORT)
-    lang = language_of(request)
-    data = await run_in_threadpool(service.report_pdf, parts_of(request), party, wanted, lang)
+    wished = lang or language_of(request)
+    data = await run_in_threadpool(service.report_pdf, parts_of(request), party, wanted, wished)
     return Response(data, media_type="application/pdf")
 
 
