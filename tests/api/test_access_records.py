@@ -24,9 +24,11 @@ from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.grades import service as grades
 from carbonseal_api.grants import service as grants
 from carbonseal_api.grants.refusals import GrantMissing
+from carbonseal_api.paging import write_cursor
 from carbonseal_attest.instants import format_instant
 
 CODE = credit_code(1)
+STRANGE: tuple[Any, ...] = (("x",), (1, 2), (0,), (-1,), (2**64,))  # cursors that no page gave out
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +181,10 @@ def test_lists_what_was_recorded_within_a_half_open_time(place: Any, owner: Any,
     assert [row["recorded_at"] for row in older] == [start]
 
 
-@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"cursor": 0}])
+@pytest.mark.parametrize(
+    "params",
+    [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, *({"cursor": write_cursor(key)} for key in STRANGE)],
+)
 def test_refuses_a_page_that_there_is_not(place: Any, owner: Any, params: dict[str, Any]) -> None:
     answer = seen(place, owner, **params)
     assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")

@@ -83,20 +83,21 @@ def records_of(
     parts: Parts, owner: str, *, limit: int, cursor: int | None
 ) -> tuple[list[AccessRecordView], int | None]:
     """Return queries about an organisation, newest first, and the cursor of the next page if any."""
-    rows = queries.page(parts.engine, owner, before=cursor, limit=limit + 1)
+    rows = list_for(parts, owner, limit=limit + 1, after=cursor)
     shown = rows[:limit]
-    views = [
-        AccessRecordView(
-            recorded_at=format_instant(row["recorded_at"]),
-            party=row["party"],
-            client=row["client"],
-            action=row["action"],
-            resource=row["resource"],
-            purpose=row["purpose"],
-            grant_digest=None if row["grant_digest"] is None else row["grant_digest"].hex(),
-            outcome=row["outcome"],
-            refusal=row["refusal"],
-        )
-        for row in shown
-    ]
-    return views, shown[-1]["record_id"] if len(rows) > limit else None
+    return [view_of(row) for row in shown], shown[-1]["record_id"] if len(rows) > limit else None
+
+
+def view_of(row: Mapping[str, Any]) -> AccessRecordView:
+    """Return what is shown of a record."""
+    return AccessRecordView(
+        recorded_at=format_instant(row["recorded_at"]),
+        party=row["party"],
+        client=row["client"],
+        action=row["action"],
+        resource=row["resource"],
+        purpose=row["purpose"],
+        grant_digest=None if row["grant_digest"] is None else row["grant_digest"].hex(),
+        outcome=row["outcome"],
+        refusal=row["refusal"],
+    )

@@ -36,9 +36,8 @@ def newest_about(
 ) -> dict[str, Row]:
     """Return the newest result of one kind in one log about each of some subjects."""
     query = select(RESULTS).where(RESULTS.c.party == party, RESULTS.c.kind == kind, RESULTS.c.log == log)
-    query = query.where(RESULTS.c.subject.in_(list(subjects))).distinct(RESULTS.c.subject)
-    rows = _rows(engine, query.order_by(RESULTS.c.subject, RESULTS.c.entry_index.desc()))
-    return {row["subject"]: row for row in rows}
+    rows = _rows(engine, query.where(RESULTS.c.subject.in_(list(subjects))).order_by(RESULTS.c.entry_index))
+    return {row["subject"]: row for row in rows}  # later ones replace earlier ones
 
 
 def results_naming(engine: Engine, kind: str, key: str, value: str) -> list[Row]:
