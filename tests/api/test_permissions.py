@@ -22,6 +22,7 @@ MISSING = {
     "credit_code": "91330000MA00000007",
     "digest": "00" * 32,
     "id": "party:e-nobodynobody33",
+    "record_id": "11" * 32,
 }
 # What the other parts of a path are filled with. None of them exists.
 OTHER = {"tile_path": "0/000", "month": "2026-01", "period": "2026-01", "figure": "total"}
@@ -143,7 +144,21 @@ def foreign(site: Any) -> dict[str, str]:
         "credit_code": member.facts.org,
         "digest": genesis.payload.hex(),
         "id": f"party:{member.facts.code}",
+        "record_id": recorded_for(site, member.facts.code).hex(),
     }
+
+
+def recorded_for(site: Any, holder: str) -> bytes:
+    """A carbon-asset record of a holder, as far as the registrar's log tells; returns its id."""
+    registrar, record = site.cast.registrar, b"\x5a" * 32
+    units = {"registry": "CCER", "batch": "B", "first": 1, "last": 9, "holder": holder}
+    chain = {"chain_id": 31337, "contract": b"\x01" * 20, "transaction": b"\x02" * 32, "block": 1}
+    body = {"act": "record", "record": record, "verification_report": b"\x03" * 32, "reference": None}
+    body |= {"to": None, "last_of_left": None, "parts": [], "proposed_by": b"\x04" * 20}
+    body |= {"confirmed_by": b"\x05" * 20, "chain": chain | {"block_hash": b"\x06" * 32, "log_index": 0}}
+    registrar.issue(registrar.data_origin, "asset_act", body | units, subject="a-recorded")
+    site.parts.projections.refresh()
+    return record
 
 
 def test_every_route_has_a_row_and_every_row_a_route(site: Any) -> None:

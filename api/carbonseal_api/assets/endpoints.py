@@ -92,15 +92,17 @@ async def propose_asset_act(
     return await run_in_threadpool(views.act, parts, row)
 
 
-@router.post("/acts/{id}/confirm", summary="Confirm an act", responses=problems(401, 403, 404, 409, 422, 503))
-async def confirm_asset_act(request: Request, id: str) -> ActView:  # noqa: A002 - the path says id
+@router.post(
+    "/acts/{act_id}/confirm", summary="Confirm an act", responses=problems(401, 403, 404, 409, 422, 503)
+)
+async def confirm_asset_act(request: Request, act_id: str) -> ActView:
     """Confirm an act as the registrar: the second of its two persons.
 
     It is mined and mirrored when this answers, or soon after.
     """
     principal = await caller(request)
     parts = parts_of(request)
-    row = await run_in_threadpool(service.confirm, parts, Actor.of(principal), id)
+    row = await run_in_threadpool(service.confirm, parts, Actor.of(principal), act_id)
     return await run_in_threadpool(views.act, parts, row)
 
 

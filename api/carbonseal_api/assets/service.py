@@ -99,10 +99,8 @@ def confirm(parts: Parts, actor: Actor, act_id: str) -> AssetAct:
         ActNotOpen: It has failed.
         AssetRefused: Something speaks against it now; the proposal stays as it is.
     """
+    row = _stored(parts, act_id)
     chain = chain_of(parts)
-    row = queries.act(parts.engine, act_id)
-    if row is None:
-        raise NotFound("id", "no such act", "list them with GET /assets/acts")
     _check_second_person(parts, actor, row)
     if row.confirmer_party is None:
         complete(parts, chain)
