@@ -43,7 +43,10 @@ class StatementRefused(ApiError):
 
 
 class Issuer:
-    """Signs for `party`; a stream a kind, continued from where the log says it stands."""
+    """Signs for `party`; a stream a kind, continued from where the log says it stands.
+
+    Two issuers of one party may take turns; at the same moment only those of `carbonseal_api.desks` may sign.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,6 @@ class Issuer:
         self._register = register
         self._head = head
         self._streams = streams
-        self._last: dict[str, dict[str, tuple[int, bytes]]] = {}
 
     def issue(
         self,
@@ -80,10 +82,10 @@ class Issuer:
         Raises:
             StatementRefused: the log refused it; field, reason and remedy are the log's.
         """
-        if origin not in self._last:
-            heads = self._streams(origin, self.signer.public.kid)
-            self._last[origin] = {head.stream: (head.sequence, head.digest) for head in heads}
-        sequence, previous = self._last[origin].get(kind, (-1, None))
+        # Asked each time: another desk of the same key may have signed since, and a place that is signed
+        # twice is an equivocation of the party.
+        heads = {head.stream: head for head in self._streams(origin, self.signer.public.kid)}
+        last = heads.get(kind)
         newest = self._head(origin)
         statement, content = seal(
             self.signer,
@@ -93,8 +95,8 @@ class Issuer:
             subject=subject or self.party,
             origin=origin,
             issued_at=self._clock() // 1000,
-            sequence=sequence + 1,
-            previous=previous,
+            sequence=0 if last is None else last.sequence + 1,
+            previous=None if last is None else last.digest,
             interval=interval,
             checkpoint=(newest.tree_size, newest.root_hash),
             is_public=KINDS[kind].is_public,
@@ -102,5 +104,4 @@ class Issuer:
         (outcome,) = self._register(origin, [Submission(statement.raw, content)])
         if outcome.status is Status.REFUSED or outcome.problem is not None:
             raise StatementRefused(outcome)
-        self._last[origin][kind] = (statement.header.sequence, statement.digest)
         return statement
