@@ -41,6 +41,7 @@ from carbonseal_ledger.asset_acts import (
     Surrender,
 )
 from carbonseal_ledger.asset_book import ActRecord, ActState
+from carbonseal_ledger.carbon_assets import AssetsNotReady
 from carbonseal_ledger.chain_answers import ChainRefused, ChainUnreachable
 
 _logger = logging.getLogger(__name__)
@@ -80,8 +81,7 @@ def propose(parts: Parts, actor: Actor, wish: Wish) -> AssetAct:
         PartMissing: The party's keys are elsewhere.
         ChainUnreachable: The node does not answer; what was planned goes on by itself.
     """
-    chain = chain_of(parts)
-    complete(parts, chain)
+    chain = _ready(parts)
     act = act_of(parts, wish, actor.party)
     require_agreement(parts, chain, for_party=actor.party)
     check_act(parts, act)
@@ -103,7 +103,7 @@ def confirm(parts: Parts, actor: Actor, act_id: str) -> AssetAct:
     chain = chain_of(parts)
     _check_second_person(parts, actor, row)
     if row.confirmer_party is None:
-        complete(parts, chain)
+        _ready(parts)
         require_agreement(parts, chain)
         _check_open(chain.act(act_id))
         check_act(parts, Act.from_json(row.act))
@@ -162,7 +162,7 @@ def freeze_for(parts: Parts, verification_report: bytes, cause: bytes) -> list[b
             if cause not in causes.get(record, []):
                 _frozen(parts, chain, Actor(parts.registrar, f"impact:{cause.hex()}"), record, holder, cause)
         mirror_confirmed(parts, chain)
-    except (ChainUnreachable, ChainRefused) as problem:
+    except (ChainUnreachable, ChainRefused, AssetsNotReady) as problem:
         _logger.warning("a freeze waits: %s", problem)
         return []
     live = [record for record, _ in records_resting_on(parts, verification_report)]
@@ -190,7 +190,7 @@ def release_for(parts: Parts, verification_report: bytes, cure: bytes) -> list[s
                 act = standing.with_(reference=cause.hex(), cure=cure.hex())
                 check_act(parts, act)
                 ids.append(_proposed(parts, chain, Actor(holder, f"impact:{cure.hex()}"), act).act_id)
-    except (ChainUnreachable, ChainRefused) as problem:
+    except (ChainUnreachable, ChainRefused, AssetsNotReady) as problem:
         _logger.warning("a release waits: %s", problem)
     return ids
 
@@ -203,6 +203,20 @@ def confirm_releases(parts: Parts, actor: Actor, cure: bytes) -> list[AssetAct]:
         if row.act["cure"] == cure.hex() and row.confirmer_party is None
     ]
     return [confirm(parts, actor, act_id) for act_id in sorted(waiting, key=int)]
+
+
+def _ready(parts: Parts) -> AssetChain:
+    """Return the chain side with everything finished that was half done.
+
+    Raises:
+        AssetsNotOffered: This deployment has none.
+        AssetsNotReady: LogAnchor, to which the contract is bound, is not founded yet.
+    """
+    chain = chain_of(parts)
+    if not chain.prepare():
+        raise AssetsNotReady("chain", "the log of logs is not open on it yet", "try again in a moment")
+    complete(parts, chain)
+    return chain
 
 
 def chain_of(parts: Parts) -> AssetChain:
