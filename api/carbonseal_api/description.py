@@ -12,6 +12,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from carbonseal_api.authentication import ROLES
 from carbonseal_api.documented import ProblemDetails, problems
@@ -79,6 +80,7 @@ def describe(app: FastAPI, table: PermissionTable, address: str) -> dict[str, An
     schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape of a 422
         schemas.pop(unused, None)
+    _restore_examples(schemas)
     described["components"]["securitySchemes"] = _security_schemes(address)
     for route in routes:
         for method in route.methods or ():
@@ -88,6 +90,18 @@ def describe(app: FastAPI, table: PermissionTable, address: str) -> dict[str, An
             if route.path != _TOKEN:
                 _complete(operation, rule, is_repeatable=takes_key(route, rule))
     return described
+
+
+def _restore_examples(schemas: dict[str, Any]) -> None:
+    # FastAPI leaves out every null of the description, those of the examples too, which then fit no more.
+    waiting: list[type[BaseModel]] = BaseModel.__subclasses__()
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        shown = model.model_config.get("json_schema_extra")
+        is_ours = model.__module__.startswith("carbonseal_api.") and model.__name__ in schemas
+        if is_ours and isinstance(shown, dict) and "examples" in shown:
+            schemas[model.__name__]["examples"] = shown["examples"]
 
 
 def _security_schemes(address: str) -> dict[str, Any]:

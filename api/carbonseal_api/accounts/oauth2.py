@@ -44,6 +44,7 @@ _TOKEN_FORM: Final = {
         "client_id": {"type": "string", "description": "Without HTTP Basic authentication."},
         "client_secret": {"type": "string", "format": "password"},
     },
+    "examples": [{"grant_type": "client_credentials", "scope": "bank"}],
 }
 
 
