@@ -141,7 +141,9 @@ def _agreement(options: argparse.Namespace) -> int:
     from carbonseal_api.running import opened
 
     with opened(options.data) as parts:
-        found = agreement.check_and_keep(parts, service.chain_of(parts))
+        chain = service.chain_of(parts)
+        service.step(parts)  # what is on its way is finished first
+        found = agreement.check_and_keep(parts, chain)
         _print(found.model_dump())
         return 0 if found.is_agreed else 1
 
