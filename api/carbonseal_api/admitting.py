@@ -185,7 +185,9 @@ def change_status(parts: Parts, party: str, act: str, reason: str) -> SignedStat
         if standing is None:
             raise NotFound("party", "no such party", "see `carbonseal party list`")
         if standing["status"] in {status, "removed"}:
-            raise RequestInvalid("party", f"is {standing['status']} already", "leave it, or admit another key")
+            raise RequestInvalid(
+                "party", f"is {standing['status']} already", "leave it, or admit another key"
+            )
         body: dict[str, Any] = {**standing, "status": status, "reason": reason.strip()}
         statement = desk.issue(parts.keys.standing.register_origin, "party", body, subject=party)
     parts.keys.forget()
