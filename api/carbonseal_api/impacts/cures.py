@@ -176,7 +176,7 @@ def _is_released(
     is_frozen = frozen.get((mark.digest, mark.impact.hex()))
     if is_frozen is not None:
         return not is_frozen
-    if row["state"] == _LIVE and getattr(parts, "assets", None) is not None:
+    if row["state"] == _LIVE and parts.assets is not None:
         return False  # it is to be frozen yet
     # What has left for good cannot be frozen, and needs no release once the opinion has a successor.
     return _has_opinion(bytes(row["verification_report"]), cause, derived, standing)

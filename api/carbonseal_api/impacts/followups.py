@@ -40,7 +40,7 @@ def regrade_cured(parts: Parts, party: str, rules: Collection[str], at: int) -> 
 def freeze_marked(parts: Parts, marks: Sequence[Mark]) -> None:
     """Have asset records frozen whose mark is open and that were not frozen for it yet."""
     of_assets = [mark for mark in marks if mark.kind == "asset"]
-    if not of_assets or getattr(parts, "assets", None) is None:
+    if not of_assets or parts.assets is None:
         return
     from carbonseal_api.assets.service import freeze_for
 
@@ -61,21 +61,27 @@ def freeze_marked(parts: Parts, marks: Sequence[Mark]) -> None:
             _logger.warning("what rests on opinion %s is not frozen yet: %s", report.hex(), problem)
 
 
-def release_cured(parts: Parts, marks: Sequence[Mark], cure: bytes) -> None:
-    """Have the release proposed of asset records that stay frozen only for what a cure has cured.
+def release_cured(parts: Parts, marks: Sequence[Mark]) -> None:
+    """Have the release proposed of asset records that stay frozen for what is cured of its opinion.
 
-    Args:
-        parts: The deployment.
-        marks: Open marks on asset records, of the impact that is cured.
-        cure: Statement digest of the impact that says so.
+    Proposing again what waits changes nothing; the registrar's person confirms.
     """
-    records = [mark.digest for mark in marks if mark.kind == "asset"]
-    if not records or getattr(parts, "assets", None) is None:
+    frozen = queries.freezes(
+        parts.engine, parts.registrar, [mark.digest for mark in marks if mark.kind == "asset"]
+    )
+    waiting = [mark for mark in marks if frozen.get((mark.digest, mark.impact.hex()))]
+    if not waiting or parts.assets is None:
         return
     from carbonseal_api.assets.service import release_for
 
-    rows = queries.asset_records(parts.engine, parts.registrar, records)
-    for report in sorted({bytes(row["verification_report"]) for row in rows.values()}):
+    rows = queries.asset_records(parts.engine, parts.registrar, [mark.digest for mark in waiting])
+    cures = queries.opinions_cured(parts.engine, parts.host_party, {mark.impact for mark in waiting})
+    wanted = {
+        (bytes(rows[mark.digest]["verification_report"]), cures[mark.impact])
+        for mark in waiting
+        if mark.digest in rows and mark.impact in cures
+    }
+    for report, cure in sorted(wanted):
         try:
             release_for(parts, report, cure)
         except CarbonsealError as problem:

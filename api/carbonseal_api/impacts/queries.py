@@ -160,6 +160,22 @@ def stated(
     return found
 
 
+def opinions_cured(engine: Engine, party: str, impacts: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return of some open impacts the cured one, in a party's log, that names an opinion of theirs."""
+    query = (
+        select(MARKS.c.cures, MARKS.c.impact_digest)
+        .join(RESULTS, RESULTS.c.statement_digest == MARKS.c.impact_digest)
+        .where(
+            RESULTS.c.party == party,
+            MARKS.c.state == "cured",
+            MARKS.c.kind == "verification_report",
+            MARKS.c.cures.in_(list(impacts)),
+        )
+        .order_by(MARKS.c.registered_at, MARKS.c.impact_digest)
+    )
+    return {bytes(row["cures"]): bytes(row["impact_digest"]) for row in rows_of(engine, query)}
+
+
 def marked_parties(engine: Engine, impacts: Collection[bytes] | None = None) -> set[str]:
     """Return the parties of what impacts name: of some impacts, or of every one that is not cured whole."""
     if impacts is not None:

@@ -124,6 +124,7 @@ def _travel_party(parts: Parts, party: str, now: int) -> list[SignedStatement]:
             break
         made += cures
         parts.projections.refresh()
+    release_cured(parts, _open_of(_Scene(parts, party)))
     return made
 
 
@@ -163,12 +164,9 @@ def _cure(scene: _Scene, now: int) -> list[SignedStatement]:
         if not healed:
             continue
         affected = sorted(Affected(mark.kind, mark.party, mark.digest) for mark in healed)
-        statement = _issue(parts, cause, affected, cures=impact)
-        made.append(statement)
+        made.append(_issue(parts, cause, affected, cures=impact))
         parts.projections.refresh()
         left = [mark for mark in marks if mark not in healed]
-        if any(mark.kind == "verification_report" for mark in healed):
-            release_cured(parts, left, statement.digest)
         if any(mark.kind == "grade" for mark in left):
             _grade_again(parts, scene.party, left, now)
     return made
