@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from carbonseal_api.app import create_app
 from carbonseal_api.assembly import Parts, assemble
+from carbonseal_api.catalogue.industry_means import publish_mean
 from carbonseal_api.catalogue.service import files_for_plan, publish_packages, shipped_packages
 from carbonseal_api.demo.anchors import ChainDesk
 from carbonseal_api.demo.cast import (
@@ -571,6 +572,21 @@ class Filed:
 def filed(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filed]:
     with found_site(database_url, "filed", tmp_path_factory.mktemp("filed")) as site:
         yield file_january(site)
+
+
+@pytest.fixture(scope="session")
+def market(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site in March 2027 whose registrar has published the packages and the means of two industries."""
+    year = (START_MS, 1_798_732_800_000)
+    with found_site(database_url, "market", tmp_path_factory.mktemp("market")) as site:
+        site.clock.now = 1_803_830_400_000
+        registrar = site.cast.registrar
+        assert registrar.desk is not None
+        publish_packages(site.host, registrar.desk, registrar.register_origin, shipped_packages())
+        for industry, value in (("C31", "2.5"), ("C33", "0.1")):
+            mean = {"value": value, "unit": "t{CO2e}/(10*4.CNY)", "source": "provincial statistics 2026"}
+            publish_mean(site.parts, industry=industry, period=year, **mean)
+        yield site
 
 
 def filing_request(site: Site, period: tuple[int, int]) -> FilingRequest:

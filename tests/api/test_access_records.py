@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from neighbours import (
-    IN_MARCH,
     YEAR,
     admit,
     credit_code,
@@ -20,7 +18,6 @@ from sqlalchemy import text
 
 from carbonseal_api.access_records import service as access_records
 from carbonseal_api.authentication import Principal
-from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.grades import service as grades
 from carbonseal_api.grants import service as grants
 from carbonseal_api.grants.refusals import GrantMissing
@@ -32,12 +29,8 @@ STRANGE: tuple[Any, ...] = (("x",), (1, 2), (0,), (-1,), (2**64,))  # cursors th
 
 
 @pytest.fixture(scope="module")
-def place(open_site: Any, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_site(database_url, "records", tmp_path_factory.mktemp("records")) as site:
-        site.clock.now = IN_MARCH
-        registrar = site.cast.registrar
-        publish_packages(site.host, registrar.desk, registrar.register_origin, shipped_packages())
-        yield site
+def place(market: Any) -> Any:
+    return market
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,6 @@ from typing import Any
 import pytest
 import uvicorn
 from neighbours import (
-    IN_MARCH,
-    YEAR,
     admit,
     credit_code,
     issue_grant,
@@ -32,8 +30,6 @@ from neighbours import (
 
 from carbonseal_api.accounts.clients import add_client
 from carbonseal_api.app import create_app
-from carbonseal_api.catalogue.industry_means import publish_mean
-from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.demo.cast import HOST_NAME
 from carbonseal_api.grades import service as grades
 from carbonseal_api.trust_files import own_trust_file
@@ -58,14 +54,8 @@ def client(repository_root: Path) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def place(open_site: Any, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_site(database_url, "bank_client", tmp_path_factory.mktemp("bank")) as site:
-        site.clock.now = IN_MARCH
-        registrar = site.cast.registrar
-        publish_packages(site.host, registrar.desk, registrar.register_origin, shipped_packages())
-        mean = {"value": "2.5", "unit": "t{CO2e}/(10*4.CNY)", "source": "statistics"}
-        publish_mean(site.parts, industry="C31", period=YEAR, **mean)
-        yield site
+def place(market: Any) -> Any:
+    return market
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from neighbours import (
-    IN_MARCH,
     YEAR,
     admit,
     credit_code,
@@ -31,7 +30,6 @@ from neighbours import (
 )
 
 from carbonseal_api.catalogue.industry_means import publish_mean
-from carbonseal_api.catalogue.service import publish_packages, shipped_packages
 from carbonseal_api.demo.cast import HOST_NAME, Member
 from carbonseal_api.grades import service
 from carbonseal_api.grades.inputs import Evidence, in_unit
@@ -56,27 +54,8 @@ SECOND = 1000
 
 
 @pytest.fixture(scope="module")
-def place(open_site: Any, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with open_site(database_url, "grades", tmp_path_factory.mktemp("grades")) as site:
-        site.clock.now = IN_MARCH
-        yield site
-
-
-@pytest.fixture(scope="module", autouse=True)
-def published(place: Any) -> None:
-    registrar = place.cast.registrar
-    with pytest.raises(GradeRuleUnpublished, match="have the registrar publish it"):
-        service.regrade(place.parts, place.party, at=place.clock())
-    publish_packages(place.host, registrar.desk, registrar.register_origin, shipped_packages())
-    for industry, value in (("C31", "2.5"), ("C33", "0.1")):
-        publish_mean(
-            place.parts,
-            industry=industry,
-            period=YEAR,
-            value=value,
-            unit="t{CO2e}/(10*4.CNY)",
-            source="provincial statistics 2026",
-        )
+def place(market: Any) -> Any:
+    return market
 
 
 @dataclass
@@ -486,6 +465,11 @@ def test_a_month_without_an_industry_mean_does_not_replace_the_years_grade(grade
     issue_report(graded.enterprise, "9", period=february)
     assert graded.regrade() is None
     assert graded.result()["grade"] == "mid"
+
+
+def test_refuses_a_rule_that_the_registrar_has_not_published(site: Any) -> None:
+    with pytest.raises(GradeRuleUnpublished, match="have the registrar publish it"):
+        service.regrade(site.parts, site.party, at=site.clock())
 
 
 def test_refuses_to_grade_ahead_of_time_and_by_unknown_rules(graded: Graded) -> None:
