@@ -25,7 +25,8 @@ DAY_MS = 86_400_000
 STEP_MS = 900_000
 INSTALLATION = "i-works1"
 METHOD = "GBT32150-2015@1.0.0"
-RULE = "CARBON-EFFICIENCY@1.0.0"
+RULE = "CARBON-EFFICIENCY@1.0.0"  # a real one, by which the service grades anew
+NO_RULE = "EXAMPLE@1.0.0"
 METERS = ("m-electricity1", "m-electricity2")
 
 
@@ -122,7 +123,7 @@ class History:
         opinion: SignedStatement | None,
         grade: str = "mid",
         *,
-        rule: str = RULE,
+        rule: str = NO_RULE,
         **changes: Any,
     ) -> SignedStatement:
         """Have the log host's party state a grade that rests on a report, its code and an opinion."""

@@ -11,12 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from history import METERS, METHOD, RULE, History, sha
+from history import METERS, METHOD, NO_RULE, RULE, History, sha
 from neighbours import admit
 from sqlalchemy import select, text
 
 from carbonseal_api.founding import enrolment, revocation, seal
 from carbonseal_api.impacts import service
+from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.impacts.marks import marks_on
 from carbonseal_api.impacts.service import open_marks, travel
 from carbonseal_api.issuing import StatementRefused
@@ -49,11 +50,11 @@ def chain(site: Any, history: History, request: pytest.FixtureRequest) -> Any:
     return make_chain(site, history, history.days)
 
 
-def make_chain(site: Any, history: History, day: int) -> Any:
+def make_chain(site: Any, history: History, day: int, rule: str = NO_RULE) -> Any:
     history.measure(day)
     filed = history.file(day)
     opinion = history.opine(filed)
-    grade = history.grade(filed, opinion)
+    grade = history.grade(filed, opinion, rule=rule)
     history.asset(opinion)
     assert opened(site) == []
     return SimpleNamespace(
@@ -205,8 +206,9 @@ def rows(site: Any) -> dict[str, set[Any]]:
 
 
 def test_a_worker_killed_between_mark_and_grade_is_completed_at_the_next_look(
-    site: Any, history: History, chain: Any
+    site: Any, history: History
 ) -> None:
+    chain = make_chain(site, history, 80, RULE)
     history.correct(chain.readings)
     site.clock.now += 1000
     site.parts.projections.refresh()
@@ -274,7 +276,7 @@ def seal_grades(site: Any, chain: Any, count: int) -> None:
     for number in range(count):
         body = {
             "party": site.party,
-            "rule": RULE,
+            "rule": NO_RULE,
             "package_digest": sha("rule"),
             "period": {"start": START_MS, "end": START_MS + DAY_MS},
             "as_of": site.clock(),
@@ -304,6 +306,18 @@ def seal_grades(site: Any, chain: Any, count: int) -> None:
     site.parts.projections.refresh()
 
 
+def test_marks_are_in_the_very_epoch_that_the_worker_closes_next(
+    site: Any, history: History, chain: Any
+) -> None:
+    history.correct(chain.readings)
+    site.clock.now += 1000
+    record = close_epoch(site.parts)
+    (impact,) = {mark.impact for mark in marks_on(site.parts, [chain.report])[chain.report]}
+    origin = site.cast.log_host.data_origin
+    covering = site.host.epoch_covering(origin, site.host.find(origin, impact).index + 1)
+    assert covering.epoch == record.epoch
+
+
 # -- causes --
 
 
@@ -324,7 +338,6 @@ def test_a_corrected_reading_marks_all_that_rests_on_it_and_nothing_else(
     assert METERS[0] in body["reason"]["zh"]
     assert "提" not in body["reason"]["en"]
     assert marked(site, chain.report, other.report, other.grade) == {chain.report: {"readings_corrected"}}
-    assert grades(site)[-1]["grade"] == "not_gradable"
 
 
 def test_a_report_filed_after_the_correction_is_not_marked(site: Any, history: History) -> None:
