@@ -66,6 +66,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _admit(options: argparse.Namespace) -> int:
     from carbonseal_api import admitting
     from carbonseal_api.deployment import admit_enterprise, host_facts_of
+    from carbonseal_api.running import opened
 
     roles, name = tuple(options.role or ["enterprise"]), {"zh": options.name_zh, "en": options.name_en}
     if options.org is not None:
@@ -74,8 +75,7 @@ def _admit(options: argparse.Namespace) -> int:
         admitting.check_key_may_be_here(roles)
         if options.out is not None:
             raise RequestInvalid("out", "is for a party whose key is elsewhere", "give its --public-key too")
-    parts = _open(options)
-    try:
+    with opened(options.data) as parts:
         if options.public_key is None:
             admitted = admit_enterprise(parts, name, roles=roles, org=options.org, industry=options.industry)
             shown: dict[str, Any] = asdict(admitted)
@@ -95,21 +95,17 @@ def _admit(options: argparse.Namespace) -> int:
             )
             out.write_bytes(invited.invitation)
             shown = asdict(invited) | {"invitation": str(out)}
-    finally:
-        parts.close()
     print(json.dumps(shown, indent=2))
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
     from carbonseal_api.organisations.queries import all_parties
+    from carbonseal_api.running import opened
 
-    parts = _open(options)
-    try:
+    with opened(options.data) as parts:
         parts.projections.refresh()
         rows = all_parties(parts.engine)
-    finally:
-        parts.close()
     shown = ("party", "status", "roles", "org", "name")
     for row in rows:
         print(json.dumps({name: row[name] for name in shown}, ensure_ascii=False))
@@ -118,18 +114,9 @@ def _list(options: argparse.Namespace) -> int:
 
 def _change(options: argparse.Namespace) -> int:
     from carbonseal_api.admitting import change_status
+    from carbonseal_api.running import opened
 
-    parts = _open(options)
-    try:
+    with opened(options.data) as parts:
         statement = change_status(parts, options.party, options.act, options.reason)
-    finally:
-        parts.close()
     print(json.dumps({"party": options.party, "statement_digest": statement.digest.hex()}))
     return 0
-
-
-def _open(options: argparse.Namespace) -> Any:
-    from carbonseal_api.deployment import open_deployment
-    from carbonseal_api.settings import load_settings
-
-    return open_deployment(load_settings(data_folder=options.data))

@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
 
 def settings_beside(data_folder: Path | None) -> Settings:
-    """Return the settings of a command that works beside a running deployment, its chain included.
+    """Return the settings of a command beside a running deployment, its chain and address included.
 
     Where nothing runs, or the file is being written, they are those of the folder and the environment alone.
     """
     settings = load_settings(data_folder=data_folder)
-    if settings.chain_rpc_url is not None:
-        return settings
     try:
         running: dict[str, Any] = json.loads((settings.data_folder / RUNNING).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return settings
-    return load_settings(data_folder=data_folder, chain_rpc_url=running.get("chain_rpc_url"))
+    return load_settings(
+        data_folder=data_folder,
+        chain_rpc_url=settings.chain_rpc_url or running.get("chain_rpc_url"),
+        public_url=settings.public_url or running.get("address"),
+    )
 
 
 @contextmanager

@@ -26,7 +26,11 @@ CUSTOMARY: Final = {
 }
 # Read by other modules, programs or the tests, never by this object.
 OTHERS: Final = frozenset(
-    PREFIX + name for name in ("FONT", "LONG", "SHARED_DATA", "NODE_MODULES", "GATEWAY_PASSPHRASE", "API_KEY")
+    PREFIX + name
+    for name in (
+        *("FONT", "LONG", "SHARED_DATA", "NODE_MODULES", "GATEWAY_PASSPHRASE"),
+        *("API_KEY", "TOKEN", "CLIENT_ID", "CLIENT_SECRET"),
+    )
 )
 
 

@@ -55,14 +55,10 @@ def _act(group: Commands, name: str, text: str, run: Any) -> argparse.ArgumentPa
 
 
 def _with_parts(options: argparse.Namespace, run: Any) -> int:
-    from carbonseal_api.deployment import open_deployment
-    from carbonseal_api.settings import load_settings
+    from carbonseal_api.running import opened
 
-    parts = open_deployment(load_settings(data_folder=options.data))
-    try:
+    with opened(options.data) as parts:
         shown = run(parts, options)
-    finally:
-        parts.close()
     if shown is not None:
         print(json.dumps(shown, indent=2, ensure_ascii=False))
     return 0
