@@ -2,7 +2,7 @@
 
     bench/run.py                 every figure, at most 20 minutes
     bench/run.py --full          larger sizes, an hour or more
-    bench/run.py --only uploads  one part: machine, uploads, gas, grade or check
+    bench/run.py --only uploads  one part: machine, uploads, gas, grade, lineage or check
 
 Real HTTP, a real PostgreSQL with durable commits, a real EVM node; the load generator shares the machine.
 Each figure is printed with its ratio to a limit of the machine or to a named peer of the same run.
@@ -23,16 +23,18 @@ from pathlib import Path
 import machine_limits
 from anchor_gas import gas_figures
 from anvil import ROOT
+from asset_gas import asset_figures
 from carbonseal_ledger.database import open_database, stop_embedded
 from check_time import check_figures
 from figures import Figure, Measure, write
 from fleet import READINGS_PER_STATEMENT, make_gateways
 from grade_time import grade_figures
+from lineage_time import measure as lineage_figures
 from site_under_load import running_site
 from storage import database_bytes, folder_bytes, row_bytes_per_reading
 from uploads import upload_batches, upload_singly
 
-PARTS = ("machine", "uploads", "gas", "grade", "check")
+PARTS = ("machine", "uploads", "gas", "grade", "lineage", "check")
 BATCH_CONNECTIONS, BATCH_STATEMENTS = 8, 250
 UPLOAD_ROUNDS = 4  # the median is the figure; the last beside the first shows whether length matters
 SINGLE_CONNECTIONS = 64
@@ -133,8 +135,11 @@ def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> l
             take("uploads", uploads_part(folders["uploads"], limits, is_full=is_full))
         if "gas" in parts:
             take("gas", gas_figures())
+            take("gas", asset_figures())
         if "grade" in parts:
             take("grade", grade_figures(folders["grade"]))
+        if "lineage" in parts:
+            take("lineage", lineage_figures(folders["lineage"]))
         if "check" in parts:
             rate = limits["ed25519_verifications_per_second"].value
             arguments = ["--data", str(half_year())] if is_full else []
