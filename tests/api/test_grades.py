@@ -277,8 +277,8 @@ def test_the_newest_standing_report_counts(graded: Graded) -> None:
     assert graded.regraded() == ("deep", ["ratio-deep"])
 
 
-def impact(graded: Graded, **changes: Any) -> bytes:
-    host = graded.place.cast.log_host
+def impact(graded: Graded, *, by: Member | None = None, **changes: Any) -> bytes:
+    host = by or graded.place.cast.log_host
     marked = {"kind": "emissions_report", "party": graded.party, "digest": graded.report}
     body = {
         "state": "open",
@@ -289,6 +289,8 @@ def impact(graded: Graded, **changes: Any) -> bytes:
         "reason": {"zh": "示例", "en": "example"},
         "cure": {"zh": "示例", "en": "example"},
     }
+    if by is not None:
+        return by.issue(by.data_origin, "impact", body | changes).digest
     with graded.place.parts.desks.desk(host.facts.code) as desk:
         return desk.issue(host.data_origin, "impact", body | changes).digest
 
@@ -305,6 +307,24 @@ def test_an_open_impact_on_the_report_bars_the_grade_until_it_is_cured(graded: G
     assert graded.result()["reasons"][0]["code"] == "report-in-doubt"
     impact(graded, state="cured", cures=cause)
     assert graded.regraded() == ("mid", ["ratio-mid"])
+
+
+def test_another_log_hosts_impact_bars_nothing(place: Any, graded: Graded) -> None:
+    other = admit(place, "laboratory", "log_host")
+    impact(graded, by=other)
+    assert graded.regraded() == ("mid", ["ratio-mid"])
+
+
+def test_a_mark_on_the_grade_itself_is_shown_with_it_and_in_the_history(place: Any, graded: Graded) -> None:
+    made = graded.regrade()
+    assert made is not None
+    cause = impact(graded, affected=[{"kind": "grade", "party": graded.party, "digest": made.digest}])
+    graded.grant()
+    (mark,) = graded.ask().json()["marks"]
+    assert (mark["impact"], mark["state"]) == (cause.hex(), "open")
+    url = f"/organisations/{graded.party}/grades"
+    (row,) = place.client.get(url, headers=place.headers("regulator")).json()
+    assert [one["impact"] for one in row["marks"]] == [cause.hex()]
 
 
 def test_a_report_of_one_of_two_works_is_not_graded(place: Any, graded: Graded) -> None:

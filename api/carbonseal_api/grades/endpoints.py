@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from carbonseal_api.documented import answers, problems
 from carbonseal_api.grades import service
 from carbonseal_api.grades.asking import ask, ask_published
-from carbonseal_api.grades.schemas import GradeRow, GradeView, GradingAsked
+from carbonseal_api.grades.schemas import GradeRow, GradeView, GradingAsked, shown_rows
 from carbonseal_api.grades.service import GradeAnswer
 from carbonseal_api.incoming import caller, parts_of
 from carbonseal_api.paging import Paging
@@ -28,6 +28,7 @@ AsOf = Annotated[
 Rule = Annotated[
     str | None, Query(max_length=80, description=f"ID@VERSION; left out: {service.DEFAULT_RULE}.")
 ]
+MOST_SHOWN: Final = 50  # grades in the answer to grading; the list of them has pages
 _CODES = (401, 403, 404, 422)
 
 
@@ -74,8 +75,10 @@ async def get_grade_result(
 async def list_grades(party: str, request: Request, page: Paging) -> list[GradeRow]:
     """Return every grade that the organisation was ever given, newest first."""
     (await caller(request)).require_party(party)
-    rows = await run_in_threadpool(service.history, parts_of(request), party)
-    return page.cut(map(GradeRow.of, rows), lambda row: (row.entry_index,), newest_first=True)
+    parts = parts_of(request)
+    rows = await run_in_threadpool(service.history, parts, party)
+    shown = page.cut(rows, lambda row: (row["entry_index"],), newest_first=True)
+    return await run_in_threadpool(shown_rows, parts, shown)
 
 
 @router.post(
@@ -91,7 +94,7 @@ async def grade_organisation(party: str, request: Request) -> GradingAsked:
     def work() -> GradingAsked:
         is_new = service.require_graded(parts, party, at=parts.clock())
         rows = service.history(parts, party)
-        return GradingAsked(is_new=is_new, grades=[GradeRow.of(row) for row in rows])
+        return GradingAsked(is_new=is_new, grades=shown_rows(parts, rows[:MOST_SHOWN]))
 
     return await run_in_threadpool(work)
 

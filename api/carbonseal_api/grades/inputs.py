@@ -27,6 +27,7 @@ from carbonseal_api.catalogue.industry_means import mean_for
 from carbonseal_api.engagements.opinions import OpinionBook
 from carbonseal_api.grades import queries
 from carbonseal_api.grades.opinions import Opinion, open_findings, verification
+from carbonseal_api.impacts.marks import OPEN, marks_on
 from carbonseal_api.taken_back import TakenBack, taken_back
 from carbonseal_attest.contents.judging import SEVERITIES
 from carbonseal_attest.errors import CarbonsealError
@@ -104,12 +105,14 @@ class Evidence:
         if value is None or value.startswith("-"):
             return None  # the rule takes gross emissions; a total below zero is none
         marked = [bytes(report["statement_digest"]), bytes.fromhex(report["body"]["quality_code_digest"])]
+        marks = marks_on(self._parts, marked).values()
+        doubts = {mark.impact.hex() for found in marks for mark in found if mark.state == OPEN}
         return {
             "value": value,
             "unit": rule.inputs["emissions"].unit,
             "data_source": "reported",
             "statement": report["statement_digest"].hex(),
-            "doubts": [one.hex() for one in queries.open_marks(self._parts.engine, marked)][:MAX_LISTED],
+            "doubts": sorted(doubts)[:MAX_LISTED],
             "left_out": self._left_out(report, period)[:MAX_LISTED],
         }
 

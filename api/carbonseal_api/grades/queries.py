@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, select
 
-from carbonseal_api.projections.tables import MARKS, PARTIES, RESULTS
+from carbonseal_api.projections.tables import PARTIES, RESULTS
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 10_000
@@ -77,23 +77,6 @@ def party(engine: Engine, code: str) -> Row | None:
     """Return one party as the registrar's newest statement has it, or None."""
     found = _rows(engine, select(PARTIES).where(PARTIES.c.party == code))
     return found[0] if found else None
-
-
-def open_marks(engine: Engine, digests: Collection[bytes]) -> list[bytes]:
-    """Return the impact statements that mark one of some statements and are not cured, each once, sorted."""
-    cured = MARKS.alias("cured")
-    is_cured = (
-        select(cured.c.impact_digest)
-        .where(
-            cured.c.state == "cured", cured.c.cures == MARKS.c.impact_digest, cured.c.digest == MARKS.c.digest
-        )
-        .exists()
-    )
-    query = select(MARKS.c.impact_digest).where(
-        MARKS.c.digest.in_(list(digests)), MARKS.c.state == "open", ~is_cured
-    )
-    with engine.connect() as connection:
-        return sorted({bytes(digest) for digest in connection.scalars(query)})
 
 
 def _rows(engine: Engine, query: Select[Any]) -> list[Row]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from carbonseal_api.assembly import Parts
 from carbonseal_api.grades.queries import Row
 from carbonseal_api.grades.service import GradeAnswer, LoggedProof
+from carbonseal_api.impacts.marks import Mark, marks_on
+from carbonseal_api.lineage.describing import mark_view
+from carbonseal_api.lineage.schemas import MarkView
 from carbonseal_attest.instants import format_instant
 
 
@@ -61,7 +66,7 @@ class StatementPlace(BaseModel):
 
 
 class GradeView(BaseModel):
-    """The grade in force at `as_of`. Everything but `as_of` and `receipt_state` is proved by `proof`."""
+    """The grade in force at `as_of`. All but `as_of`, `receipt_state` and `marks` is proved by `proof`."""
 
     credit_code: str
     party: str
@@ -87,6 +92,7 @@ class GradeView(BaseModel):
     statement: StatementPlace
     receipt_state: str = Field(description="logged, witnessed, anchored or final")
     proof: GradeProof
+    marks: list[MarkView] = Field(description="What has come to stand against this grade since; not proved.")
     input: str = Field(description="Address of the very input bytes that the statement carries.")
     result: str = Field(description="Address of the very result bytes.")
 
@@ -120,6 +126,7 @@ class GradeView(BaseModel):
                 log_host=ProvedStatement(**_proved(answer.log_host)),
                 party=ProvedStatement(**_proved(answer.admission)),
             ),
+            marks=[mark_view(mark) for mark in answer.marks],
             input=f"{base}/input.json?{asked}",
             result=f"{base}/result.json?{asked}",
         )
@@ -135,9 +142,10 @@ class GradeRow(BaseModel):
     registered_at: str
     statement_digest: str
     entry_index: int
+    marks: list[MarkView] = Field(description="What has come to stand against it since.")
 
     @classmethod
-    def of(cls, row: Row) -> GradeRow:
+    def of(cls, row: Row, marks: Iterable[Mark] = ()) -> GradeRow:
         """Return what is shown of a row."""
         return cls(
             rule=row["rule"],
@@ -149,7 +157,15 @@ class GradeRow(BaseModel):
             registered_at=format_instant(row["registered_at"]),
             statement_digest=row["statement_digest"].hex(),
             entry_index=row["entry_index"],
+            marks=[mark_view(mark) for mark in marks],
         )
+
+
+def shown_rows(parts: Parts, rows: Iterable[Row]) -> list[GradeRow]:
+    """Return what is shown of rows, with their marks."""
+    listed = list(rows)
+    marks = marks_on(parts, [bytes(row["statement_digest"]) for row in listed])
+    return [GradeRow.of(row, marks.get(bytes(row["statement_digest"]), ())) for row in listed]
 
 
 class GradingAsked(BaseModel):

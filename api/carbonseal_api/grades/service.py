@@ -23,6 +23,7 @@ from carbonseal_api.grades.refusals import (
     GradeUnknown,
     NothingToGrade,
 )
+from carbonseal_api.impacts.marks import Mark, marks_on
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.contents import Content, check_content
 from carbonseal_attest.instants import Interval
@@ -56,6 +57,7 @@ class GradeAnswer:
 
     `input` and `result` are the bytes that the log host's party signed; `log_host` is the registrar's
     statement that admits that party, `admission` the one about the graded party, with its credit code.
+    `marks` are what impacts have said of this very grade since, open and cured.
     """
 
     party: str
@@ -68,6 +70,7 @@ class GradeAnswer:
     proof: LoggedProof
     log_host: LoggedProof
     admission: LoggedProof
+    marks: tuple[Mark, ...] = ()
 
 
 def find_rule(name: str) -> GradeRule:
@@ -168,6 +171,7 @@ def grade_as_of(parts: Parts, party: str, rule: str, as_of: int) -> GradeAnswer:
         proof=proof,
         log_host=log_host,
         admission=admission,
+        marks=tuple(marks_on(parts, [proof.statement.digest]).get(proof.statement.digest, ())),
     )
 
 
