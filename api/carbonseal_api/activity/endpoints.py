@@ -35,7 +35,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
         "description": "One page, newest first; `Link` names the next one.",
     },
-    **problems(401, 403, 404, 422),
+    **problems(400, 401, 403, 404, 422),
 }
 
 

@@ -126,7 +126,7 @@ async def register_statement(origin: str, request: Request) -> Response:
 @router.get(
     "/logs/{origin:path}/checkpoint",
     summary="Newest published checkpoint",
-    responses=answers("text/plain", "A signed note.", 404),
+    responses=answers("text/plain", "A signed note.", 400, 404),
     response_class=Response,
 )
 async def get_checkpoint(origin: str, request: Request) -> Response:
