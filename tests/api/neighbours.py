@@ -78,6 +78,7 @@ YEAR = (1_767_196_800_000, 1_798_732_800_000)  # 2026 in Shanghai
 IN_MARCH = 1_803_830_400_000  # 2027-03-01 in Shanghai
 _HEAD = {"tree_size": 5, "root_hash": b"\x05" * 32}
 _SENTENCE = {"zh": "示例", "en": "example"}
+_FILED: dict[bytes, tuple[str, Any]] = {}  # total and period of each report, for the opinions on it
 
 
 def finding(rule: str, severity: str) -> dict[str, Any]:
@@ -145,7 +146,9 @@ def issue_report(
         "report_json_digest": b"\x03" * 32,
     }
     about = {"subject": installation, "interval": period}
-    return member.issue(member.data_origin, "emissions_report", body, **about).digest
+    digest = member.issue(member.data_origin, "emissions_report", body, **about).digest
+    _FILED[digest] = total, period
+    return digest
 
 
 def issue_value_added(
@@ -165,15 +168,16 @@ def issue_value_added(
 def issue_opinion(
     body_member: Member, member: Member, report: bytes, opinion: str = "unmodified", *, findings: Any = ()
 ) -> bytes:
-    """A verification body's report on an emissions report."""
-    total, nothing = ({"value": value, "unit": "t{CO2e}"} for value in ("521199.76", "0"))
+    """A verification body's report on an emissions report of `issue_report`."""
+    filed, period = _FILED[report]
+    total, nothing = ({"value": value, "unit": "t{CO2e}"} for value in (filed, "0"))
     body = {
         "engagement": "en-year",
         "operator": member.facts.code,
         "report_digest": report,
         "bundle_digest": b"\x04" * 32,
         "trust_digest": b"\x05" * 32,
-        "period": {"start": YEAR[0], "end": YEAR[1]},
+        "period": {"start": period[0], "end": period[1]},
         "opinion": opinion,
         "opinion_text": _SENTENCE,
         "level_of_assurance": "reasonable",

@@ -36,7 +36,8 @@ def body(filed) -> Member:
 
 def opinion_body(filed, **changes: Any) -> dict[str, Any]:
     start, end = filed.request.period
-    row = quantity_difference("100", "100", UNIT)
+    total = filed.report.recomputed.inventory.to_json()["total"]["value"]
+    row = quantity_difference(total, total, UNIT)
     return {
         "engagement": "en-january", "operator": filed.site.party, "report_digest": filed.report.report.digest,
         "bundle_digest": b"\x01" * 32, "trust_digest": b"\x02" * 32, "period": {"start": start, "end": end},
@@ -160,6 +161,25 @@ def test_an_opinion_against_its_own_facts_does_not_count(
     assert why in reasons(filed)[digest]
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"figures": {"total": quantity_difference("100", "100", UNIT)}}, "not the total of the emissions"),
+        ({"period": {"start": 0, "end": DAY}}, "not the period of the emissions report"),
+    ],
+    ids=["another total", "another period"],
+)
+def test_an_unmodified_opinion_on_another_figure_than_the_report_has_does_not_count(
+    filed, body, changes: dict[str, Any], why: str
+) -> None:
+    digest = opine(filed, body, **changes)
+    assert digest not in standing(filed)
+    assert why in reasons(filed)[digest]
+    # An objection still stands where its body erred about what it objects to.
+    objection = opine(filed, body, opinion="adverse", **changes)
+    assert standing(filed)[objection] == "in_force"
+
+
 def test_an_anchor_that_the_bodys_trust_file_did_not_require_bars_nothing(filed, body) -> None:
     digest = opine(filed, body, steps={**dict.fromkeys(STEPS, "passed"), "anchor": "failed"})
     assert standing(filed)[digest] == "in_force"
@@ -222,6 +242,14 @@ def test_committing_until_the_draw_pleases_does_not_help(filed, fresh) -> None:
     assert "earlier commitment to a sample of this report was never revealed" in reasons(filed)[digest]
     # Once the first one is revealed too, by whatever opinion, the second is an engagement of its own.
     opine(filed, fresh, sampling=sampled(first), opinion="disclaimer")
+    assert standing(filed)[digest] == "in_force"
+
+
+def test_leaving_the_sample_out_after_a_draw_that_does_not_please_does_not_help(filed, fresh) -> None:
+    commitment = commit(filed, fresh)
+    digest = opine(filed, fresh)
+    assert "earlier commitment to a sample of this report was never revealed" in reasons(filed)[digest]
+    opine(filed, fresh, sampling=sampled(commitment), opinion="disclaimer")
     assert standing(filed)[digest] == "in_force"
 
 

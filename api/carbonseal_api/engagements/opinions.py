@@ -7,24 +7,30 @@ with the bundle decides alike. Left out: whether the work behind an opinion was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
+from carbonseal_accounting.errors import AccountingError
+from carbonseal_accounting.units import parse_unit
 from carbonseal_api.assembly import Parts
 from carbonseal_api.engagements import queries
 from carbonseal_api.taken_back import Ending, taken_back
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.quantities import parse_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.errors import LogUnknown
 from carbonseal_verifier.admissions import Admissions
 from carbonseal_verifier.errors import OpinionRefused
-from carbonseal_verifier.opinion import check_opinion
+from carbonseal_verifier.opinion import TOTAL, check_opinion
 
 IN_FORCE: Final = "in_force"
 WITHDRAWN: Final = "withdrawn"
+_CLEAN: Final = "unmodified"
 # An anchor may be one that the body's trust file did not require; every other step is always required.
 _OPTIONAL_STEPS: Final = frozenset({"anchor"})
 
@@ -114,14 +120,37 @@ class OpinionBook:
         kids = {PublicKey.from_cose_key(one["key"]).kid for one in self._bodies(body["operator"], "device")}
         self._admissions.check_independent(facts.party, body["operator"], kids=kids)
         check_opinion(body, is_required=lambda name: name not in _OPTIONAL_STEPS)
-        if body["sampling"] is not None:
+        if body["opinion"] == _CLEAN:
+            _check_subject(body, report)
+        if body["opinion"] == _CLEAN or body["sampling"] is not None:
             self._check_sample(row, body["sampling"])
 
-    def _check_sample(self, row: queries.Row, sampling: Mapping[str, Any]) -> None:
-        """See that the sample was committed to in time, and no earlier commitment was left unrevealed."""
+    def _check_sample(self, row: queries.Row, sampling: Mapping[str, Any] | None) -> None:
+        """See that the sample was committed to in time, and no earlier commitment was left unrevealed.
+
+        Without a sample every commitment before it counts: who dislikes a draw cannot go on as if none had
+        been made.
+        """
         engine, party = self._parts.engine, row["party"]
         report_digest = bytes.fromhex(row["body"]["report_digest"])
         commitments = queries.about_report(engine, "sampling_commitment", report_digest, party=party)
+        before = row["entry_index"] if sampling is None else self._check_cited(row, sampling, commitments)
+        reports = queries.about_report(engine, "verification_report", report_digest, party=party)
+        revealed = {
+            one["body"]["sampling"]["commitment_digest"]
+            for one in reports
+            if one["body"]["sampling"] is not None
+        }
+        for earlier in commitments:
+            if earlier["entry_index"] < before and earlier["statement_digest"].hex() not in revealed:
+                raise _refusal(
+                    "sampling", "an earlier commitment to a sample of this report was never revealed"
+                )
+
+    def _check_cited(
+        self, row: queries.Row, sampling: Mapping[str, Any], commitments: Sequence[queries.Row]
+    ) -> int:
+        """Return where in the body's log the commitment stands that a sample was drawn by, if it holds."""
         cited = next(
             (one for one in commitments if one["statement_digest"].hex() == sampling["commitment_digest"]),
             None,
@@ -131,21 +160,10 @@ class OpinionBook:
         committed = sum(stratum["sample_size"] for stratum in cited["body"]["strata"])
         if sampling["drawn"] != committed or cited["body"]["engagement"] != row["body"]["engagement"]:
             raise _refusal("sampling", "it drew another sample than it committed to")
-        epoch = self._parts.host.epoch_covering(self._origin(party, "data"), cited["entry_index"] + 1)
+        epoch = self._parts.host.epoch_covering(self._origin(row["party"], "data"), cited["entry_index"] + 1)
         if epoch is None or epoch.epoch > cited["body"]["epoch"]:
             raise _refusal("sampling", "its commitment was logged after the epoch that it names")
-        reports = queries.about_report(engine, "verification_report", report_digest, party=party)
-        revealed = {
-            one["body"]["sampling"]["commitment_digest"]
-            for one in reports
-            if one["body"]["sampling"] is not None
-        }
-        for earlier in commitments:
-            is_earlier = earlier["entry_index"] < cited["entry_index"]
-            if is_earlier and earlier["statement_digest"].hex() not in revealed:
-                raise _refusal(
-                    "sampling", "an earlier commitment to a sample of this report was never revealed"
-                )
+        return int(cited["entry_index"])
 
     def _opinion(self, row: queries.Row) -> Opinion:
         digest, body = bytes(row["statement_digest"]), row["body"]
@@ -182,6 +200,25 @@ class OpinionBook:
 
     def _origin(self, party: str, log: str) -> str:
         return f"{self._name}/{party}/{log}"
+
+
+def _check_subject(body: Mapping[str, Any], report: queries.Row) -> None:
+    """Refuse an opinion on another period or total than the report's.
+
+    Asked of unmodified ones alone, so that no slip of a body makes its objections vanish.
+    """
+    if body["period"] != {"start": report["interval_start"], "end": report["interval_end"]}:
+        raise _refusal("period", "is not the period of the emissions report")
+    told, filed = body["figures"][TOTAL]["operator"], report["body"]["totals"].get(TOTAL)
+    if filed is None or _in_canon(told) != _in_canon(filed):
+        raise _refusal("figures.total", "is not the total of the emissions report")
+
+
+def _in_canon(quantity: Mapping[str, str]) -> tuple[Decimal, str]:
+    unit = quantity["unit"]
+    with suppress(AccountingError):  # a text that is no unit equals itself alone
+        unit = parse_unit(unit).code  # reports write common names, such as tCO2e
+    return parse_decimal(quantity["value"]), unit
 
 
 def _refusal(field: str, reason: str) -> OpinionRefused:
