@@ -80,7 +80,7 @@ def admitted(parts: Parts, party: str, *, any_status: bool = False) -> Mapping[s
     query = select(PARTIES).where(PARTIES.c.party == party)
     if not any_status:
         query = query.where(PARTIES.c.status == "admitted")
-    with parts.engine.connect() as connection:
+    with parts.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)
 

@@ -72,7 +72,7 @@ class ProjectionStore:
             LogUnknown: no such log.
         """
         size = self._host.head(origin).tree_size
-        with self._engine.connect() as connection:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if self._next_index(connection, origin) >= size:
                 return 0
         return self._refresh_log(origin, origin.split("/")[1], size)
