@@ -511,8 +511,15 @@ def test_an_expired_calibration_marks_only_periods_that_reach_beyond_it(site: An
     assert ("emissions_report", struck.report.digest) in named(body)
     assert marked(site, spared.report.digest) == {}
     # A certificate that covers the time after all ends the cause, and with it the mark.
-    calibrate(site, METERS[0], history.day(70), history.day(400))
+    certificate = calibrate(site, METERS[0], history.day(70), history.day(400))
     assert {row for cure in walked(site) for row in named(cure)} >= named(body)
+    assert marked(site, struck.report.digest) == {}
+    # Taken back, it covers nothing: the period is as uncovered as before.
+    history.withdraw(certificate)
+    walked(site)
+    assert marked(site, struck.report.digest) == {struck.report.digest: {"calibration_expired"}}
+    calibrate(site, METERS[0], history.day(70), history.day(400))
+    walked(site)
     assert marked(site, struck.report.digest) == {}
 
 
@@ -587,6 +594,45 @@ def test_a_new_report_that_is_withdrawn_cures_nothing(site: Any, history: Histor
     history.withdraw(again.report)
     walked(site)
     assert marked(site, chain.report) == {chain.report: {"report_withdrawn"}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"opinion": "adverse"}, {"opinion": "modified"}, {"steps": {"signatures": "failed"}}],
+    ids=["adverse", "modified", "does not count"],
+)
+def test_an_opinion_that_is_no_better_ground_cures_nothing(
+    site: Any, history: History, chain: Any, changes: dict[str, Any]
+) -> None:
+    history.withdraw(chain.signed_opinion, member=site.cast.verification_body)
+    opened(site)
+    history.opine(chain.filed, **changes)
+    walked(site)
+    assert marked(site, chain.opinion, chain.asset) == {
+        chain.opinion: {"opinion_withdrawn"},
+        chain.asset: {"opinion_withdrawn"},
+    }
+    history.opine(chain.filed)
+    walked(site)
+    assert marked(site, chain.opinion) == {}
+
+
+def test_a_cure_that_is_taken_back_opens_the_marks_again(site: Any, history: History, chain: Any) -> None:
+    history.withdraw(chain.filed.report)
+    walked(site)
+    again = history.file(chain.day)
+    second = history.opine(again)
+    walked(site)
+    assert marked(site, chain.report, chain.opinion, chain.asset) == {}
+    history.withdraw(again.report)
+    bodies = [body for body in opened(site) if ("asset", chain.asset) in named(body)]
+    assert [body["cause"] for body in bodies] == ["report_withdrawn"]
+    fallen = (chain.report, chain.opinion, chain.asset, second.digest)
+    assert marked(site, *fallen) == {digest: {"report_withdrawn"} for digest in fallen}
+    assert opened(site) == []
+    history.opine(history.file(chain.day))
+    walked(site)
+    assert marked(site, chain.report, chain.opinion, chain.asset, second.digest) == {}
 
 
 def test_no_row_of_the_travel_is_left_in_doubt_by_a_log_that_lacks_a_content(

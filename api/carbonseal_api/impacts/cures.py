@@ -1,13 +1,16 @@
 """What cures a mark: a new standing report, a new opinion on it, a grade that rests on them, a release.
 
 The old things are not mended: they stay what they are, and stay provable. Cured means that something stands
-in their place that knows the cause.
+in their place that knows the cause. An opinion stands in the place of another only if it counts as one and is
+as clean: an adverse opinion cures nothing that rested on an unmodified one. When what stands in the place is
+taken back itself, the cure is undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
@@ -18,6 +21,7 @@ from carbonseal_api.lineage.accounts import Account
 
 REPORTED: Final = frozenset({"inventory", "emissions_report", "quality_code"})
 _LIVE: Final = "live"
+_CLEAN: Final = "unmodified"
 Row = Mapping[str, Any]
 
 
@@ -29,6 +33,7 @@ class Standing:
     taken: Collection[str]  # digests of its own statements that it took back
     opinions: Sequence[Row]
     withdrawn: Collection[str]  # digests of opinions that their bodies took back
+    counted: Callable[[str], Collection[bytes]]  # which opinions on a report count as such
 
     def reports(self, like: Account, *, after: int, spared: Collection[str]) -> list[Account]:
         """Return standing reports in the place of one: same installation, its period covered, newer.
@@ -52,7 +57,19 @@ class Standing:
 
     def by_digest(self, digest: str) -> Account | None:
         """Return a report or code of the party."""
-        return next((one for one in self.accounts if one.digest == digest), None)
+        return self._by_digest.get(digest)
+
+    @cached_property
+    def _by_digest(self) -> dict[str, Account]:
+        return {one.digest: one for one in self.accounts}
+
+    @cached_property
+    def _opinion_by_digest(self) -> dict[bytes, Row]:
+        return {bytes(one["digest"]): one for one in self.opinions}
+
+    def opinion(self, digest: bytes) -> Row | None:
+        """Return an opinion on one of its reports."""
+        return self._opinion_by_digest.get(digest)
 
     def kinds(self) -> dict[str, str]:
         """Return the kind of each of its reports, codes and opinions by digest."""
@@ -60,14 +77,17 @@ class Standing:
             bytes(one["digest"]).hex(): "verification_report" for one in self.opinions
         }
 
-    def opinions_in_force(self, reports: Collection[str], *, after: int) -> list[Row]:
-        """Return opinions on some reports, newer than an instant, that were not taken back."""
+    def opinions_in_force(self, reports: Collection[str], *, after: int, like: Row) -> list[Row]:
+        """Return opinions in the place of one: on some reports, newer, counted, standing and as clean."""
         return [
             one
             for one in self.opinions
             if one["report"] in reports
             and one["registered_at"] > after
+            and bytes(one["digest"]) != bytes(like["digest"])
+            and one["opinion"] in {_CLEAN, like["opinion"]}
             and bytes(one["digest"]).hex() not in self.withdrawn
+            and bytes(one["digest"]) in self.counted(one["report"])
         ]
 
 
@@ -89,27 +109,69 @@ def cured(
         standing: What of the party stands.
         party: The enterprise.
     """
-    grades = queries.grades_of(parts.engine, parts.host_party, party)
-    inputs = queries.inputs_of(parts.engine, {bytes(row["digest"]).hex() for row in grades})
     records = [mark.digest for mark in marks if mark.kind == "asset"]
     rows = queries.asset_records(parts.engine, parts.registrar, records)
     frozen = queries.freezes(parts.engine, parts.registrar, records)
-    found: list[Mark] = []
+    replaced = _replaced(parts, marks, cause, derived, standing, party)
+    return [
+        mark
+        for mark in marks
+        if (mark.kind != "asset" and cause.kind == EXPIRED and mark.digest.hex() not in derived)
+        or (mark.kind != "asset" and _key(mark) in replaced)
+        or (mark.kind == "asset" and _is_released(parts, mark, rows, frozen, replaced))
+    ]
+
+
+def undone(
+    parts: Parts,
+    marks: Sequence[Mark],
+    cause: Cause,
+    derived: Collection[str],
+    standing: Standing,
+    party: str,
+) -> list[Mark]:
+    """Return those of a cause's cured marks whose cure does not hold: nothing stands in their place any more.
+
+    What the cause no longer strikes is not among them. Arguments as those of `cured`.
+    """
+    struck = [mark for mark in marks if mark.kind == "asset" or mark.digest.hex() in derived]
+    replaced = _replaced(parts, struck, cause, derived, standing, party)
+    return [mark for mark in struck if _key(mark) not in replaced]
+
+
+def _replaced(
+    parts: Parts,
+    marks: Sequence[Mark],
+    cause: Cause,
+    derived: Collection[str],
+    standing: Standing,
+    party: str,
+) -> set[tuple[str, bytes]]:
+    """Return what has something sound in its place, an asset record where its opinion has."""
+    has_grades = any(mark.kind == "grade" for mark in marks)
+    grades = _Grades(parts, party, derived, standing) if has_grades else None
+    records = [mark.digest for mark in marks if mark.kind == "asset"]
+    rows = queries.asset_records(parts.engine, parts.registrar, records)
+    found: set[tuple[str, bytes]] = set()
     for mark in marks:
-        has_ended = cause.kind == EXPIRED and mark.digest.hex() not in derived
-        if mark.kind == "asset":
-            is_cured = _is_released(parts, mark, rows, frozen, cause, derived, standing)
-        elif has_ended:
-            is_cured = True
-        elif mark.kind in REPORTED:
-            is_cured = bool(_successors(mark.digest.hex(), cause, derived, standing))
+        if mark.kind in REPORTED:
+            is_replaced = bool(_successors(mark.digest.hex(), cause, derived, standing))
         elif mark.kind == "verification_report":
-            is_cured = _has_opinion(mark.digest, cause, derived, standing)
+            is_replaced = _has_opinion(mark.digest, cause, derived, standing)
+        elif mark.kind == "asset":
+            row = rows.get(mark.digest)
+            is_replaced = row is not None and _has_opinion(
+                bytes(row["verification_report"]), cause, derived, standing
+            )
         else:
-            is_cured = _has_grade(mark, grades, inputs, derived, standing)
-        if is_cured:
-            found.append(mark)
+            is_replaced = grades is not None and grades.has_successor(mark)
+        if is_replaced:
+            found.add(_key(mark))
     return found
+
+
+def _key(mark: Mark) -> tuple[str, bytes]:
+    return mark.kind, mark.digest
 
 
 def _successors(report: str, cause: Cause, derived: Collection[str], standing: Standing) -> list[Account]:
@@ -120,45 +182,50 @@ def _successors(report: str, cause: Cause, derived: Collection[str], standing: S
 
 
 def _has_opinion(digest: bytes, cause: Cause, derived: Collection[str], standing: Standing) -> bool:
-    about = next((one["report"] for one in standing.opinions if bytes(one["digest"]) == digest), None)
-    if about is None:
+    old = standing.opinion(digest)
+    if old is None:
         return False
+    about = old["report"]
     reports = {one.digest for one in _successors(about, cause, derived, standing)}
     # Where the opinion alone fell, the report it was about may be opined on again.
     if about not in derived and about not in standing.taken:
         reports.add(about)
-    found = standing.opinions_in_force(reports, after=cause.known_at)
-    return any(bytes(one["digest"]) != digest for one in found)
+    return bool(standing.opinions_in_force(reports, after=cause.known_at, like=old))
 
 
-def _has_grade(
-    mark: Mark,
-    grades: Sequence[Row],
-    inputs: Mapping[str, set[str]],
-    derived: Collection[str],
-    standing: Standing,
-) -> bool:
-    old = next((row for row in grades if bytes(row["digest"]) == mark.digest), None)
-    if old is None:
-        return False
-    kinds = standing.kinds()
-    wanted = {kinds[one] for one in inputs.get(mark.digest.hex(), ()) if one in kinds}
-    sound = kinds.keys() - {*derived, *standing.taken, *standing.withdrawn}
+class _Grades:
+    """A party's grades, and which of them may stand in the place of others."""
 
-    def follows(row: Row) -> bool:
-        """Whether a grade names something sound in the place of each input of the old one."""
-        digest = bytes(row["digest"]).hex()
-        named = {kinds[one] for one in inputs.get(digest, set()) & sound}
-        return digest not in derived and bool(wanted) and wanted <= named
+    def __init__(self, parts: Parts, party: str, derived: Collection[str], standing: Standing) -> None:
+        rows = queries.grades_of(parts.engine, parts.host_party, party)
+        self._by_digest = {bytes(row["digest"]): row for row in rows}
+        inputs = queries.inputs_of(parts.engine, {digest.hex() for digest in self._by_digest})
+        kinds = standing.kinds()
+        sound = kinds.keys() - {*derived, *standing.taken, *standing.withdrawn}
+        self._wanted = {
+            bytes.fromhex(grade): {kinds[one] for one in named if one in kinds}
+            for grade, named in inputs.items()
+        }
+        # With what kinds of sound input each that the cause did not strike was made.
+        self._sound = [
+            (row, {kinds[one] for one in inputs.get(digest.hex(), set()) & sound})
+            for digest, row in self._by_digest.items()
+            if digest.hex() not in derived
+        ]
 
-    return any(
-        row["rule"] == old["rule"]
-        and row["registered_at"] > mark.registered_at
-        and row["period"]["start"] < old["period"]["end"]
-        and row["period"]["end"] > old["period"]["start"]
-        and follows(row)
-        for row in grades
-    )
+    def has_successor(self, mark: Mark) -> bool:
+        """Whether a newer grade names something sound in the place of each input of a marked one."""
+        old, wanted = self._by_digest.get(mark.digest), self._wanted.get(mark.digest)
+        if old is None or not wanted:
+            return False
+        return any(
+            row["rule"] == old["rule"]
+            and row["registered_at"] > mark.registered_at
+            and row["period"]["start"] < old["period"]["end"]
+            and row["period"]["end"] > old["period"]["start"]
+            and wanted <= named
+            for row, named in self._sound
+        )
 
 
 def _is_released(
@@ -166,9 +233,7 @@ def _is_released(
     mark: Mark,
     rows: Mapping[bytes, Row],
     frozen: Mapping[tuple[bytes, str], bool],
-    cause: Cause,
-    derived: Collection[str],
-    standing: Standing,
+    replaced: Collection[tuple[str, bytes]],
 ) -> bool:
     row = rows.get(mark.digest)
     if row is None:
@@ -179,4 +244,4 @@ def _is_released(
     if row["state"] == _LIVE and parts.assets is not None:
         return False  # it is to be frozen yet
     # What has left for good cannot be frozen, and needs no release once the opinion has a successor.
-    return _has_opinion(bytes(row["verification_report"]), cause, derived, standing)
+    return _key(mark) in replaced

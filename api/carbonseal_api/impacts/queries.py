@@ -85,16 +85,18 @@ def owners(engine: Engine, digests: Collection[str]) -> dict[str, Row]:
 
 
 def opinions_on(engine: Engine, reports: Collection[str]) -> list[Row]:
-    """Return {digest, party, report, registered_at} of opinions on some reports, in order."""
+    """Return {digest, party, report, opinion, registered_at} of opinions on some reports, in order."""
     said = STATEMENTS.c
     query = (
         select(
             said.statement_digest.label("digest"),
             said.party,
             EDGES.c.target.label("report"),
+            RESULTS.c.body["opinion"].astext.label("opinion"),
             said.registered_at,
         )
         .join(STATEMENTS, said.statement_digest == func.decode(EDGES.c.source, "hex"))
+        .join(RESULTS, RESULTS.c.statement_digest == said.statement_digest)
         .where(
             EDGES.c.target.in_(list(reports)),
             EDGES.c.relation == "about_report",

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache, cached_property
 from typing import Any, Final
 
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from carbonseal_api.assembly import Parts
+from carbonseal_api.engagements.opinions import OpinionBook
 from carbonseal_api.impacts import queries
 from carbonseal_api.impacts.affected import Affected, Derivations, affected_by
 from carbonseal_api.impacts.causes import EXPIRED, Cause, causes_of
-from carbonseal_api.impacts.cures import Standing, cured
+from carbonseal_api.impacts.cures import Standing, cured, undone
 from carbonseal_api.impacts.followups import freeze_marked, regrade_cured, regrade_marked, release_cured
 from carbonseal_api.impacts.marks import Mark, marks_of_causes, marks_of_party, marks_on
 from carbonseal_api.lineage.graph import Graph
@@ -93,8 +95,16 @@ class _Scene:
             taken={bytes(row["target"]).hex() for row in takings},
             opinions=opinions,
             withdrawn={bytes(row["target"]).hex() for row in withdrawn},
+            counted=cache(self._counted),
         )
         self._derivations = Derivations(self.graph, {node for one in self.causes for node in one.struck})
+
+    @cached_property
+    def _book(self) -> OpinionBook:
+        return OpinionBook(self.parts)
+
+    def _counted(self, report: str) -> frozenset[bytes]:
+        return frozenset(one.digest for one in self._book.on(bytes.fromhex(report))[0])
 
     def cause_of(self, mark: Mark) -> Cause:
         """Return the cause of a mark; one that has ended strikes nothing."""
@@ -140,16 +150,36 @@ def _mark(scene: _Scene) -> list[SignedStatement]:
     parts = scene.parts
     digests = [bytes.fromhex(cause.digest) for cause in scene.causes]
     stated = queries.stated(parts.engine, parts.host_party, digests)
+    cured_by_cause = _cured_of(parts, digests)
     made: list[SignedStatement] = []
     for cause in scene.causes:
-        known = stated.get((cause.kind, bytes.fromhex(cause.digest)), set())
-        found = affected_by(parts, scene.graph, cause, scene.derived(cause), party=scene.party)
+        place, derived = (cause.kind, bytes.fromhex(cause.digest)), scene.derived(cause)
+        healed = cured_by_cause.get(place, [])
+        fallen_back = undone(parts, healed, cause, derived, scene.standing, scene.party)
+        known = stated.get(place, set()) - {(mark.kind, mark.digest) for mark in fallen_back}
+        found = affected_by(parts, scene.graph, cause, derived, party=scene.party)
         fresh = [one for one in found if (one.kind, one.digest) not in known]
         made += [
             _issue(parts, cause, fresh[start : start + MOST_AFFECTED], cures=None)
             for start in range(0, len(fresh), MOST_AFFECTED)
         ]
     return made
+
+
+def _cured_of(parts: Parts, causes: Collection[bytes]) -> dict[tuple[str, bytes], list[Mark]]:
+    """Return the marks of things that are all cured, by cause: the newest one of each thing."""
+    newest: dict[tuple[str, bytes, str, bytes], Mark] = {}
+    open_ones: set[tuple[str, bytes, str, bytes]] = set()
+    for mark in marks_of_causes(parts, causes):
+        key = (mark.cause, mark.cause_digest, mark.kind, mark.digest)
+        newest[key] = mark
+        if mark.cured_by is None:
+            open_ones.add(key)
+    found: dict[tuple[str, bytes], list[Mark]] = {}
+    for key, mark in newest.items():
+        if key not in open_ones:
+            found.setdefault(key[:2], []).append(mark)
+    return found
 
 
 def _cure(scene: _Scene, now: int) -> list[SignedStatement]:
@@ -166,17 +196,19 @@ def _cure(scene: _Scene, now: int) -> list[SignedStatement]:
         affected = sorted(Affected(mark.kind, mark.party, mark.digest) for mark in healed)
         made.append(_issue(parts, cause, affected, cures=impact))
         parts.projections.refresh()
-        left = [mark for mark in marks if mark not in healed]
+        ended = {(mark.kind, mark.digest) for mark in healed}
+        left = [mark for mark in marks if (mark.kind, mark.digest) not in ended]
         if any(mark.kind == "grade" for mark in left):
             _grade_again(parts, scene.party, left, now)
     return made
 
 
 def _grade_again(parts: Parts, party: str, marks: Sequence[Mark], now: int) -> None:
+    marked = {mark.digest for mark in marks}
     rules = {
         str(row["rule"])
         for row in queries.grades_of(parts.engine, parts.host_party, party)
-        if bytes(row["digest"]) in {mark.digest for mark in marks}
+        if bytes(row["digest"]) in marked
     }
     regrade_cured(parts, party, rules, now)
 
