@@ -23,11 +23,11 @@ def regrade_marked(parts: Parts, party: str, marks: Sequence[Mark], at: int) -> 
     """State a party's grades anew where one is marked and none was stated since; return what was stated."""
     grades = queries.grades_of(parts.engine, parts.host_party, party)
     rule_of = {bytes(row["digest"]): str(row["rule"]) for row in grades}
+    newest = {str(row["rule"]): int(row["registered_at"]) for row in grades}  # they come in order
     waiting: dict[str, bytes] = {}
     for mark in marks:
         rule = rule_of.get(mark.digest) if mark.kind == "grade" else None
-        is_done = any(row["rule"] == rule and row["registered_at"] >= mark.registered_at for row in grades)
-        if rule is not None and not is_done:
+        if rule is not None and newest[rule] < mark.registered_at:
             waiting.setdefault(rule, mark.impact)
     return _regraded(parts, party, waiting, at)
 
