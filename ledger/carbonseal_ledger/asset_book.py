@@ -153,6 +153,12 @@ class AssetBook:
         act = self._stored(act_id)
         return told(self._journal, self._journal.change(act, is_held=False) if act.is_held else act)
 
+    def hold(self, act_id: int) -> ActRecord:
+        """Let an act rest again whose second person's word no longer counts; no longer once it is signed."""
+        act = self._stored(act_id)
+        is_open = act.proposer is not None and act.confirmation_nonce is None and act.state not in DONE
+        return told(self._journal, self._journal.change(act, is_held=True) if is_open else act)
+
     def withdraw(self, act_id: int) -> ActRecord:
         """Have the first person take the proposal of an act back, and return the act that does it.
 

@@ -597,6 +597,22 @@ def test_act_rests_at_proposed_until_the_second_person_says_so(harbour):
     assert harbour.finish(told.id).state == ActState.FINAL
 
 
+def test_confirmed_act_rests_again_until_its_confirmation_is_signed(harbour):
+    act = harbour.new_record()
+    told = harbour.book.plan(act, is_held=True)
+    harbour.book.confirm(told.id)
+    assert harbour.book.hold(told.id).is_held
+    for _ in range(4):
+        harbour.book.step_unfinished()
+        harbour.mine()
+    assert harbour.book.act(told.id).state == ActState.PROPOSED
+    harbour.book.confirm(told.id)
+    harbour.book.step(told.id)
+    assert harbour.book.act(told.id).state == ActState.CONFIRM_SENT
+    assert not harbour.book.hold(told.id).is_held  # what is signed is sent
+    assert harbour.finish(told.id).state == ActState.FINAL
+
+
 def test_withdrawn_proposal_is_never_confirmed_or_renewed(harbour):
     act = harbour.new_record()
     told = harbour.book.plan(act, is_held=True)
