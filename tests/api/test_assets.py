@@ -23,7 +23,9 @@ from carbonseal_api.assets.wishes import AnyWish
 from carbonseal_api.cli import main
 from carbonseal_api.grants.service import give, withdraw
 from carbonseal_api.problems import PartMissing
+from carbonseal_attest.contents import parse_content
 from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.asset_acts import text_id
 from carbonseal_ledger.carbon_assets_calls import AssetState
 
 WISH: TypeAdapter[Any] = TypeAdapter(AnyWish)
@@ -42,7 +44,7 @@ def opinions(house: House) -> dict[str, SignedStatement]:
     firm = house.enterprise("firm", org=credit_code(7))
     sister = house.enterprise("its own body", "verification_body", org=credit_code(7))
     reports = {name: house.report() for name in ("good", "withdrawn", "report withdrawn")}
-    names = ("marked", "frozen", "stopped")
+    names = ("marked", "frozen", "stopped", "late", "beside")
     made = {name: house.opinion(report) for name, report in reports.items()}
     made |= {name: house.opinion(reports["good"]) for name in names}
     made |= {
@@ -318,6 +320,8 @@ def test_a_freeze_stops_a_record_until_two_persons_release_it(
     release = {"act": "release", "record": record.hex(), "cause": cause.digest.hex(), "cure": sha("no").hex()}
     refused(house, release, "cause-open")
     cure = house.impact(made.digest, sha("withdrawal"), cures=cause.digest)
+    for other in (sha("no"), cause.digest):
+        refused(house, release | {"cure": other.hex()}, "cause-open")
     waiting = service.release_for(parts, made.digest, cure.digest)
     assert service.release_for(parts, made.digest, cure.digest) == waiting
     refused(house, retire, "record-frozen")
@@ -334,6 +338,73 @@ def test_a_withdrawn_opinion_stops_a_record_before_any_impact_says_so(
     record = perform(house, house.wish(made))
     house.withdraw(house.cast.verification_body, made.digest)
     refused(house, {"act": "split", "record": record.hex(), "last_of_left": 9}, "record-frozen")
+
+
+def test_what_an_impact_stops_before_it_is_signed_is_not_performed_although_it_was_confirmed(
+    house: House, opinions: dict[str, SignedStatement]
+) -> None:
+    parts, made = house.parts, opinions["late"]
+    record = perform(house, house.wish(made))
+    act_id = propose(house, {"act": "retire", "record": record.hex(), "reference": "RT-LATE"})
+    # The registrar's person has confirmed it, and then the process was killed, or the node was away.
+    queries.confirmed_by(parts.engine, act_id, *vars_of(house.registrar), parts.clock())
+    chain(house).confirm(act_id)
+    cause = house.impact(made.digest, sha("too late"))
+    assert service.freeze_for(parts, made.digest, cause.digest) == [record]
+    service.step(parts)
+    assert state_of(house, record) is AssetState.LIVE
+    assert mirrors(house, record) == ["record", "freeze"]
+    with pytest.raises(refusals.RecordFrozen):
+        service.confirm(parts, house.registrar, act_id)
+    cure = house.impact(made.digest, sha("too late"), cures=cause.digest)
+    service.release_for(parts, made.digest, cure.digest)
+    service.confirm_releases(parts, house.registrar, cure.digest)
+    # It goes on only when it is confirmed anew.
+    service.step(parts)
+    assert state_of(house, record) is AssetState.LIVE
+    service.confirm(parts, house.registrar, act_id)
+    assert mirrors(house, record) == ["record", "freeze", "release", "retire"]
+
+
+def test_a_row_that_the_chain_contradicts_keeps_no_other_record_from_being_frozen(
+    house: House, opinions: dict[str, SignedStatement]
+) -> None:
+    parts, made = house.parts, opinions["beside"]
+    record = perform(house, house.wish(made, first=500, last=600))
+    cause = house.impact(made.digest, sha("beside"))
+    made_up = text(
+        "INSERT INTO projection_asset_records SELECT * FROM jsonb_populate_record("
+        "NULL::projection_asset_records, (SELECT to_jsonb(one) FROM projection_asset_records one"
+        " WHERE record = :record) || jsonb_build_object('record', :other, 'first', 1, 'last', 2))"
+    )
+    with parts.engine.begin() as connection:
+        connection.execute(made_up, {"record": record, "other": "\\x" + sha("made up").hex()})
+    try:
+        assert service.freeze_for(parts, made.digest, cause.digest) == [record]
+    finally:
+        with parts.engine.begin() as connection:
+            gone = "DELETE FROM projection_asset_records WHERE record = :record"
+            connection.execute(text(gone), {"record": sha("made up")})
+    assert chain(house).book.record_of(record).freezes == 1
+
+
+def test_a_holder_that_was_suspended_moves_nothing(house: House) -> None:
+    holder = house.enterprise("to be suspended")
+    code, register = holder.facts.code, house.cast.registrar.register_origin
+    made = house.opinion(house.report(holder), operator=code)
+    house.anchor()
+    record = perform(house, house.wish(made), house.person(code))
+    move = {"act": "move", "record": record.hex(), "to": house.holder, "reference": "TX-SUSPENDED"}
+    act_id = propose(house, move, house.person(code))
+    entry = house.host.select(register, kinds={"party"}, subject=code)[-1]
+    said = parse_content(house.host.contents.get(SignedStatement.parse(entry.raw).payload)).body
+    house.cast.registrar.issue(register, "party", dict(said) | {"status": "suspended"}, subject=code)
+    house.parts.projections.refresh()
+    with pytest.raises(refusals.HolderNotAdmitted):
+        service.confirm(house.parts, house.registrar, act_id)
+    for act in ({"act": "split", "last_of_left": 9}, {"act": "retire", "reference": "RT-SUSPENDED"}):
+        refused(house, act | {"record": record.hex()}, "holder-not-admitted", house.person(code))
+    assert chain(house).book.record_of(record).holder == text_id(code)
 
 
 # -- over HTTP

@@ -33,6 +33,13 @@ ADMIN: Final = "asset-admin"  # names of key files
 _MEMBER: Final = "asset-{}"
 _ROUNDS: Final = 60  # of waiting for a block before an act is left to the worker
 DONE: Final = (ActState.MINED, ActState.FINAL)
+# Before the second person's signature: until then what is confirmed can be stopped.
+UNSIGNED: Final = (
+    ActState.PLANNED,
+    ActState.PROPOSAL_SIGNED,
+    ActState.PROPOSAL_SENT,
+    ActState.PROPOSED,
+)
 
 
 class Secrets(Protocol):
@@ -218,6 +225,10 @@ class AssetChain:
     def confirm(self, act_id: str) -> None:
         """Let an act that rests go on to its second person. The same again changes nothing."""
         self.book.confirm(int(act_id))
+
+    def hold(self, act_id: str) -> None:
+        """Let a confirmed act rest again whose confirmation nobody has signed yet."""
+        self.book.hold(int(act_id))
 
     def advance(self, act_id: str, wanted: Collection[ActState]) -> ActRecord:
         """Take an act's next steps until it is in one of the wanted states, has failed, or time is up."""

@@ -176,6 +176,13 @@ def confirmed_by(engine: Engine, act_id: str, party: str, credential: str, at: i
         return session.get_one(AssetAct, act_id)
 
 
+def unconfirmed(engine: Engine, act_id: str) -> None:
+    """Forget who confirmed an act: it has to be confirmed anew."""
+    nobody = {"confirmer_party": None, "confirmer_credential": None, "confirmed_at": None}
+    with Session(engine) as session, session.begin():
+        session.execute(update(AssetAct).where(AssetAct.act_id == act_id).values(nobody))
+
+
 def failed(engine: Engine, act_id: str, reason: str) -> None:
     """Note that an act came to nothing."""
     with Session(engine) as session, session.begin():

@@ -34,6 +34,7 @@ def check_act(parts: Parts, act: Act) -> None:
 
 def _check_record(parts: Parts, act: Act) -> None:
     check_opinion(parts, find_opinion(parts, act.verification_report), act.holder)
+    _check_holder(parts, act)
     taken = queries.overlapping(parts.engine, parts.registrar, act.registry, act.batch, act.first, act.last)
     if taken:
         one = taken[0]
@@ -46,11 +47,7 @@ def _check_record(parts: Parts, act: Act) -> None:
 
 def _check_move(parts: Parts, act: Act) -> None:
     _check_standing(parts, act)
-    receiver = admission(parts, act.to or "")
-    is_admitted = (
-        receiver is not None and receiver["status"] == "admitted" and "enterprise" in receiver["roles"]
-    )
-    if not is_admitted or act.to == act.holder:
+    if not _is_admitted(parts, act.to or "") or act.to == act.holder:
         raise refusals.ReceiverNotAdmitted(
             "to", "is no other admitted enterprise", "have the receiver admitted first"
         )
@@ -76,10 +73,18 @@ def _check_release(parts: Parts, act: Act) -> None:
             f"{open_now[0].hex()} stands against what the record rests on",
             "release it once that is cured",
         )
+    if queries.cause_cured_by(parts.engine, parts.host_party, bytes.fromhex(act.cure or "")) != bytes.fromhex(
+        act.reference or ""
+    ):
+        raise refusals.CauseOpen(
+            "cure", "is no statement that says that this cause is cured", "name the impact that cures it"
+        )
 
 
 def _check_standing(parts: Parts, act: Act) -> None:
     row_of_live_record(parts, act.record)
+    if act.kind != acts.CANCEL:  # which a registrar may propose too
+        _check_holder(parts, act)
     causes = queries.standing_causes(parts.engine, parts.registrar, [act.record]).get(act.record, [])
     # What an impact marks is frozen from that moment, even while the freeze is on its way to the chain.
     causes = causes or _impacts(parts, act)
@@ -89,6 +94,18 @@ def _check_standing(parts: Parts, act: Act) -> None:
             f"is frozen because of {causes[0].hex()}",
             "cure what that statement names, then have the record released",
         )
+
+
+def _check_holder(parts: Parts, act: Act) -> None:
+    if not _is_admitted(parts, act.holder):
+        raise refusals.HolderNotAdmitted(
+            "holder", "is no admitted enterprise now", "have the registrar readmit it first"
+        )
+
+
+def _is_admitted(parts: Parts, party: str) -> bool:
+    told = admission(parts, party)
+    return told is not None and told["status"] == "admitted" and "enterprise" in told["roles"]
 
 
 def row_of_live_record(parts: Parts, record: bytes) -> queries.Row:

@@ -95,6 +95,12 @@ class HolderNotOperator(AssetRefused):
     code = "holder-not-operator"
 
 
+class HolderNotAdmitted(AssetRefused):
+    """The holder was suspended or removed: its units stay where they are."""
+
+    code = "holder-not-admitted"
+
+
 class UnitsRecorded(AssetRefused):
     """Some of these units are recorded already."""
 

@@ -20,7 +20,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.assets import acts, queries, refusals
 from carbonseal_api.assets.acts import Act
 from carbonseal_api.assets.agreement import require_agreement
-from carbonseal_api.assets.chain import DONE, AssetChain, account_name
+from carbonseal_api.assets.chain import DONE, UNSIGNED, AssetChain, account_name
 from carbonseal_api.assets.mirroring import mirror_confirmed
 from carbonseal_api.assets.models import AssetAct
 from carbonseal_api.assets.opinion_checks import find_opinion
@@ -102,7 +102,7 @@ def confirm(parts: Parts, actor: Actor, act_id: str) -> AssetAct:
     row = _stored(parts, act_id)
     chain = chain_of(parts)
     _check_second_person(parts, actor, row)
-    if row.confirmer_party is None:
+    if row.confirmer_party is None or chain.act(act_id).state in UNSIGNED:
         _ready(parts)
         require_agreement(parts, chain)
         _check_open(chain.act(act_id))
@@ -134,9 +134,26 @@ def complete(parts: Parts, chain: AssetChain) -> int:
         if told.state is ActState.FAILED:
             queries.failed(parts.engine, row.act_id, told.problem or "the chain refused it")
         elif row.confirmer_party is not None:
-            chain.confirm(row.act_id)
+            _go_on(parts, chain, row, told)
     left = chain.step()
     return left + len(mirror_confirmed(parts, chain))
+
+
+def _go_on(parts: Parts, chain: AssetChain, row: AssetAct, told: ActRecord) -> None:
+    """Let a confirmed act go on, unless something has come to speak against it before it was signed.
+
+    The node may have been away for long since; the registrar's person then confirms it anew, or never.
+    """
+    if row.kind != acts.FREEZE and told.state in UNSIGNED:
+        try:
+            check_act(parts, Act.from_json(row.act))
+        except refusals.AssetRefused as refusal:
+            _logger.warning("act %s waits to be confirmed anew: %s", row.act_id, refusal)
+            chain.hold(row.act_id)
+            if chain.act(row.act_id).is_held:
+                queries.unconfirmed(parts.engine, row.act_id)
+            return
+    chain.confirm(row.act_id)
 
 
 def records_resting_on(parts: Parts, verification_report: bytes) -> list[tuple[bytes, str]]:
@@ -160,7 +177,13 @@ def freeze_for(parts: Parts, verification_report: bytes, cause: bytes) -> list[b
         for record, holder in records_resting_on(parts, verification_report):
             causes = queries.standing_causes(parts.engine, parts.registrar, [record])
             if cause not in causes.get(record, []):
-                _frozen(parts, chain, Actor(parts.registrar, f"impact:{cause.hex()}"), record, holder, cause)
+                try:
+                    _frozen(
+                        parts, chain, Actor(parts.registrar, f"impact:{cause.hex()}"), record, holder, cause
+                    )
+                except refusals.AssetRefused as refusal:
+                    # A row that the chain contradicts must not keep the others from being frozen.
+                    _logger.warning("record %s is not frozen: %s", record.hex(), refusal)
         mirror_confirmed(parts, chain)
     except (ChainUnreachable, ChainRefused, AssetsNotReady) as problem:
         _logger.warning("a freeze waits: %s", problem)
