@@ -42,6 +42,7 @@ from carbonseal_api.grades.refusals import (
 from carbonseal_api.issuing import StatementRefused
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.trust_files import own_trust_file
+from carbonseal_attest.contents import parse_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.statement import SignedStatement
@@ -167,8 +168,21 @@ def test_a_later_green_code_does_not_whiten_the_reports_own(found: Callable[...,
     assert graded.regraded() == ("not_gradable", ["data-code-red"])  # a later worse one counts
     issue_code(graded.enterprise, "green")
     assert graded.regraded() == ("not_gradable", ["data-code-red"])
-    take_back(graded.enterprise, red)
+    take_back(graded.enterprise, red)  # nor does taking it back
+    assert graded.regraded() == ("not_gradable", ["data-code-red"])
+    # A report filed anew has a code of its own, later than the red one.
+    take_back(graded.enterprise, graded.report)
+    issue_opinion(graded.body, graded.enterprise, issue_report(graded.enterprise))
     assert graded.regraded() == ("mid", ["ratio-mid"])
+
+
+def test_a_code_of_another_time_than_the_reports_is_none(found: Callable[..., Graded]) -> None:
+    graded = found()
+    take_back(graded.enterprise, graded.report)
+    second = issue_code(graded.enterprise, period=(YEAR[0], YEAR[0] + SECOND))
+    issue_opinion(graded.body, graded.enterprise, issue_report(graded.enterprise, code=second))
+    grade, reasons = graded.regraded()
+    assert (grade, set(reasons)) == ("not_gradable", {"missing-input"})
 
 
 def test_a_withdrawn_opinion_is_not_gradable_and_the_grade_before_it_stays(graded: Graded) -> None:
@@ -333,6 +347,22 @@ def test_a_report_of_one_of_two_works_is_not_graded(place: Any, graded: Graded) 
     assert graded.regraded() == ("not_gradable", ["report-incomplete"])
     take_back(graded.enterprise, report)
     assert graded.regraded() == ("mid", ["ratio-mid"])
+
+
+def test_withdrawing_the_plan_of_the_other_works_does_not_make_it_vanish(place: Any, graded: Graded) -> None:
+    (entry,) = place.host.select(place.cast.enterprise.register_origin, kinds={"monitoring_plan"})
+    content = place.host.contents.get(SignedStatement.parse(entry.raw).payload)
+    member, plan = graded.enterprise, dict(parse_content(content).body)
+
+    def file(effective: dict[str, Any]) -> bytes:
+        body = plan | {"effective": effective}
+        return member.issue(member.register_origin, "monitoring_plan", body, subject="i-works2").digest
+
+    assert graded.regraded() == ("mid", ["ratio-mid"])
+    file({"start": YEAR[1], "end": None})  # built after the year
+    assert graded.regraded() == ("mid", ["ratio-mid"])
+    take_back(member, file({"start": YEAR[0], "end": None}))
+    assert graded.regraded() == ("not_gradable", ["report-incomplete"])
 
 
 def test_the_industry_is_the_registrars_word(place: Any, found: Callable[..., Graded]) -> None:

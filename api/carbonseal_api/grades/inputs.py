@@ -6,7 +6,8 @@
 - value added: the enterprise's newest standing business record of exactly the period. Nobody verified it.
 - industry mean: the registrar's, of the industry that the registrar's statement about the party names.
 - data code: the worst of the report's own and any later one of the same installation and period, so that no
-  new code whitens an old one. Open findings: those of that code, and of standing verification reports.
+  new code whitens an old one, and no withdrawal. Open findings: those of that code, and of standing
+  verification reports.
 - verification: what counts as an opinion is decided by `engagements`, when the grade is made; which one of
   several is taken, by `opinions`.
 
@@ -94,6 +95,10 @@ class Evidence:
         gone = self._gone_of(row["party"])
         return gone.ending(bytes(row["statement_digest"]), row["registered_at"]) is None
 
+    def _end_of(self, row: Row) -> int | None:
+        ending = self._gone_of(row["party"]).ending(bytes(row["statement_digest"]), row["registered_at"])
+        return None if ending is None else ending.at
+
     def _gone_of(self, party: str) -> TakenBack:
         if party not in self._gone:
             name = self._parts.settings.log_host_name
@@ -120,10 +125,9 @@ class Evidence:
         plans = queries.results_about(
             self._parts.engine, "monitoring_plan", party=self._party, log="register"
         )
+        # A plan that was withdrawn held until then: taking it back makes no installation vanish.
         planned = {
-            row["subject"]
-            for row in plans
-            if self._stands(row) and _overlaps(row["body"]["effective"], period)
+            row["subject"] for row in plans if _overlaps(row["body"]["effective"], period, self._end_of(row))
         }
         filed = {
             row["subject"]
@@ -174,17 +178,13 @@ class Evidence:
             self._parts.engine, "quality_code", party=self._party, subject=report["subject"]
         )
         named = bytes.fromhex(report["body"]["quality_code_digest"])
-        own = next((row for row in rows if bytes(row["statement_digest"]) == named), None)
+        span = (report["interval_start"], report["interval_end"])
+        of_period = [row for row in rows if (row["interval_start"], row["interval_end"]) == span]
+        own = next((row for row in of_period if bytes(row["statement_digest"]) == named), None)
         if own is None or not self._stands(own):
             return None, []
-        span = (report["interval_start"], report["interval_end"])
-        later = [
-            row
-            for row in rows
-            if (row["interval_start"], row["interval_end"]) == span
-            and row["entry_index"] > own["entry_index"]
-            and self._stands(row)
-        ]
+        # Taken back or not: what was found once is cured by a new report, whose code is later still.
+        later = [row for row in of_period if row["entry_index"] > own["entry_index"]]
         worst = min([own, *later], key=lambda row: _WORST_CODE.index(row["body"]["code"]))
         findings = [
             {"finding": _stated(f"{found['rule']} {found['subject']}"), "severity": found["severity"]}
@@ -281,6 +281,6 @@ def _period(period: Interval) -> dict[str, str]:
     return {"start": format_instant(period[0]), "end": format_instant(period[1])}
 
 
-def _overlaps(effective: Mapping[str, Any], period: Interval) -> bool:
-    end = effective["end"]
-    return bool(effective["start"] < period[1] and (end is None or period[0] < end))
+def _overlaps(effective: Mapping[str, Any], period: Interval, ended: int | None) -> bool:
+    ends = [end for end in (effective["end"], ended) if end is not None]
+    return bool(effective["start"] < period[1] and all(period[0] < end for end in ends))
