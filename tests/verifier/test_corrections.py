@@ -158,6 +158,18 @@ def test_refuses_a_circle_of_corrections(world):
         recompute(world)
 
 
+def test_a_circle_is_cured_by_another_correction_of_what_it_superseded(world):
+    old = main_readings(world)
+    first = correct(world, old)
+    act(world, first.digest, old.digest)
+    good = replace_readings(world, old, supersedes=first.digest)
+    act(world, first.digest, good.digest)
+    made = recompute(world)
+    assert amounts(made)[0] == (192, 192, 0, 0, 24)
+    assert made.corrections[0]["replacement"] == good.digest.hex()
+    assert len(findings(made, "second-successor")) == 1
+
+
 def test_refuses_a_replacement_whose_content_was_erased(world):
     made = correct(world, main_readings(world))
     del world.contents[made.payload]

@@ -90,13 +90,14 @@ def correction_of(
     chain: list[TakingBack] = []
     idle: list[TakingBack] = []
     while at in acts:
-        act, *late = acts[at]
+        # The lowest one counts. What goes in a circle leads nowhere, so that a later one is its cure.
+        act = next((one for one in acts[at] if one.replacement not in seen), None)
+        if act is None:
+            raise _circle(acts[at][0])
         chain.append(act)
-        idle += [*late, *acts.get(act.digest, ())]
+        idle += [*(one for one in acts[at] if one is not act), *acts.get(act.digest, ())]
         if act.replacement is None:
             break
-        if act.replacement in seen:
-            raise _refusal(act, "goes in a circle: what it puts in place was taken back before")
         at = act.replacement
         seen.add(at)
     if not chain:
@@ -162,6 +163,15 @@ def _act(entry: LoggedStatement, content: Content) -> TakingBack:
         content.body[_NAMED_BY[content.kind]],
         content.body.get("replacement"),
         content.body["reason"],
+    )
+
+
+def _circle(act: TakingBack) -> CorrectionRefused:
+    return CorrectionRefused(
+        f"{act.kind} (entry {act.index} of the register log)",
+        "goes in a circle: what it puts in place was taken back before",
+        f"register another correction that supersedes {act.named.hex()} and names corrected readings that"
+        " fit, or null",
     )
 
 
