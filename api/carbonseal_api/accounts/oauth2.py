@@ -22,6 +22,7 @@ from carbonseal_api.accounts import clients
 from carbonseal_api.accounts.clients import TOKEN_SECONDS, ClientUnknown
 from carbonseal_api.accounts.schemas import OAuthError, TokenAnswer
 from carbonseal_api.assembly import Parts
+from carbonseal_api.documented import problems
 from carbonseal_api.incoming import parts_of, read_body
 from carbonseal_api.problems import ApiError, PartyNotAdmitted
 
@@ -71,7 +72,11 @@ class _Asked:
     "/oauth2/token",
     summary="Access token for client credentials",
     response_model=TokenAnswer,
-    responses={400: {"model": OAuthError}, 401: {"model": OAuthError}},
+    responses={
+        400: {"model": OAuthError, "description": "Refused; `error` says why (RFC 6749 §5.2)."},
+        401: {"model": OAuthError, "description": "Client or secret are not known."},
+        **problems(413, 503),
+    },
     openapi_extra={
         "requestBody": {"required": True, "content": {_FORM: {"schema": _TOKEN_FORM}}},
         "security": [],
