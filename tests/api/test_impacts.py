@@ -22,6 +22,7 @@ from carbonseal_api.impacts.marks import marks_on
 from carbonseal_api.impacts.service import open_marks, travel
 from carbonseal_api.issuing import StatementRefused
 from carbonseal_api.lineage.service import lineage
+from carbonseal_api.overview.queries import open_mark_counts
 from carbonseal_api.projections.tables import EDGES, MARKS, MENTIONS, STATEMENTS
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.identifiers import opaque_code
@@ -139,6 +140,19 @@ def test_an_impact_of_another_log_host_is_not_believed(site: Any, chain: Any) ->
     site.parts.projections.refresh()
     assert marked(site, chain.report) == {}
     assert marks_on(site.parts, [chain.report]) == {}
+
+
+def test_a_cure_by_another_log_host_is_not_believed(site: Any, history: History, chain: Any) -> None:
+    history.correct(chain.readings)
+    (body,) = opened(site)
+    (impact,) = {mark.impact for mark in open_marks(site.parts, [chain.report])[chain.report]}
+    other = admit(site, "bank", "log_host")
+    before = open_mark_counts(site.parts.engine, site.parts.host_party)
+    other.issue(other.data_origin, "impact", {**body, "state": "cured", "cures": impact})
+    site.parts.projections.refresh()
+    assert marked(site, chain.report) == {chain.report: {"readings_corrected"}}
+    assert open_mark_counts(site.parts.engine, site.parts.host_party) == before
+    assert opened(site) == []
 
 
 def impact_body(site: Any, report: bytes) -> dict[str, Any]:

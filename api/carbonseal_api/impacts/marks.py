@@ -79,6 +79,7 @@ def all_marks(parts: Parts, *, only_open: bool = True) -> list[Mark]:
 def _marks(parts: Parts, where: Any) -> list[Mark]:
     cured = MARKS.alias("cured")
     is_same = and_(
+        cured.c.issuer == parts.host_party,
         cured.c.state == CURED,
         cured.c.cures == MARKS.c.impact_digest,
         cured.c.kind == MARKS.c.kind,
@@ -88,8 +89,7 @@ def _marks(parts: Parts, where: Any) -> list[Mark]:
     query = (
         select(MARKS, cured.c.impact_digest.label("cured_by"))
         .outerjoin(cured, is_same)
-        .join(RESULTS, and_(says.statement_digest == MARKS.c.impact_digest, says.party == parts.host_party))
-        .where(MARKS.c.state == OPEN, where)
+        .where(MARKS.c.issuer == parts.host_party, MARKS.c.state == OPEN, where)
         .order_by(MARKS.c.registered_at, MARKS.c.impact_digest, MARKS.c.position)
     )
     with parts.engine.connect() as connection:

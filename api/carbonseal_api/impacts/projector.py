@@ -15,6 +15,7 @@ def marks_of(rows: Rows, one: Projected) -> None:
             {
                 "impact_digest": one.entry.digest,
                 "position": position,
+                "issuer": one.party,
                 "state": body["state"],
                 "cause": body["cause"],
                 "cause_digest": body["cause_digest"],

@@ -150,10 +150,8 @@ def stated(
     engine: Engine, party: str, causes: Collection[bytes]
 ) -> dict[tuple[str, bytes], set[tuple[str, bytes]]]:
     """Return what the impacts in a party's log say already: (kind, digest) by (cause, its digest)."""
-    query = (
-        select(MARKS.c.cause, MARKS.c.cause_digest, MARKS.c.kind, MARKS.c.digest)
-        .join(RESULTS, RESULTS.c.statement_digest == MARKS.c.impact_digest)
-        .where(RESULTS.c.party == party, MARKS.c.state == "open", MARKS.c.cause_digest.in_(list(causes)))
+    query = select(MARKS.c.cause, MARKS.c.cause_digest, MARKS.c.kind, MARKS.c.digest).where(
+        MARKS.c.issuer == party, MARKS.c.state == "open", MARKS.c.cause_digest.in_(list(causes))
     )
     found: dict[tuple[str, bytes], set[tuple[str, bytes]]] = {}
     for row in rows_of(engine, query):
@@ -166,9 +164,8 @@ def opinions_cured(engine: Engine, party: str, impacts: Collection[bytes]) -> di
     """Return of some open impacts the cured one, in a party's log, that names an opinion of theirs."""
     query = (
         select(MARKS.c.cures, MARKS.c.impact_digest)
-        .join(RESULTS, RESULTS.c.statement_digest == MARKS.c.impact_digest)
         .where(
-            RESULTS.c.party == party,
+            MARKS.c.issuer == party,
             MARKS.c.state == "cured",
             MARKS.c.kind == "verification_report",
             MARKS.c.cures.in_(list(impacts)),
@@ -178,15 +175,17 @@ def opinions_cured(engine: Engine, party: str, impacts: Collection[bytes]) -> di
     return {bytes(row["cures"]): bytes(row["impact_digest"]) for row in rows_of(engine, query)}
 
 
-def marked_parties(engine: Engine, impacts: Collection[bytes] | None = None) -> set[str]:
-    """Return the parties of what impacts name: of some impacts, or of every one that is not cured whole."""
+def marked_parties(engine: Engine, issuer: str, impacts: Collection[bytes] | None = None) -> set[str]:
+    """Return the parties of what an issuer's impacts name: some impacts, or every one not cured whole."""
+    ours = MARKS.c.issuer == issuer
     if impacts is not None:
-        query = select(MARKS.c.party).where(MARKS.c.impact_digest.in_(list(impacts))).distinct()
+        query = select(MARKS.c.party).where(ours, MARKS.c.impact_digest.in_(list(impacts))).distinct()
         return {row["party"] for row in rows_of(engine, query)}
     cured = MARKS.alias("cured")
     is_cured = (
         select(cured.c.impact_digest)
         .where(
+            cured.c.issuer == issuer,
             cured.c.state == "cured",
             cured.c.cures == MARKS.c.impact_digest,
             cured.c.kind == MARKS.c.kind,
@@ -194,7 +193,7 @@ def marked_parties(engine: Engine, impacts: Collection[bytes] | None = None) -> 
         )
         .exists()
     )
-    query = select(MARKS.c.party).where(MARKS.c.state == "open", ~is_cured).distinct()
+    query = select(MARKS.c.party).where(ours, MARKS.c.state == "open", ~is_cured).distinct()
     return {row["party"] for row in rows_of(engine, query)}
 
 

@@ -55,7 +55,7 @@ def travel(parts: Parts, now: int) -> list[SignedStatement]:
             reached = queries.progress(reading)
             touched = _touched(parts, queries.fresh(reading))
         made: list[SignedStatement] = []
-        for party in sorted(touched | queries.marked_parties(parts.engine)):
+        for party in sorted(touched | queries.marked_parties(parts.engine, parts.host_party)):
             made += _travel_party(parts, party, now)
         with parts.engine.begin() as writing:
             queries.settle(writing, reached)
@@ -253,7 +253,7 @@ def _touched(parts: Parts, fresh: Sequence[Mapping[str, Any]]) -> set[str]:
         elif target["report"] in owners:
             found.add(owners[target["report"]]["party"])
     impacts = [bytes(row["digest"]) for row in fresh if row["kind"] == "impact"]
-    return found | (queries.marked_parties(engine, impacts) if impacts else set())
+    return found | (queries.marked_parties(engine, parts.host_party, impacts) if impacts else set())
 
 
 @contextmanager

@@ -30,18 +30,22 @@ def newest_grades(engine: Engine, grader: str) -> dict[str, Mapping[str, Any]]:
         return {row["body"]["party"]: dict(row) for row in connection.execute(query).mappings()}
 
 
-def open_mark_counts(engine: Engine) -> dict[str, int]:
-    """Return how many things of each organisation bear a mark that is not cured."""
+def open_mark_counts(engine: Engine, issuer: str) -> dict[str, int]:
+    """Return how many things of each organisation bear a mark of an issuer that is not cured."""
     cured = MARKS.alias("cured")
     is_cured = (
         select(cured.c.impact_digest)
         .where(
-            cured.c.state == "cured", cured.c.cures == MARKS.c.impact_digest, cured.c.digest == MARKS.c.digest
+            cured.c.issuer == issuer,
+            cured.c.state == "cured",
+            cured.c.cures == MARKS.c.impact_digest,
+            cured.c.kind == MARKS.c.kind,
+            cured.c.digest == MARKS.c.digest,
         )
         .exists()
     )
     query = select(MARKS.c.party, func.count(distinct(MARKS.c.digest))).where(
-        MARKS.c.state == "open", ~is_cured
+        MARKS.c.issuer == issuer, MARKS.c.state == "open", ~is_cured
     )
     with engine.connect() as connection:
         rows = connection.execute(query.group_by(MARKS.c.party)).all()

@@ -44,7 +44,7 @@ def standings(parts: Parts) -> list[Standing]:
     parts.projections.refresh()
     results = queries.newest_results(parts.engine, ("emissions_report", "quality_code"))
     grades = queries.newest_grades(parts.engine, parts.host_party)
-    marks = queries.open_mark_counts(parts.engine)
+    marks = queries.open_mark_counts(parts.engine, parts.host_party)
     records = queries.live_record_counts(parts.engine, parts.registrar)
     found = []
     for row in organisations.all_parties(parts.engine):

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-VERSION: Final = 7
+VERSION: Final = 8
 
 METADATA: Final = MetaData()
 
@@ -228,6 +228,7 @@ MARKS: Final = Table(
     METADATA,
     Column("impact_digest", LargeBinary, primary_key=True, doc="statement digest of the impact"),
     Column("position", Integer, primary_key=True, doc="in its list of what is affected"),
+    Column("issuer", Text, nullable=False, doc="whose statement; only a log host's own are believed"),
     Column("state", Text, nullable=False, doc="open or cured"),
     Column("cause", Text, nullable=False),
     Column("cause_digest", LargeBinary, nullable=False),
