@@ -104,7 +104,7 @@ def test_a_stranger_sees_neither_figure_nor_statement_nor_whether_they_exist(tol
     ]
     answers = {node: get(told, node, told.strange) for node in (*foreign, *missing)}
     assert {answer.status_code for answer in answers.values()} == {404}
-    assert len({answer.json()["reason"] for answer in answers.values()}) <= 2
+    assert len({answer.json()["reason"] for answer in answers.values()}) == 1
     for up in (told.report, told.reading):
         assert get(told, up, told.strange, direction="up").status_code == 404
 
@@ -132,7 +132,26 @@ def test_a_grant_below_evidence_does_not_open_a_lineage_and_one_at_evidence_does
     assert {"action": "lineage", "party": bank.facts.code}.items() <= records[0].items()
 
 
-def give(told: Any, bank: Any, level: str) -> None:
+def test_a_grant_opens_only_documents_that_belong_to_its_period(told: Any) -> None:
+    bank, member = admit(told.site, "bank"), told.site.cast.enterprise
+    headers, day = key_headers(told.site, bank, "bank"), 86_400_000
+
+    def file(name: str, *about: bytes) -> str:
+        body = {"title": name, "media_type": "text/plain", "document_digest": sha(name), "size": 1}
+        made = member.issue(member.data_origin, "document", body | {"relates_to": list(about)})
+        return made.digest.hex()
+
+    inside = file("about a day", told.history.readings[2, METERS[1]].digest)
+    nowhere = file("about nothing")
+    give(told, bank, "evidence", period={"start": START_MS + 30 * day, "end": START_MS + 40 * day})
+    assert {get(told, one, headers).status_code for one in (inside, nowhere)} == {404}
+    give(told, bank, "evidence")
+    assert get(told, inside, headers).status_code == 200
+    assert get(told, nowhere, headers).status_code == 404
+    assert get(told, nowhere).status_code == 200  # its owner's own
+
+
+def give(told: Any, bank: Any, level: str, **changes: Any) -> None:
     enterprise = told.site.cast.enterprise
     whole = {"start": START_MS - 86_400_000, "end": START_MS + 40 * 86_400_000}
     body = {
@@ -143,7 +162,7 @@ def give(told: Any, bank: Any, level: str) -> None:
         "period": whole,
         "valid": {"start": 0, "end": told.site.clock() + 86_400_000},
     }
-    enterprise.issue(enterprise.register_origin, "grant", body)
+    enterprise.issue(enterprise.register_origin, "grant", body | changes)
     told.parts.projections.refresh()
 
 

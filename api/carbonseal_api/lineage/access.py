@@ -1,7 +1,8 @@
 """Who may see which node: one's own, what names one, what is public, and another's under a grant.
 
 What a viewer may not see stands in the answer as "not disclosed", without kind, party or relation, and is not
-followed any further. Verification bodies and banks need a standing grant at level evidence.
+followed any further. Verification bodies and banks need a standing grant at level evidence, which opens what
+belongs to its period, as `evidence.disclosure` has it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
+from carbonseal_api.evidence.disclosure import times_of_documents
 from carbonseal_api.grants.refusals import GrantExpired, GrantMissing, GrantWithdrawn
 from carbonseal_api.grants.service import PURPOSE_OF, standing
 from carbonseal_api.lineage import queries
@@ -86,8 +88,17 @@ class Viewer:
     def _sees_statement(self, row: Mapping[str, Any]) -> bool:
         if row["kind"] in KINDS and KINDS[row["kind"]].is_public:
             return True
-        start, end = row["interval_start"], row["interval_end"]
-        return self.sees_party(row["party"], None if start is None else (start, end))
+        start, end, owner = row["interval_start"], row["interval_end"], row["party"]
+        if start is not None:
+            return self.sees_party(owner, (start, end))
+        if row["log"] != "data" or owner == self.party:
+            return self.sees_party(owner)
+        # As everywhere else: a document goes with the time of what it is about, and what belongs to no time
+        # stays with its owner.
+        if row["kind"] != "document" or not self.sees_party(owner):
+            return False
+        times = times_of_documents(self.parts, owner, [bytes(row["statement_digest"])], [])
+        return any(self.sees_party(owner, time) for time in times)
 
     def _sees_thing(self, node: str) -> bool:
         prefix = prefix_of(node)

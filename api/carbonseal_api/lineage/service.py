@@ -111,6 +111,8 @@ def find_root(graph: Graph, viewer: Viewer, text: str) -> str:
     node = parse_id(text)
     if not is_statement(node) and ":" not in node:
         node = _named_by_code(graph, viewer, node)
+    if prefix_of(node) == "figure" and not _sees_base(graph, viewer, node):
+        raise _unknown()
     if not _is_there(graph, node) or node not in viewer.visible([node]) or not _may_begin(viewer, node):
         raise _unknown()
     return node
@@ -195,6 +197,14 @@ def _is_there(graph: Graph, node: str) -> bool:
     if prefix == "series":
         return graph.data_size(series_range(node).party) > 0
     return bool(queries.known_nodes(graph.parts.engine, [node]))
+
+
+def _sees_base(graph: Graph, viewer: Viewer, node: str) -> bool:
+    """Whether the report or organisation of a figure is one that the viewer sees; others may not exist."""
+    base = rest_of(node).partition("/")[0]
+    if not is_statement(base):
+        return viewer.sees_party(base)
+    return bool(graph.statements([base])) and bool(viewer.visible([base]))
 
 
 def _may_begin(viewer: Viewer, node: str) -> bool:
