@@ -46,8 +46,8 @@ from carbonseal_ledger.publishing import PublishedCopy
 
 IDENTITY: Final = "identity.json"
 OPERATOR_KEY: Final = "operator.key"  # an API key, shown once and kept for the owner of the folder
-_REGISTRAR_NAME: Final = {"zh": "本机登记机关", "en": "Registrar on this machine"}
-_HOST_NAME: Final = {"zh": "本机日志托管方", "en": "Log host on this machine"}
+_REGISTRAR_NAME: Final = {"zh": "本机登记机构", "en": "Registrar on this machine"}
+_HOST_NAME: Final = {"zh": "本机日志运营方", "en": "Log host on this machine"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ CALIBRATION_VALID_MS: Final = 2 * 365 * 86_400_000
 
 _ROLES: Final[Mapping[str, tuple[str, dict[str, str]]]] = {
     "registrar": ("r", {"zh": "示范省生态环境厅(演示)", "en": "Example Province Registrar (demo)"}),
-    "log_host": ("h", {"zh": "示范日志主机(演示)", "en": "Example Log Host (demo)"}),
+    "log_host": ("h", {"zh": "示范日志运营方(演示)", "en": "Example Log Host (demo)"}),
     "enterprise": ("e", {"zh": "示范制造有限公司(演示)", "en": "Example Manufacturing Ltd (demo)"}),
     "verification_body": ("v", {"zh": "示范核查机构(演示)", "en": "Example Verification Body (demo)"}),
     "bank": ("b", {"zh": "示范银行(演示)", "en": "Example Bank (demo)"}),
