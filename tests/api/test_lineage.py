@@ -141,7 +141,12 @@ def test_a_grant_opens_only_documents_that_belong_to_its_period(told: Any) -> No
         made = member.issue(member.data_origin, "document", body | {"relates_to": list(about)})
         return made.digest.hex()
 
-    inside = file("about a day", told.history.readings[2, METERS[1]].digest)
+    figure = {"value": "1", "unit": "CNY"}
+    record = {"record": "revenue", "quantity": figure, "source": "accounts", "document_digest": None}
+    about = member.issue(
+        member.data_origin, "business_record", record, interval=(START_MS, START_MS + day)
+    ).digest
+    inside = file("about a day", about)
     nowhere = file("about nothing")
     give(told, bank, "evidence", period={"start": START_MS + 30 * day, "end": START_MS + 40 * day})
     assert {get(told, one, headers).status_code for one in (inside, nowhere)} == {404}
