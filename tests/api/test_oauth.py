@@ -107,6 +107,25 @@ def test_rejects_json_secrets_in_the_address_and_a_huge_form(site: Any, client: 
 
 
 @pytest.mark.parametrize(
+    ("accounts", "wish"),
+    [
+        ("api-keys", {"roles": ["enterprise"], "label": "x"}),
+        ("clients", {"roles": ["enterprise"], "label": "x"}),
+        ("persons", {"login": "thief@example.org", "roles": ["enterprise"]}),
+    ],
+)
+def test_a_client_makes_no_account_that_would_outlive_it(
+    site: Any, client: NewClient, accounts: str, wish: dict[str, Any]
+) -> None:
+    path, token = f"/organisations/{site.party}/{accounts}", bearer(ask(site, client))
+    before = site.client.get(path, headers=site.headers()).json()
+    answer = site.client.post(path, json=wish, headers=token)
+    assert (answer.status_code, answer.json()["code"]) == (403, "role-missing")
+    assert "a client makes no accounts" in answer.json()["detail"]
+    assert site.client.get(path, headers=site.headers()).json() == before
+
+
+@pytest.mark.parametrize(
     "header", ["Basic", "Basic !!!", "Basic Og==", "Basic eA==", "Bearer x", "Basic /w=="]
 )
 def test_rejects_client_authentication_that_is_none(site: Any, header: str) -> None:
