@@ -26,6 +26,7 @@ from carbonseal_api.overview.queries import open_mark_counts
 from carbonseal_api.projections.tables import EDGES, MARKS, MENTIONS, STATEMENTS
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.outcomes import Submission
 
 START_MS = 1_767_196_800_000  # midnight of 2026-01-01 in Shanghai
@@ -110,8 +111,6 @@ def marked(site: Any, *digests: bytes) -> dict[bytes, set[str]]:
 
 def grades(site: Any) -> list[dict[str, Any]]:
     entries = site.host.select(site.cast.log_host.data_origin, kinds={"grade"})
-    from carbonseal_attest.statement import SignedStatement
-
     return [body_of(site, SignedStatement.parse(entry.raw)) for entry in entries]
 
 
@@ -330,6 +329,60 @@ def test_marks_are_in_the_very_epoch_that_the_worker_closes_next(
     origin = site.cast.log_host.data_origin
     covering = site.host.epoch_covering(origin, site.host.find(origin, impact).index + 1)
     assert covering.epoch == record.epoch
+
+
+def test_what_strangers_derive_from_a_data_code_or_an_opinion_is_marked_by_nobody(
+    site: Any, history: History, chain: Any
+) -> None:
+    stranger, registrar = admit(site, "enterprise"), admit(site, "laboratory", "registrar")
+    told, interval = body_of(site, chain.filed.report), chain.filed.report.header.interval
+    report = stranger.issue(
+        stranger.data_origin, "emissions_report", told, subject="i-works1", interval=interval
+    )
+    (real,) = [one for one in acts_of(site) if one["record"] == chain.asset]
+    other = make_chain(site, history, chain.day + 100)
+    act = real | {"record": other.asset, "act": "retire", "reference": "RT-1"}
+    registrar.issue(registrar.data_origin, "asset_act", act, subject="a-record")
+    split = real | {"act": "split", "last_of_left": 9, "parts": [other.asset, sha("right part")]}
+    registrar.issue(registrar.data_origin, "asset_act", split, subject="a-record")
+    site.parts.projections.refresh()
+    history.correct(chain.readings)
+    (body,) = opened(site)
+    assert named(body) == everything(chain)
+    assert marked(site, report.digest, other.asset) == {}
+
+
+def acts_of(site: Any) -> list[dict[str, Any]]:
+    entries = site.host.select(site.cast.registrar.data_origin, kinds={"asset_act"})
+    return [body_of(site, SignedStatement.parse(entry.raw)) for entry in entries]
+
+
+def test_statements_that_cannot_be_looked_at_keep_neither_others_unmarked_nor_the_epoch_open(
+    site: Any, history: History, chain: Any
+) -> None:
+    other = admit(site, "enterprise")
+    told = body_of(site, chain.filed.report)
+    interval = chain.filed.report.header.interval
+    report = other.issue(other.data_origin, "emissions_report", told, subject="i-works1", interval=interval)
+    site.parts.projections.refresh()
+    history.withdraw(report, member=other)
+    history.correct(chain.readings)
+    reports = {site.party: chain.report, other.facts.code: report.digest}
+    spoiled, sound = sorted(reports)
+    put = text("UPDATE projection_results SET body = CAST(:body AS jsonb) WHERE statement_digest = :digest")
+    row = {"digest": reports[spoiled]}
+    with site.parts.engine.begin() as connection:
+        kept = connection.execute(
+            text("SELECT body::text FROM projection_results WHERE statement_digest = :digest"), row
+        ).scalar()
+        connection.execute(put, row | {"body": "{}"})
+    epoch = close_epoch(site.parts).epoch
+    assert close_epoch(site.parts).epoch == epoch + 1
+    assert set(open_marks(site.parts, list(reports.values()))) == {reports[sound]}
+    with site.parts.engine.begin() as connection:
+        connection.execute(put, row | {"body": kept})
+    walked(site)
+    assert set(open_marks(site.parts, list(reports.values()))) == set(reports.values())
 
 
 # -- causes --
@@ -555,8 +608,6 @@ def test_a_withdrawn_calibration_marks_the_periods_that_it_alone_covered(site: A
 
 
 def covering(site: Any, at: int) -> Iterator[Any]:
-    from carbonseal_attest.statement import SignedStatement
-
     for entry in site.host.select(site.cast.enterprise.register_origin, kinds={"calibration"}):
         statement = SignedStatement.parse(entry.raw)
         body = body_of(site, statement)

@@ -1,8 +1,9 @@
 """What rests on something that a cause struck: reports, codes, opinions, grades, asset records, however far.
 
 Only what is derived counts: a document about a report, a sample drawn from it or an older grade that a newer
-one names rest on nothing of it. Grades count when the log host's own party stated them, asset records when
-the registrar's acts tell them.
+one names rest on nothing of it. Reports count that the enterprise itself filed, grades when the log host's
+own party stated them, asset records when the registrar's acts tell them: whoever else names its data code, or
+an asset record, says nothing about either.
 """
 
 from __future__ import annotations
@@ -39,13 +40,14 @@ class Affected:
 class Derivations:
     """All that is derived from some nodes, and what of it is derived from each."""
 
-    def __init__(self, graph: Graph, nodes: Iterable[str]) -> None:
-        self._graph = graph
+    def __init__(self, graph: Graph, nodes: Iterable[str], *, party: str) -> None:
+        self._graph, self._party = graph, party
         self._over: dict[str, set[str]] = {}
         frontier = set(nodes)
         seen = set(frontier)
         for _ in range(_MAX_LEVELS):
             links = [link for link in links_up(graph, sorted(frontier)) if link.relation in DERIVED]
+            links = self._believed(links)
             self._take(links)
             frontier = {link.source for link in links} - seen
             seen |= frontier
@@ -60,6 +62,27 @@ class Derivations:
             found |= fresh
             waiting += fresh
         return found
+
+    def _believed(self, links: Collection[Link]) -> list[Link]:
+        """Leave out what a party says that has no say in it."""
+        parts = self._graph.parts
+        rows = self._graph.statements({link.source for link in links})
+        has_say = {
+            "emissions_report": self._party,
+            "grade": parts.host_party,
+            "asset_act": parts.registrar,
+        }
+        splits = {bytes.fromhex(rest_of(link.source)) for link in links if link.relation == "split_from"}
+        parents = queries.parents_of(parts.engine, parts.registrar, splits)
+
+        def is_believed(link: Link) -> bool:
+            if link.relation == "split_from":
+                part, parent = (bytes.fromhex(rest_of(node)) for node in (link.source, link.target))
+                return parents.get(part) == parent
+            row = rows.get(link.source)
+            return row is None or has_say.get(row["kind"], row["party"]) == row["party"]
+
+        return [link for link in links if is_believed(link)]
 
     def _take(self, links: Iterable[Link]) -> None:
         for link in links:

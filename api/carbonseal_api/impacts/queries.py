@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from carbonseal_api.lineage.queries import rows_of
 from carbonseal_api.projections.tables import (
     ASSET_FREEZES,
+    ASSET_PARTS,
     ASSET_RECORDS,
     EDGES,
     MARKS,
@@ -136,6 +137,14 @@ def asset_records(engine: Engine, registrar: str, records: Collection[bytes]) ->
         ASSET_RECORDS.c.registrar == registrar, ASSET_RECORDS.c.record.in_(list(records))
     )
     return {bytes(row["record"]): row for row in rows_of(engine, query)}
+
+
+def parents_of(engine: Engine, registrar: str, parts: Collection[bytes]) -> dict[bytes, bytes]:
+    """Return from which record each came by a split, as the registrar's acts say."""
+    query = select(ASSET_PARTS.c.part, ASSET_PARTS.c.parent).where(
+        ASSET_PARTS.c.registrar == registrar, ASSET_PARTS.c.part.in_(list(parts))
+    )
+    return {bytes(row["part"]): bytes(row["parent"]) for row in rows_of(engine, query)}
 
 
 def freezes(engine: Engine, registrar: str, records: Collection[bytes]) -> dict[tuple[bytes, str], bool]:

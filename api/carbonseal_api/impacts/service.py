@@ -7,6 +7,7 @@ database of projections makes no mark twice and loses none. Called before each e
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -26,6 +27,7 @@ from carbonseal_api.lineage.graph import Graph
 from carbonseal_api.reports.wording import LANGUAGES, load_wording
 from carbonseal_attest.statement import SignedStatement
 
+_logger = logging.getLogger(__name__)
 CATALOGUE: Final = "impacts/wording.json"
 # Things named in one statement: the kind takes 10,000, but a content of 1 MiB has room for about 8,000.
 MOST_AFFECTED: Final = 5_000
@@ -39,7 +41,8 @@ def travel(parts: Parts, now: int) -> list[SignedStatement]:
     """Write what impacts are due since the last look, and their cures; return the impact statements.
 
     What follows (grades stated anew, asset records frozen) is done before this returns, or at the next look
-    where a part does not answer.
+    where a part does not answer. An enterprise whose statements cannot be looked at keeps no other from being
+    looked at: what went wrong is raised after all of them, and everything new is looked at again next time.
 
     Args:
         parts: The deployment; the log host's key must be here.
@@ -55,8 +58,15 @@ def travel(parts: Parts, now: int) -> list[SignedStatement]:
             reached = queries.progress(reading)
             touched = _touched(parts, queries.fresh(reading))
         made: list[SignedStatement] = []
+        problems: list[Exception] = []
         for party in sorted(touched | queries.marked_parties(parts.engine, parts.host_party)):
-            made += _travel_party(parts, party, now)
+            try:
+                made += _travel_party(parts, party, now)
+            except Exception as problem:  # noqa: BLE001 - whatever it was, the others come first
+                _logger.warning("what rests on statements of %s is not marked: %s", party, problem)
+                problems.append(problem)
+        if problems:
+            raise problems[0]
         with parts.engine.begin() as writing:
             queries.settle(writing, reached)
         connection.commit()
@@ -97,7 +107,8 @@ class _Scene:
             withdrawn={bytes(row["target"]).hex() for row in withdrawn},
             counted=cache(self._counted),
         )
-        self._derivations = Derivations(self.graph, {node for one in self.causes for node in one.struck})
+        struck = {node for one in self.causes for node in one.struck}
+        self._derivations = Derivations(self.graph, struck, party=party)
 
     @cached_property
     def _book(self) -> OpinionBook:
