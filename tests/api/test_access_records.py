@@ -22,6 +22,7 @@ from carbonseal_api.grades import service as grades
 from carbonseal_api.grants import service as grants
 from carbonseal_api.grants.refusals import GrantMissing
 from carbonseal_api.paging import write_cursor
+from carbonseal_api.web import sessions
 from carbonseal_attest.instants import format_instant
 
 CODE = credit_code(1)
@@ -102,6 +103,33 @@ def test_regulator_and_operator_are_recorded_and_the_owner_itself_is_not(place: 
         assert place.client.get(url, headers=place.headers(role)).status_code == 200
         row = rows_with(place, "owner", owner.facts.code)[-1]
         assert (row["purpose"], row["outcome"], row["party"]) == (purpose, "answered", place.party_of(role))
+
+
+@pytest.mark.parametrize("what", ["devices", "meters", "plans", "inventories", "codes"])
+@pytest.mark.parametrize("role", ["regulator", "operator"])
+def test_a_look_by_supervision_at_what_was_measured_is_recorded(
+    place: Any, owner: Any, role: str, what: str
+) -> None:
+    path = f"/organisations/{owner.facts.code}/{what}"
+    assert place.client.get(path, headers=place.headers(role)).status_code == 200
+    (row, *_) = of(place, owner, place.party_of(role))
+    assert (row["resource"], row["outcome"]) == (path, "answered")
+    before = len(seen(place, owner, limit=200).json())
+    assert place.client.get(path, headers=key_headers(place, owner, "enterprise")).status_code == 200
+    assert len(seen(place, owner, limit=200).json()) == before
+
+
+def test_a_page_that_supervision_looks_at_is_recorded_once(place: Any, owner: Any) -> None:
+    regulator, code = place.headers("regulator"), owner.facts.code
+    principal = place.parts.keys.authenticate(regulator["Authorization"])
+    before = len(of(place, owner, principal.party))
+    place.client.cookies.set(sessions.COOKIE, sessions.open_session(place.parts, principal))
+    answer = place.client.get(f"/pages/{code}")
+    place.client.cookies.clear()
+    assert answer.status_code == 200
+    (row, *_) = rows = of(place, owner, principal.party)
+    assert (row["resource"], row["purpose"]) == (f"/pages/{code}", "supervision")
+    assert len(rows) == before + 1
 
 
 def test_what_names_nobody_is_recorded_without_an_owner(place: Any, bank: Any) -> None:

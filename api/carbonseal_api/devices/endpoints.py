@@ -8,8 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from carbonseal_api.devices import service
 from carbonseal_api.devices.schemas import Device, LoadCurve, MeterReading
 from carbonseal_api.documented import problems
-from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.incoming import parts_of
 from carbonseal_api.paging import Paging
+from carbonseal_api.reaching import reaching
 from carbonseal_attest.instants import parse_instant
 
 router = APIRouter(prefix="/organisations/{party}", tags=["devices"])
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/organisations/{party}", tags=["devices"])
 @router.get("/devices", summary="Enrolled devices", responses=problems(401, 403, 404, 422))
 async def list_devices(party: str, request: Request, page: Paging) -> list[Device]:
     """Return the organisation's devices as their newest statements say."""
-    (await caller(request)).require_party(party)
+    await reaching(request, party)
     found = await run_in_threadpool(service.devices, parts_of(request), party)
     return page.cut(found, lambda one: (one.device,))
 
@@ -26,7 +27,7 @@ async def list_devices(party: str, request: Request, page: Paging) -> list[Devic
 @router.get("/meters", summary="Meters with last reading and age", responses=problems(401, 403, 404, 422))
 async def list_meters(party: str, request: Request, page: Paging) -> list[MeterReading]:
     """Return the last reading of each point."""
-    (await caller(request)).require_party(party)
+    await reaching(request, party)
     found = await run_in_threadpool(service.meters, parts_of(request), party)
     return page.cut(found, lambda one: (one.device, one.point))
 
@@ -40,7 +41,7 @@ async def get_load_curve(
     party: str, device: str, point: str, start: str, end: str, request: Request
 ) -> LoadCurve:
     """Return mean loads of a point within [start, end), RFC 3339 UTC, with maximum, minimum and mean."""
-    (await caller(request)).require_party(party)
+    await reaching(request, party)
     start_ms, end_ms = parse_instant(start, field="start"), parse_instant(end, field="end")
     return await run_in_threadpool(
         service.load_curve, parts_of(request), party, device, point, start_ms, end_ms

@@ -14,6 +14,7 @@ from carbonseal_api.inventories import comparisons as comparing
 from carbonseal_api.inventories import service
 from carbonseal_api.inventories.comparison_schemas import Comparison
 from carbonseal_api.inventories.schemas import Inventory
+from carbonseal_api.reaching import reaching
 from carbonseal_attest.instants import Interval
 
 router = APIRouter(prefix="/organisations/{party}/inventories", tags=["inventories"])
@@ -23,7 +24,7 @@ comparisons = APIRouter(prefix="/organisations/{party}/comparisons", tags=["inve
 @router.get("", summary="Months with readings", responses=problems(401, 403, 404))
 async def list_inventories(party: str, request: Request) -> list[str]:
     """Return the civil months of the site that hold readings, oldest first."""
-    (await caller(request)).require_party(party)
+    await reaching(request, party)
     return await run_in_threadpool(service.months, parts_of(request), party)
 
 
@@ -51,5 +52,5 @@ async def get_comparison(
 @router.get("/{month}", summary="Inventory of a month", responses=problems(400, 401, 403, 404, 422))
 async def get_inventory(party: str, month: str, request: Request) -> Inventory:
     """Return the inventory of a civil month under the newest plan, as the logs stand now."""
-    (await caller(request)).require_party(party)
+    await reaching(request, party)
     return await run_in_threadpool(service.month_inventory, parts_of(request), party, month)

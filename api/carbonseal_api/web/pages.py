@@ -20,6 +20,7 @@ from carbonseal_api.incoming import parse_digest, parts_of, read_body
 from carbonseal_api.organisations import service as organisations
 from carbonseal_api.problems import KeyMissing, NotFound, RequestInvalid, status_of
 from carbonseal_api.quality import service as quality
+from carbonseal_api.reaching import note_look
 from carbonseal_api.reports import disclosure
 from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.bundle_files import bundle_bytes
@@ -137,6 +138,7 @@ async def organisation_page(
     principal.require_party(party)
     roles = await run_in_threadpool(_roles, parts_of(request), party)
     if "enterprise" not in roles:
+        await note_look(request, principal, party)
         return await home_of(request, party, roles, principal)
     chosen = int(days) if days in {str(choice) for choice in views.CURVE_DAYS} else views.DEFAULT_DAYS
     return await _shown(
@@ -256,7 +258,7 @@ async def _shown(
     request: Request, party: str, template: str, gather: Callable[[Parts, PageWording], dict[str, Any]]
 ) -> Response:
     principal = await sessions.visitor(request)
-    principal.require_party(party)
+    await note_look(request, principal, party)
     lang = page_language(request)
     context = await run_in_threadpool(gather, parts_of(request), PageWording(lang))
     return page(request, template, lang=lang, party=party, **context)
