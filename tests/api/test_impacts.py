@@ -331,6 +331,26 @@ def test_marks_are_in_the_very_epoch_that_the_worker_closes_next(
     assert covering.epoch == record.epoch
 
 
+def test_a_report_that_claims_a_cut_off_in_the_future_knows_nothing_that_came_after_it(
+    site: Any, history: History, chain: Any
+) -> None:
+    told, interval = body_of(site, chain.filed.report), chain.filed.report.header.interval
+    enterprise = site.cast.enterprise
+    cut_off = [head | {"tree_size": 1 << 40} for head in told["cut_off"]]
+    report = enterprise.issue(
+        enterprise.data_origin,
+        "emissions_report",
+        dict(told) | {"cut_off": cut_off},
+        subject="i-works1",
+        interval=interval,
+    )
+    site.parts.projections.refresh()
+    site.clock.now += 1000
+    history.correct(chain.readings)
+    opened(site)
+    assert marked(site, report.digest) == {report.digest: {"readings_corrected"}}
+
+
 def test_what_strangers_derive_from_a_data_code_or_an_opinion_is_marked_by_nobody(
     site: Any, history: History, chain: Any
 ) -> None:

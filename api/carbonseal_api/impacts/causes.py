@@ -132,7 +132,7 @@ def _revoked(
     struck = {
         account.digest
         for account in accounts
-        if account.register_cut <= row["entry_index"]
+        if not account.knew(row["entry_index"], row["registered_at"])
         and any(
             account.counts(one["device"], one["point"], one["start"], one["end"], one["entry_index"])
             and not _was_gone(account, gone.get(bytes(one["digest"]).hex()))

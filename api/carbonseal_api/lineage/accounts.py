@@ -83,8 +83,15 @@ class Account:
         )
 
     def knows(self, taking_back: Row) -> bool:
-        """Whether a correction or withdrawal stood in the register log at its cut-off."""
-        return bool(taking_back["index"] < self.register_cut)
+        """Whether a correction or withdrawal stood in the register log at its cut-off.
+
+        None that came later did, whatever size of the log a report claims.
+        """
+        return self.knew(taking_back["index"], taking_back["registered_at"])
+
+    def knew(self, index: int, registered_at: int) -> bool:
+        """Whether an entry of the register log stood there at its cut-off, and came before it."""
+        return index < self.register_cut and (not self.registered_at or registered_at <= self.registered_at)
 
     def rested_on(self, taking_back: Row) -> bool:
         """Whether what a correction or withdrawal takes back could be among its inputs."""
