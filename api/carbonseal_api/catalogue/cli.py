@@ -19,7 +19,9 @@ def add_commands(commands: Commands) -> None:
     mean = commands.add_parser("industry-mean", help=text, description=f"{text[0].upper()}{text[1:]}.")
     mean.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
     mean.add_argument("--industry", required=True, help="code of GB/T 4754, such as C31")
-    mean.add_argument("--period", required=True, help="2026, 2026-01 or 2026-01-01..2026-03-31")
+    mean.add_argument(
+        "--period", required=True, help="days of China: 2026, 2026-01 or 2026-01-01..2026-03-31"
+    )
     mean.add_argument("--value", required=True, help="the mean, such as 2.5")
     mean.add_argument("--unit", default=UNIT, help=f"UCUM (default {UNIT})")
     mean.add_argument("--source", required=True, help="who computed it, from what")

@@ -17,7 +17,9 @@ def add_commands(commands: Commands) -> None:
     grant.add_argument("--to", required=True, help="party code or credit code of the grantee, or public")
     grant.add_argument("--purpose", required=True, help="loan, verification, disclosure or research")
     grant.add_argument("--level", required=True, help="grade, report or evidence")
-    grant.add_argument("--period", required=True, help="2026, 2026-01 or 2026-01-01..2026-03-31")
+    grant.add_argument(
+        "--period", required=True, help="days of China: 2026, 2026-01 or 2026-01-01..2026-03-31"
+    )
     grant.add_argument(
         "--until", required=True, help="last day on which the grant stands, such as 2027-12-31"
     )
