@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import httpx
@@ -273,13 +274,14 @@ def _a_reading(scene: Scene, filed: Filed) -> tuple[SignedStatement, CorrectedRe
         statement = SignedStatement.parse(entry.raw)
         content = parse_content(host.contents.get(statement.payload))
         for series in read_series(content.body):
-            for one in series.samples():
-                if one.value is not None and one.value > 0:
-                    value = format_decimal(one.value + one.value.scaleb(-3).quantize(one.value))
+            for one, following in pairwise(series.samples()):
+                if one.value is not None and following.value is not None and one.value < following.value:
+                    # Between its neighbours, as a misread register is: beyond them it would run backwards.
+                    middle = (one.value + following.value) / 2
                     reading = CorrectedReading(
                         point=series.point,
                         at=format_instant(one.at),
-                        value=value,
+                        value=format_decimal(middle.quantize(following.value)),
                         form=series.form,  # type: ignore[arg-type]  # the schema admits no other
                         unit=series.unit,
                     )

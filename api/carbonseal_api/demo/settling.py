@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from carbonseal_api.demo.scene import Scene
-from carbonseal_api.impacts.service import travel
+from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_collectors.clock import SimulatedClock
 
 MINUTE_MS: Final = 60_000
@@ -15,8 +15,7 @@ def settle(scene: Scene) -> None:
     """Let marks travel, close an epoch and anchor it."""
     if isinstance(scene.clock, SimulatedClock):
         scene.clock.advance(MINUTE_MS)
-    travel(scene.stage.parts, scene.clock())
-    scene.stage.host.build_epoch()
+    close_epoch(scene.stage.parts)
     scene.stage.chain.anchor_epoch(scene.stage.host)
 
 
