@@ -41,6 +41,12 @@ class Operation:
         found: dict[str, dict[str, Any]] = self.told.get("requestBody", {}).get("content", {})
         return found
 
+    @property
+    def can_be_badly_formed(self) -> bool:
+        """Whether something besides its path has a shape."""
+        shaped = [one for one in self.told.get("parameters", ()) if one["in"] != "path"]
+        return bool(shaped) or "application/json" in self.bodies
+
     def validator(self, schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
         """Of a schema that may refer to the description's components."""
         return jsonschema_rs.Draft202012Validator(schema | {"components": self.components})

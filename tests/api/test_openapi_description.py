@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+import httpx
 import jsonschema_rs
 import pytest
+from described import operations as operations_of
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from carbonseal_api.authentication import ROLES
@@ -187,3 +189,25 @@ def test_every_list_is_paged_or_is_known_to_need_no_pages(
         if name.startswith("GET") and schema.get("type") == "array":
             assert is_paged != (name in WITHOUT_PAGES), name
     assert WITHOUT_PAGES.keys() <= operations.keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "media_type", "body", "words"),
+    [
+        (500, PROBLEM_JSON, b"{}", "status 500 is not documented"),
+        (418, PROBLEM_JSON, b"{}", "status 418 is not documented"),
+        (200, "text/html", b"<p>", "'text/html' is not documented"),
+        (200, "application/json", b"{}", "not the documented shape"),
+        (200, "application/json", b'[{"party": 1}]', "not the documented shape"),
+        (403, "application/json", b'{"detail": "Forbidden"}', "'application/json' is not documented"),
+        (403, PROBLEM_JSON, b'{"code": "role-missing"}', "not the documented shape"),
+    ],
+)
+def test_answer_that_is_not_as_documented_is_noticed(
+    site: Any, status: int, media_type: str, body: bytes, words: str
+) -> None:
+    (asked,) = (one for one in operations_of(site) if one.name == "list_organisations")
+    answer = httpx.Response(status, headers={"content-type": media_type}, content=body)
+    assert words in str(asked.fault_of(answer))
+    assert asked.fault_of(site.client.get("/organisations", headers=site.headers())) is None
+    assert asked.fault_of(site.client.get("/organisations")) is None
