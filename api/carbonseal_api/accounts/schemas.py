@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from carbonseal_api.authentication import ROLES
 from carbonseal_attest.identifiers import is_plain_text
 
 
@@ -20,7 +21,9 @@ Label = Annotated[
     AfterValidator(_plain),
     Field(min_length=1, max_length=80, description="What it is for.", examples=["grade queries"]),
 ]
-Roles = Annotated[list[str], Field(min_length=1, max_length=9, description="Roles of the account.")]
+# Told as a choice; a role that nobody has is refused by its own reason.
+Role = Annotated[str, Field(json_schema_extra={"enum": list(ROLES)})]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=len(ROLES), description="Roles of the account.")]
 
 
 class TokenAnswer(BaseModel):

@@ -21,10 +21,16 @@ from carbonseal_attest.instants import MAX_INSTANT, parse_instant
 
 router = APIRouter(tags=["activity"])
 
+_AN_INSTANT = "2026-03-01T16:00:00Z"
 Kinds = Annotated[list[str], Query(alias="kind", max_length=50, description="Once for each kind wanted.")]
 By = Annotated[str | None, Query(alias="party", max_length=60, description="Only what this party did.")]
-Since = Annotated[str | None, Query(alias="from", max_length=40, description="RFC 3339, UTC; included.")]
-Until = Annotated[str | None, Query(max_length=40, description="RFC 3339, UTC; excluded.")]
+Since = Annotated[
+    str | None,
+    Query(alias="from", max_length=40, description="RFC 3339, UTC; included.", examples=[_AN_INSTANT]),
+]
+Until = Annotated[
+    str | None, Query(max_length=40, description="RFC 3339, UTC; excluded.", examples=[_AN_INSTANT])
+]
 Subject = Annotated[str | None, Query(max_length=60, description="Only what is about this code.")]
 Limit = Annotated[int | None, Query(ge=1, le=service.MAX_EXPORT, description="At most 1,000; of CSV 10,000.")]
 Cursor = Annotated[str | None, Query(max_length=30, description="`next` of the page before.")]

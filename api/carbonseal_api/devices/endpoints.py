@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.devices import service
@@ -12,6 +14,9 @@ from carbonseal_api.incoming import parts_of
 from carbonseal_api.paging import Paging
 from carbonseal_api.reaching import reaching
 from carbonseal_attest.instants import parse_instant
+
+Start = Annotated[str, Query(description="RFC 3339, UTC; included.", examples=["2025-12-31T16:00:00Z"])]
+End = Annotated[str, Query(description="RFC 3339, UTC; excluded.", examples=["2026-01-01T16:00:00Z"])]
 
 router = APIRouter(prefix="/organisations/{party}", tags=["devices"])
 
@@ -38,9 +43,9 @@ async def list_meters(party: str, request: Request, page: Paging) -> list[MeterR
     responses=problems(400, 401, 403, 404, 422),
 )
 async def get_load_curve(
-    party: str, device: str, point: str, start: str, end: str, request: Request
+    party: str, device: str, point: str, start: Start, end: End, request: Request
 ) -> LoadCurve:
-    """Return mean loads of a point within [start, end), RFC 3339 UTC, with maximum, minimum and mean."""
+    """Return mean loads of a point within [start, end), with maximum, minimum and mean."""
     await reaching(request, party)
     start_ms, end_ms = parse_instant(start, field="start"), parse_instant(end, field="end")
     return await run_in_threadpool(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbonseal_api.grants.standing import Grant
+from carbonseal_attest.contents.disclosing import LEVELS, PURPOSES
 from carbonseal_attest.instants import format_instant
 
 
@@ -52,8 +53,13 @@ class GrantWish(BaseModel):
     )
 
     to: str = Field(max_length=60, description="Party code of the grantee, its credit code, or public.")
-    purpose: str = Field(max_length=40, description="loan, verification, disclosure or research")
-    level: str = Field(max_length=40, description="grade, report or evidence; each includes the ones before")
+    # Told as choices; another one is refused by its own reason.
+    purpose: str = Field(max_length=40, json_schema_extra={"enum": list(PURPOSES)})
+    level: str = Field(
+        max_length=40,
+        description="Each includes the ones before.",
+        json_schema_extra={"enum": list(LEVELS)},
+    )
     period: Span = Field(description="The reporting periods that may be seen lie in it.")
     valid: Validity
 
