@@ -39,6 +39,7 @@ from carbonseal_api.grades.refusals import (
     GradeUnknown,
     NothingToGrade,
 )
+from carbonseal_api.impacts.service import travel
 from carbonseal_api.issuing import StatementRefused
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.trust_files import own_trust_file
@@ -210,6 +211,44 @@ def test_an_opinion_given_before_another_was_withdrawn_does_not_outlive_it(
 def test_of_two_bodies_the_worse_opinion_counts(place: Any, graded: Graded, opinion: str) -> None:
     issue_opinion(admit(place, "verification_body"), graded.enterprise, graded.report, opinion)
     assert graded.regraded() == ("not_gradable", ["opinion-not-accepted"])
+
+
+@pytest.mark.parametrize("what", ["an objection", "a red code", "no more value added", "no more a body"])
+def test_a_grade_falls_within_one_epoch_although_nobody_asks_for_it(
+    place: Any, found: Callable[..., Graded], what: str
+) -> None:
+    graded, body = found(), admit(place, "verification_body")
+    take_back(graded.body, graded.opinion)
+    place.clock.now += SECOND
+    issue_opinion(body, graded.enterprise, graded.report)
+    assert graded.regraded() == ("mid", ["ratio-mid"])
+    travel(place.parts, place.clock())
+    assert graded.result()["grade"] == "mid"
+    if what == "an objection":
+        issue_opinion(admit(place, "verification_body"), graded.enterprise, graded.report, "adverse")
+    elif what == "a red code":
+        issue_code(graded.enterprise, "red")
+    elif what == "no more value added":
+        issue_value_added(graded.enterprise, "1")
+    else:
+        readmit(place, body, status="suspended", reason="inquiry")
+    place.clock.now += SECOND
+    travel(place.parts, place.clock())
+    assert graded.result()["grade"] in {"not_gradable", "none"}
+
+
+def test_a_new_industry_mean_counts_within_one_epoch(place: Any, found: Callable[..., Graded]) -> None:
+    def publish(value: str) -> None:
+        unit = "t{CO2e}/(10*4.CNY)"
+        publish_mean(place.parts, industry="C29", period=YEAR, value=value, unit=unit, source="statistics")
+
+    publish("2.5")
+    graded = found(industry="C29")
+    assert graded.regraded() == ("mid", ["ratio-mid"])
+    publish("0.1")
+    place.clock.now += SECOND
+    travel(place.parts, place.clock())
+    assert graded.result()["grade"] == "none"
 
 
 def test_an_open_critical_finding_of_the_body_bars_the_grade(graded: Graded) -> None:

@@ -22,10 +22,11 @@ from carbonseal_api.projections.tables import (
     STATEMENTS,
 )
 
-# What can begin, widen or cure an impact.
+# What can begin, widen or cure an impact, or change the input of a grade.
 WATCHED: Final = (
-    *("asset_act", "calibration", "correction", "device", "emissions_report", "grade", "impact"),
-    *("quality_code", "verification_report", "withdrawal"),
+    *("asset_act", "business_record", "calibration", "correction", "device", "emissions_report", "grade"),
+    *("impact", "industry_mean", "monitoring_plan", "party", "quality_code", "verification_report"),
+    "withdrawal",
 )
 Row = Mapping[str, Any]
 
@@ -118,6 +119,21 @@ def grades_of(engine: Engine, grader: str, party: str) -> list[Row]:
         of.registered_at,
     ).where(of.kind == "grade", of.party == grader, body["party"].astext == party)
     return rows_of(engine, query.order_by(of.registered_at, of.entry_index))
+
+
+def graded_parties(engine: Engine, grader: str) -> set[str]:
+    """Return every party that a grader ever graded."""
+    of = RESULTS.c
+    query = select(of.subject).where(of.kind == "grade", of.party == grader, of.log == "data").distinct()
+    return {row["subject"] for row in rows_of(engine, query)}
+
+
+def verified_by(engine: Engine, body: str) -> set[str]:
+    """Return the operators about whose reports a party ever opined."""
+    of = RESULTS.c
+    operator = of.body["operator"].astext.label("operator")
+    query = select(operator).where(of.party == body, of.kind == "verification_report").distinct()
+    return {row["operator"] for row in rows_of(engine, query)}
 
 
 def inputs_of(engine: Engine, grades: Collection[str]) -> dict[str, set[str]]:

@@ -41,8 +41,11 @@ def travel(parts: Parts, now: int) -> list[SignedStatement]:
     """Write what impacts are due since the last look, and their cures; return the impact statements.
 
     What follows (grades stated anew, asset records frozen) is done before this returns, or at the next look
-    where a part does not answer. An enterprise whose statements cannot be looked at keeps no other from being
-    looked at: what went wrong is raised after all of them, and everything new is looked at again next time.
+    where a part does not answer. A grade is stated anew also where nothing is marked and its input has
+    changed: by a worse opinion, code or figure, or because a body is admitted no more.
+
+    An enterprise whose statements cannot be looked at keeps no other from being looked at: what went wrong is
+    raised after all of them, and everything new is looked at again next time.
 
     Args:
         parts: The deployment; the log host's key must be here.
@@ -62,6 +65,8 @@ def travel(parts: Parts, now: int) -> list[SignedStatement]:
         for party in sorted(touched | queries.marked_parties(parts.engine, parts.host_party)):
             try:
                 made += _travel_party(parts, party, now)
+                if party in touched:
+                    _grade_anew(parts, party, now)
             except Exception as problem:  # noqa: BLE001 - whatever it was, the others come first
                 _logger.warning("what rests on statements of %s is not marked: %s", party, problem)
                 problems.append(problem)
@@ -224,6 +229,12 @@ def _grade_again(parts: Parts, party: str, marks: Sequence[Mark], now: int) -> N
     regrade_cured(parts, party, rules, now)
 
 
+def _grade_anew(parts: Parts, party: str, now: int) -> None:
+    rows = queries.grades_of(parts.engine, parts.host_party, party)
+    if rows:
+        regrade_cured(parts, party, {str(row["rule"]) for row in rows}, now)
+
+
 def _issue(
     parts: Parts, cause: Cause, affected: Sequence[Affected], *, cures: bytes | None
 ) -> SignedStatement:
@@ -257,6 +268,10 @@ def _touched(parts: Parts, fresh: Sequence[Mapping[str, Any]]) -> set[str]:
         target = named.get(row["target"]) if row["target"] is not None else None
         if row["kind"] == "grade":
             found.add(row["about"])
+        elif row["kind"] == "party":
+            found |= {row["about"], *queries.verified_by(engine, row["about"])}
+        elif "industry_mean" in {row["kind"], target and target["kind"]}:
+            found |= queries.graded_parties(engine, parts.host_party)
         elif target is None:
             found.add(row["party"])
         elif target["report"] is None:
