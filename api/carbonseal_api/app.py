@@ -20,6 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from carbonseal_api.access_records.endpoints import router as access_records
 from carbonseal_api.accounts.endpoints import router as accounts
@@ -222,7 +223,17 @@ def _on_http(request: Request, error: Exception) -> Response:
         refusal = NotFound("path", "no such route", remedy)
     else:
         refusal = RequestInvalid("request", f"refused with {status}", "see /openapi.json")
-    return _on_refusal(request, refusal)
+    response = _on_refusal(request, refusal)
+    if status == 405:  # RFC 9110 §15.5.6: what the path does offer
+        response.headers["Allow"] = ", ".join(_methods_of(request))
+    return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    app: FastAPI = request.app
+    found = [route for route in app.routes if isinstance(route, Route)]
+    matching = [route for route in found if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in matching for method in route.methods or ()})
 
 
 def _on_database(request: Request, error: Exception) -> Response:

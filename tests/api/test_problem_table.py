@@ -140,3 +140,13 @@ def test_unknown_routes_and_methods_are_refused_as_everything_else(site: Any) ->
         assert answer.json()["code"] == code
         assert answer.json()["status"] == answer.status_code
         assert answer.json()["instance"] == path
+
+
+def test_method_that_is_not_offered_is_told_which_are(site: Any) -> None:
+    for path, methods in (
+        ("/health", "GET"),
+        (f"/organisations/{site.party}/documents", "GET, POST"),
+        (f"/organisations/{site.party}/documents/{'0' * 64}", "GET, PUT"),
+    ):
+        answer = site.client.patch(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
