@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from carbonseal_api.problems import PartMissing
+from carbonseal_attest.errors import KeyRefused
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
 
@@ -58,7 +59,11 @@ class KeyFolder:
                 "is not there",
                 "start with `carbonseal up`, or restore the file from a backup",
             ) from problem
-        return decrypt_key_file(data, self._passphrase())
+        try:
+            return decrypt_key_file(data, self._passphrase())
+        except KeyRefused as refusal:
+            remedy = f"{refusal.remedy}; CARBONSEAL_PASSPHRASE is {'set' if self._given else 'not set'}"
+            raise KeyRefused(f"keys/{name}.key: {refusal.field}", refusal.reason, remedy) from refusal
 
     def make(self, name: str) -> Ed25519Signer:
         """Make a new key, write its encrypted file durably and return its signer; an existing one is kept."""

@@ -29,7 +29,7 @@ OTHERS: Final = frozenset(
     PREFIX + name
     for name in (
         *("FONT", "LONG", "SHARED_DATA", "NODE_MODULES", "GATEWAY_PASSPHRASE"),
-        *("API_KEY", "TOKEN", "CLIENT_ID", "CLIENT_SECRET"),
+        *("API_KEY", "TOKEN", "CLIENT_ID", "CLIENT_SECRET", "TRUST", "SERVICE", "CREDIT_CODE"),
     )
 )
 

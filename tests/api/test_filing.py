@@ -142,8 +142,13 @@ def test_a_corrected_period_is_filed_anew_and_its_bundle_passes_the_check(januar
     assert {m.cause for m in code_by_digest(site.parts, site.party, first.quality.digest).marks} == CORRECTED
 
     # What was corrected counts now, under a report code of its own.
+    assert report_of(site.parts, site.party, first.report.digest).taken_back_by is None
     take_back(january, first, "withdrawal")
+    site.parts.projections.refresh()
+    assert report_of(site.parts, site.party, first.report.digest).taken_back_by is not None
     second = file_again(january)
+    site.parts.projections.refresh()
+    assert report_of(site.parts, site.party, second.report.digest).taken_back_by is None
     report = parse_report(second.report_json)
     assert report["report"] != parse_report(first.report_json)["report"]
     (row,) = report["data_quality"]["corrections"]

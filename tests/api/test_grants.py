@@ -192,6 +192,11 @@ def test_refuses_to_grant_to_whom_no_grant_can_name(place: Any) -> None:
     assert len(refusals) == 1  # another enterprise looks like nobody
 
 
+def test_a_purpose_that_there_is_not_is_named_as_such(place: Any) -> None:
+    with pytest.raises(GrantInvalid, match="purpose: is none of ours"):
+        service.give(place.parts, place.party, body(place, place.cast.bank.facts.code, purpose="verify"))
+
+
 def test_everybody_can_be_named_for_disclosure_alone(place: Any) -> None:
     with pytest.raises(GrantInvalid, match="is not disclosure"):
         service.give(place.parts, place.party, body(place, "p-public"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import sys
 import threading
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from carbonseal_api.cli import main
 from carbonseal_api.key_files import KeyFolder
 from carbonseal_api.problems import PartMissing, SettingsInvalid
-from carbonseal_api.settings import load_settings
+from carbonseal_api.settings import OTHERS, load_settings
 from carbonseal_api.supervision import Program, Supervisor
 from carbonseal_attest.errors import KeyRefused
 
@@ -35,6 +36,14 @@ def test_rejects_unknown_or_senseless_environment(
 ) -> None:
     with pytest.raises(SettingsInvalid, match=place):
         load_settings(environment | {"CARBONSEAL_DATA_FOLDER": str(tmp_path)})
+
+
+def test_what_the_how_to_pages_export_for_programs_is_no_setting(tmp_path: Path) -> None:
+    pages = (Path(__file__).parents[2] / "docs" / "how-to").glob("*.*")
+    named = {name for page in pages for name in re.findall(r"CARBONSEAL_[A-Z_]+", page.read_text("utf-8"))}
+    exported = named & OTHERS
+    assert {"CARBONSEAL_TRUST", "CARBONSEAL_SERVICE", "CARBONSEAL_CLIENT_ID"} <= exported
+    load_settings(dict.fromkeys(exported, "x"), data_folder=tmp_path)
 
 
 def test_rejects_unknown_key_and_broken_toml_in_the_file(tmp_path: Path) -> None:
@@ -60,7 +69,7 @@ def test_passphrase_does_not_show_when_settings_are_printed() -> None:
 def test_key_file_opens_with_its_passphrase_alone_and_is_private(tmp_path: Path) -> None:
     made = KeyFolder(tmp_path / "keys", SecretStr("right")).make("log")
     assert KeyFolder(tmp_path / "keys", SecretStr("right")).signer("log").public == made.public
-    with pytest.raises(KeyRefused, match="does not open"):
+    with pytest.raises(KeyRefused, match=r"keys/log\.key.*does not open.*CARBONSEAL_PASSPHRASE is set"):
         KeyFolder(tmp_path / "keys", SecretStr("wrong")).signer("log")
     assert stat.S_IMODE((tmp_path / "keys" / "log.key").stat().st_mode) == 0o600
     assert made.seed not in (tmp_path / "keys" / "log.key").read_bytes()

@@ -264,7 +264,9 @@ def _check_grantee(parts: Parts, owner: str, to: str, purpose: str) -> None:
             raise GrantInvalid("purpose", "is not disclosure", "what everybody may see is a disclosure")
         return
     grantee = queries.admitted(parts, to)
-    allowed = _GRANTEES.get(purpose, ())
+    if purpose not in _GRANTEES:
+        raise GrantInvalid("purpose", "is none of ours", f"write {', '.join(_GRANTEES)}")
+    allowed = _GRANTEES[purpose]
     if to == owner or grantee is None or not set(allowed) & set(grantee["roles"]):
         raise GrantInvalid(
             "to",

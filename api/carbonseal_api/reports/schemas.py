@@ -31,6 +31,9 @@ class FiledReport(BaseModel):
     registered_at: str
     receipt_state: str
     is_report_json_here: bool = Field(description="Whether the owner keeps report.json here.")
+    taken_back_by: str | None = Field(
+        description="Statement of the owner that withdrew or superseded it, hex; null while it stands."
+    )
     marks: list[MarkView] = Field(description="What under it no longer stands, open and cured.")
 
 

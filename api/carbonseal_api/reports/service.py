@@ -18,6 +18,7 @@ from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, 
 from carbonseal_api.reports.report_json import parse_report
 from carbonseal_api.reports.report_pdf import render_pdf
 from carbonseal_api.reports.schemas import FiledReport, Quantity
+from carbonseal_api.taken_back import TakenBack, taken_back
 from carbonseal_attest.instants import format_instant, parse_instant
 
 ENTRIES_COUNTED = 100_000  # of a period's readings, for the states on the proof page
@@ -121,11 +122,19 @@ def _row(parts: Parts, party: str, digest: bytes) -> Mapping[str, Any]:
 
 def _shown(parts: Parts, rows: Sequence[Mapping[str, Any]]) -> list[FiledReport]:
     marks = marks_on(parts, [bytes(row["statement_digest"]) for row in rows])
-    return [_one_shown(parts, row, marks.get(bytes(row["statement_digest"]), ())) for row in rows]
+    gone = {
+        party: taken_back(parts.host, parts.settings.log_host_name, party)
+        for party in {row["party"] for row in rows}
+    }
+    return [
+        _one_shown(parts, row, gone[row["party"]], marks.get(bytes(row["statement_digest"]), ()))
+        for row in rows
+    ]
 
 
-def _one_shown(parts: Parts, row: Mapping[str, Any], marks: Sequence[Mark]) -> FiledReport:
+def _one_shown(parts: Parts, row: Mapping[str, Any], gone: TakenBack, marks: Sequence[Mark]) -> FiledReport:
     body = row["body"]
+    ending = gone.ending(bytes(row["statement_digest"]), row["registered_at"])
     origin = f"{parts.settings.log_host_name}/{row['party']}/data"
     stored = document_queries.has_document(
         parts.engine, row["party"], bytes.fromhex(body["report_json_digest"])
@@ -145,5 +154,6 @@ def _one_shown(parts: Parts, row: Mapping[str, Any], marks: Sequence[Mark]) -> F
         registered_at=format_instant(row["registered_at"]),
         receipt_state=str(parts.host.receipt_state(origin, bytes(row["statement_digest"]))),
         is_report_json_here=stored,
+        taken_back_by=None if ending is None else ending.digest.hex(),
         marks=[mark_view(mark) for mark in marks],
     )
