@@ -318,7 +318,7 @@ def test_figures_that_contradict_themselves_are_refused_for_any_opinion(
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.decimals(0, 10**9, places=3), st.decimals(0, 10**9, places=3), st.decimals(0, 100, places=2))
+@given(st.decimals(0, 10**9, places=3), st.decimals(0, 10**9, places=3), st.decimals(0, 10, places=2))
 def test_exactly_what_exceeds_materiality_bars_an_unmodified_opinion(told, own, share) -> None:
     row = quantity_difference(f"{told:f}", f"{own:f}", UNIT)
     made = {
@@ -331,6 +331,15 @@ def test_exactly_what_exceeds_materiality_bars_an_unmodified_opinion(told, own, 
         with pytest.raises(OpinionRefused, match="is material"):
             check_opinion(made, is_required=lambda _: True)
     else:
+        check_opinion(made, is_required=lambda _: True)
+
+
+@pytest.mark.parametrize("share", ["10.01", "11", "100"])
+def test_a_body_that_calls_little_material_gives_no_unmodified_opinion(
+    fair: dict[str, Any], share: str
+) -> None:
+    made = changed(fair, lambda body: body.update(materiality_percent=share))
+    with pytest.raises(OpinionRefused, match="at most 10 per cent as immaterial"):
         check_opinion(made, is_required=lambda _: True)
 
 

@@ -20,6 +20,10 @@ TOTAL: Final = "total"
 STREAM: Final = "stream/"  # before the id of a source stream that would be taken for something else
 FINDING: Final = "finding/"  # before the name of a finding with an amount
 
+# Beyond it nobody may call a report fair: 5 is customary (ISO 14064-3), and a body that could choose 100
+# would find no error material.
+MOST_MATERIAL: Final = Decimal(10)  # percent
+
 Figures = dict[str, dict[str, dict[str, str]]]
 
 
@@ -116,6 +120,10 @@ def check_opinion(body: Mapping[str, Any], *, is_required: Callable[[str], bool]
         )
     if not body["figures"]:
         raise _refusal("opinion", "an unmodified one needs figures that were computed again")
+    if parse_decimal(body["materiality_percent"]) > MOST_MATERIAL:
+        raise _refusal(
+            "materiality_percent", f"an unmodified one takes at most {MOST_MATERIAL} per cent as immaterial"
+        )
     if found > most:
         unit = body["figures"][TOTAL]["verification_body"]["unit"]
         shown = f"{format_decimal(found)} {unit} misstated, and {format_decimal(most)} {unit} is material"
