@@ -148,6 +148,14 @@ def test_a_verified_year_is_graded_from_statements_each_named_in_the_input(grade
     assert given_input["emissions"]["data_source"] == "reported"
 
 
+def test_two_standing_reports_of_one_installation_and_time_are_not_gradable(graded: Graded) -> None:
+    second = issue_report(graded.enterprise, "1")
+    issue_opinion(graded.body, graded.enterprise, second)
+    assert graded.regraded() == ("not_gradable", ["report-in-doubt"])
+    take_back(graded.enterprise, graded.report)
+    assert "report-in-doubt" not in graded.regraded()[1]
+
+
 @pytest.mark.parametrize("code", ["red", "pending"])
 def test_a_code_that_is_not_green_is_not_gradable_and_never_none(
     found: Callable[..., Graded], place: Any, code: str

@@ -112,6 +112,7 @@ class Evidence:
         marked = [bytes(report["statement_digest"]), bytes.fromhex(report["body"]["quality_code_digest"])]
         marks = marks_on(self._parts, marked).values()
         doubts = {mark.impact.hex() for found in marks for mark in found if mark.state == OPEN}
+        doubts |= self._contradicting(report, period)
         return {
             "value": value,
             "unit": rule.inputs["emissions"].unit,
@@ -119,6 +120,21 @@ class Evidence:
             "statement": report["statement_digest"].hex(),
             "doubts": sorted(doubts)[:MAX_LISTED],
             "left_out": self._left_out(report, period)[:MAX_LISTED],
+        }
+
+    def _contradicting(self, report: Row, period: Interval) -> set[str]:
+        """Return other standing reports of the installation that cover a part of the period.
+
+        The desk files no second one; a party that uploads its own statements could, and pick the better.
+        """
+        return {
+            row["statement_digest"].hex()
+            for row in self._reports
+            if row["subject"] == report["subject"]
+            and row["statement_digest"] != report["statement_digest"]
+            and row["interval_start"] < period[1]
+            and period[0] < row["interval_end"]
+            and self._stands(row)
         }
 
     def _left_out(self, report: Row, period: Interval) -> list[str]:
