@@ -31,8 +31,11 @@ check-rooms: setup ## install verifier alone and collectors alone, run their tes
 	bash infra/develop/check_rooms.sh
 
 test: setup ## all tests, with a small fixed sample of the long drills, and the contracts' tests
-	contracts/test.sh
-	$(BIN)/python -m pytest tests
+	@mkdir -p .build
+	@# Forge compiles on one core for a minute while pytest uses the other; its words are shown afterwards.
+	contracts/test.sh >.build/contracts-test.log 2>&1 & forge=$$!; status=0; \
+	$(BIN)/python -m pytest tests || status=$$?; \
+	wait $$forge || status=1; tail -n 15 .build/contracts-test.log; exit $$status
 
 test-long: setup ## all tests with the long drills in full
 	CARBONSEAL_LONG=1 contracts/test.sh
