@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from body_log_server import BodyLogServer
-from body_world import BODY, FIRST_BLOCK, BodyWorld, verified
+from body_world import BODY, FIRST_BLOCK, NONCE, BodyWorld, verified
 from bundle_factory import (
     EPOCHS,
     HOST,
@@ -318,7 +318,7 @@ def test_no_call_carries_the_key_or_the_nonce(bench: Bench) -> None:
             bench.path("c"),
         ]
         assert main(["sample", "commit", str(bench.bundle), *bench.common, *words]) == 0
-        assert bench.sign("--service", server.url) == 0
+        assert bench.sign("--service", server.url, "--opinion", "disclaimer") == 0
     secret = bytes.fromhex(nonce.read_text())
     sent = b"".join(call.body + call.path.encode() for call in server.asked)
     kept = b"".join(path.read_bytes() for path in (bench.folder / "body.key.state").iterdir())
@@ -368,6 +368,71 @@ def test_sign_writes_the_statement_and_the_reports_for_people(bench: Bench) -> N
     assert "**无保留意见 / unmodified**, 合理保证 / reasonable assurance" in text
     assert "| 合计 / total | 25.22159346 | 25.22159346 | 0 | tCO2e |" in text
     assert f"`{file.content.body['report_digest'].hex()}`" in text
+
+
+def test_an_unmodified_opinion_that_passes_over_a_committed_sample_is_not_signed(
+    bench: Bench, capsys
+) -> None:
+    words = ["--key", str(bench.key), "--epoch", "9", "--nonce", bench.path("n"), "--out", bench.path("c")]
+    assert main(["sample", "commit", str(bench.bundle), *bench.common, *words]) == 0
+    assert bench.sign() == 1
+    said = capsys.readouterr().err
+    digest = bench.statement("c").statement.digest.hex()
+    assert f"NOT SIGNED: sampling: an unmodified one is not open: commitment {digest}" in said
+    assert "--transcript, or give a disclaimer or an adverse opinion" in said
+    assert not (bench.folder / "v.statement").exists()
+    for opinion in ("disclaimer", "adverse"):
+        assert bench.sign("--opinion", opinion, out=f"{opinion}.statement") == 0
+    # Leaving the sample out once more does not reveal it.
+    assert bench.sign() == 1
+
+
+def test_a_commitment_is_left_out_until_an_opinion_signed_here_cites_it(bench: Bench) -> None:
+    world, key = bench.world, bench.key.with_name("body.key.state")
+    first, second = (world.commit(engagement=f"en-{name}") for name in ("first", "second"))
+    report = first.content.body["report_digest"]
+    with Outbox(key) as outbox:
+        for file in (first, second):
+            outbox.add(file.statement, file.content_bytes)
+        assert outbox.unrevealed(report) == [first.statement.digest, second.statement.digest]
+        assert outbox.unrevealed(bytes(32)) == []
+    world.anchor()
+    bench.bundle, bench.trust = world.write(bench.folder)
+    bench.at = format_instant(world.now + HOUR)
+    examined = world.examined(bench.bundle.read_bytes())
+    for name, file in (("first", first), ("second", second)):
+        (bench.folder / f"{name}.json").write_bytes(world.drawn(file, examined=examined).data)
+    # The second draw hides the first no better than no draw at all.
+    assert bench.sign("--transcript", bench.path("second.json"), out="2.statement") == 1
+    assert bench.sign("--transcript", bench.path("first.json"), out="1.statement") == 0
+    assert bench.sign("--transcript", bench.path("second.json"), out="2.statement") == 0
+    assert bench.sign(out="3.statement") == 0
+    with Outbox(key) as outbox:
+        assert outbox.unrevealed(report) == []
+
+
+def test_an_opinion_without_a_sample_says_so(bench: Bench, capsys) -> None:
+    assert bench.sign() == 0
+    assert "unmodified at reasonable assurance, no sample was drawn: " in capsys.readouterr().out
+    report = json.loads((bench.folder / "v.json").read_text(encoding="utf-8"))
+    assert report["sampling_text"] == {"zh": "没有抽样", "en": "no sample was drawn"}
+    assert "没有抽样 / no sample was drawn" in (bench.folder / "v.md").read_text(encoding="utf-8")
+
+
+def test_a_long_list_of_unanswered_slots_says_how_many_it_leaves_out(tmp_path: Path, capsys) -> None:
+    made = BodyWorld().found()
+    made.measure(change=lambda meter, slot, value: None if (meter, slot % 4) == (MAIN, 1) else value)
+    made.file()
+    file = made.commit(sizes={"main": 192, "line": 1})
+    made.anchor()
+    bench = Bench(made, tmp_path)
+    (tmp_path / "c").write_bytes(file.to_bytes())
+    (tmp_path / "n").write_text(NONCE.hex())
+    words = ["--commitment", bench.path("c"), "--nonce", bench.path("n"), "--out", bench.path("t.json")]
+    assert main(["sample", "transcript", str(bench.bundle), *bench.common, *words]) == 0
+    said = capsys.readouterr().out
+    assert said.count("  no answer: main/") == 20
+    assert f"  … and 28 more; {bench.path('t.json')} lists every slot" in said
 
 
 def test_a_finding_cannot_smuggle_markup_into_the_report(bench: Bench) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from carbonseal_attest import cbor
-from carbonseal_attest.contents import MAX_CONTENT
+from carbonseal_attest.contents import MAX_CONTENT, parse_content
 from carbonseal_attest.contents import schema as s
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
@@ -29,6 +29,8 @@ from carbonseal_verifier.strict_json import parse_object
 _MEMBERSHIP: Final = "membership.json"
 _CHECKPOINTS: Final = "checkpoints.json"
 _LOCK: Final = "lock"
+_COMMITMENT: Final = "sampling_commitment"
+_OPINION: Final = "verification_report"
 _MAX_STATE: Final = 1 << 16  # bytes of a small file
 
 _membership = s.record(
@@ -180,6 +182,28 @@ class Outbox:
             == (origin, kid, stream)
             and statement.header.sequence > sequence
         ]
+
+    def unrevealed(self, report_digest: bytes) -> list[bytes]:
+        """Return the commitments to samples of a report that no opinion signed here has cited, in order.
+
+        Raises:
+            OutboxRefused: a file is damaged.
+        """
+        committed: list[bytes] = []
+        for statement, content in self.statements():
+            if statement.header.kind not in {_COMMITMENT, _OPINION}:
+                continue
+            try:
+                body = parse_content(content).body
+            except CarbonsealError as error:
+                raise _refusal(f"statement {statement.digest.hex()}: {error.reason}") from error
+            if body["report_digest"] != report_digest:
+                continue
+            if statement.header.kind == _COMMITMENT:
+                committed.append(statement.digest)
+            elif body["sampling"] is not None and body["sampling"]["commitment_digest"] in committed:
+                committed.remove(body["sampling"]["commitment_digest"])
+        return committed
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob("[0-9]*.statement"))

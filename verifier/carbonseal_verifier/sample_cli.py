@@ -36,6 +36,7 @@ from carbonseal_verifier.statement_file import StatementFile
 from carbonseal_verifier.transcript import MAX_TRANSCRIPT, Transcript, parse_transcript
 
 Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its return type no public name
+_SHOWN: Final = 20  # slots without an answer that are printed
 EPOCHS_AHEAD: Final = 2  # the present epoch may close before the commitment has arrived
 
 
@@ -186,8 +187,11 @@ def run_transcript(arguments: argparse.Namespace) -> int:
     replace(arguments.out, transcript.data, field="--out")
     _show_block(block)
     print(f"{transcript.drawn} slots drawn, {transcript.answered} with a usable value")
-    for name in transcript.unanswered()[:20]:
+    unanswered = transcript.unanswered()
+    for name in unanswered[:_SHOWN]:
         print(f"  no answer: {name}")
+    if len(unanswered) > _SHOWN:
+        print(f"  … and {len(unanswered) - _SHOWN} more; {arguments.out} lists every slot")
     if not transcript.is_proved_in_time:
         print("not proved: that the commitment was logged before the anchor; ask with --service")
     print(f"{arguments.out}: SHA-256 {transcript.digest.hex()}")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from carbonseal_attest.contents.judging import LEVELS_OF_ASSURANCE, OPINIONS
 from carbonseal_attest.identifiers import check_code, opaque_code
@@ -36,11 +37,12 @@ from carbonseal_verifier.errors import (
 from carbonseal_verifier.examined import Examined, add_bundle, examine_bundle, read_file
 from carbonseal_verifier.findings_file import MAX_FILE, Finding, parse_findings
 from carbonseal_verifier.opinion_check import recheck
+from carbonseal_verifier.outbox import Outbox
 from carbonseal_verifier.paths import check_output, write_output
 from carbonseal_verifier.private_files import replace
 from carbonseal_verifier.transcript import MAX_TRANSCRIPT, Transcript, parse_transcript
 from carbonseal_verifier.verification import KIND, Wish, body_in, compose
-from carbonseal_verifier.verification_text import report_json, report_markdown
+from carbonseal_verifier.verification_text import report_json, report_markdown, sampling_text
 
 Subparsers = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its return type no public name
 _REFUSED: Final = (OpinionRefused, SamplingRefused, TranscriptInvalid, ServiceRefused)
@@ -122,6 +124,7 @@ def run_sign(arguments: argparse.Namespace) -> int:
         wish = _wish(arguments, examined, transcript)
         body = compose(examined, facts, wish, findings, transcript)
         with client_of(arguments) as client, outbox_of(arguments) as outbox:
+            _check_revealed(outbox, body)
             desk = open_desk(signer, outbox, examined.case.trust, client)
             file = desk.sign(facts.data_origin, KIND, body, party=facts.party, subject=body["operator"])
             state = None
@@ -134,7 +137,8 @@ def run_sign(arguments: argparse.Namespace) -> int:
         print(f"{'NOT LOGGED' if out.exists() else 'NOT SIGNED'}: {error}", file=sys.stderr)
         return 1
     beside = f"{out.with_suffix('.md')}, {out.with_suffix('.json')}"
-    print(f"{wish.opinion} at {wish.level} assurance: {out}, {beside}")
+    sample = sampling_text(body["sampling"])["en"]
+    print(f"{wish.opinion} at {wish.level} assurance, {sample}: {out}, {beside}")
     return 0
 
 
@@ -170,6 +174,24 @@ def run_opinion_check(arguments: argparse.Namespace) -> int:
     elif arguments.json is not None:
         write_output(arguments.json, text)
     return 0 if has_passed else 1
+
+
+def _check_revealed(outbox: Outbox, body: Mapping[str, Any]) -> None:
+    """Refuse an unmodified opinion that passes over a sample to which this body committed before.
+
+    The service would not count it: who dislikes a draw could otherwise go on as if none had been made.
+    """
+    left = outbox.unrevealed(body["report_digest"])
+    if body["sampling"] is not None:
+        cited = body["sampling"]["commitment_digest"]
+        left = left[: left.index(cited)] if cited in left else []
+    if left and body["opinion"] == "unmodified":
+        raise OpinionRefused(
+            "sampling",
+            f"an unmodified one is not open: commitment {left[0].hex()} to a sample of this report was never "
+            "revealed",
+            "draw the sample and give its --transcript, or give a disclaimer or an adverse opinion",
+        )
 
 
 def _wish(arguments: argparse.Namespace, examined: Examined, transcript: Transcript | None) -> Wish:

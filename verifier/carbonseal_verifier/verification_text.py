@@ -59,10 +59,22 @@ def report_json(file: StatementFile, body: PartyFacts, state: str | None) -> byt
         "receipt_state": state,
         "misstatements": format_decimal(misstatements(content)),
         "materiality": format_decimal(threshold(content)),
+        "sampling_text": sampling_text(content["sampling"]),
         **_json(content),
         "period": {key: format_instant(content["period"][key]) for key in ("start", "end")},
     }
     return (json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2) + "\n").encode()
+
+
+def sampling_text(sampling: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return in words what sample an opinion rests on, in Chinese and English; plainly where on none."""
+    if sampling is None:
+        return {"zh": "没有抽样", "en": "no sample was drawn"}
+    drawn, answered = sampling["drawn"], sampling["answered"]
+    return {
+        "zh": f"抽取 {drawn} 个时段,其中有有效值 {answered} 个",
+        "en": f"{drawn} slots drawn, {answered} with a usable value",
+    }
 
 
 def report_markdown(file: StatementFile, body: PartyFacts, state: str | None) -> str:
@@ -141,9 +153,10 @@ def _findings(content: Mapping[str, Any]) -> list[str]:
 def _sampling(content: Mapping[str, Any]) -> list[str]:
     sampling = content["sampling"]
     lines = ["## 抽样 / Sampling", ""]
+    told = sampling_text(sampling)
     if sampling is None:
-        return [*lines, "没有抽样。 / No sample was drawn.", ""]
-    counts = f"抽取 / drawn {sampling['drawn']}, 有有效值 / with a usable value {sampling['answered']}"
+        return [*lines, f"{told['zh']} / {told['en']}", ""]
+    counts = f"{told['zh']} / {told['en']}"
     digests = (
         f"承诺 / commitment `{sampling['commitment_digest'].hex()}`",
         f"记录 / transcript `{sampling['transcript_digest'].hex()}`",
