@@ -104,6 +104,7 @@ def create_app(parts: Parts) -> FastAPI:
         version=VERSION,
         docs_url=None,  # the bundled pages load scripts from a third party
         redoc_url=None,
+        redirect_slashes=False,  # one address a resource; another one is refused like any that is not there
         lifespan=lifespan,
         separate_input_output_schemas=False,
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Query, Request, Response
 
@@ -62,13 +63,22 @@ class Page:
                 raise _not_ours() from problem
         shown = ordered[: self.limit]
         if len(ordered) > self.limit:
-            query = {"limit": self.limit, "cursor": write_cursor(key(shown[-1]))}
-            following = self._request.url.include_query_params(**query)
-            self._response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+            query = {"limit": str(self.limit), "cursor": write_cursor(key(shown[-1]))}
+            self._response.headers["Link"] = link_next(self._request, query)
         return shown
 
 
 Paging = Annotated[Page, Depends(Page)]
+
+
+def link_next(request: Request, query: Mapping[str, str]) -> str:
+    """Return the `Link` header that leads to the next page: the same request with `query` changed.
+
+    The path is written anew, percent-encoded: what a caller put into it does not go into a header as it came.
+    """
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in query]
+    path = quote(request.scope["path"], safe="/:@!$&'()*+,;=")
+    return f'<{path}?{urlencode([*kept, *query.items()])}>; rel="next"'
 
 
 def write_cursor(key: Key) -> str:

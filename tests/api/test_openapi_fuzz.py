@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -101,7 +102,9 @@ class Fuzz:
             )
             case = data.draw(on_drawn if is_drawn else on_known)
             if is_hostile and is_drawn:
-                case.path_parameters = {name: data.draw(HOSTILE) for name in case.path_parameters}
+                case.path_parameters = {
+                    name: quote(data.draw(HOSTILE), safe="") for name in case.path_parameters
+                }
             role = data.draw(
                 st.sampled_from([*sorted(operation.rule.roles & ROLES.keys()) * 2, *ROLES, None])
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from fastapi import Response
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from carbonseal_api.paging import GREATEST, Page, read_cursor, write_cursor
+from carbonseal_api.paging import GREATEST, Page, link_next, read_cursor, write_cursor
 from carbonseal_api.problems import RequestInvalid
 
 # Lists that have another way to be taken in parts, or are as long as a page at most.
@@ -97,6 +98,16 @@ def test_link_keeps_the_rest_of_the_query() -> None:
     assert link.startswith("</x?a=1&")
     assert link.endswith('>; rel="next"')
     assert link.count("cursor=") == 1
+
+
+@pytest.mark.parametrize("path", ["/x/\U0008c56b/y", "/x/a?b=c>; rel=next", "/x/\r\nSet-Cookie: a=b"])
+def test_link_takes_no_byte_of_a_path_as_it_came(path: str) -> None:
+    request = Request({"type": "http", "path": path, "query_string": b"", "headers": []})
+    link = link_next(request, {"cursor": "a"})
+    assert link.isascii()
+    assert link.isprintable()
+    assert (link.count("?"), link.count(">")) == (1, 1)
+    assert unquote(link[1 : link.index("?")]) == path
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def test_unknown_routes_and_methods_are_refused_as_everything_else(site: Any) ->
         ("GET", "/nowhere", "not-found"),
         ("DELETE", "/health", "method-not-allowed"),
         ("POST", "/organisations", "method-not-allowed"),
+        ("GET", "/organisations/", "not-found"),
     ):
         answer = site.client.request(method, path)
         assert answer.headers["content-type"] == "application/problem+json"

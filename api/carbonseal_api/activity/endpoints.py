@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -17,6 +17,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.documented import problems
 from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.paging import link_next
 from carbonseal_attest.instants import MAX_INSTANT, parse_instant
 
 router = APIRouter(tags=["activity"])
@@ -79,10 +80,9 @@ async def get_activity(
     )
     headers = {}
     if found.next is not None:
-        asked = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        headers["Link"] = f'<{request.url.path}?{urlencode([*asked, ("cursor", found.next)])}>; rel="next"'
+        headers["Link"] = link_next(request, {"cursor": found.next})
     if is_csv:
-        headers["Content-Disposition"] = f'attachment; filename="activity-{party}.csv"'
+        headers["Content-Disposition"] = f'attachment; filename="activity-{quote(party, safe="")}.csv"'
         return Response(deeds_csv(found.deeds), media_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
     return JSONResponse(found.model_dump(), headers=headers)
 

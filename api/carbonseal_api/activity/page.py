@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -56,7 +56,10 @@ async def activity_page(
     limit = service.MAX_EXPORT if format == "csv" else service.DEFAULT_LIMIT
     found = await run_in_threadpool(_answer, parts_of(request), principal, party, asked, limit)
     if format == "csv":
-        headers = {**HEADERS, "Content-Disposition": f'attachment; filename="activity-{party}.csv"'}
+        headers = {
+            **HEADERS,
+            "Content-Disposition": f'attachment; filename="activity-{quote(party, safe="")}.csv"',
+        }
         return Response(deeds_csv(found.deeds), media_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
     lang = page_language(request)
     wanted = {"kind": kind, "by": by, "subject": subject, "since": since, "until": until}

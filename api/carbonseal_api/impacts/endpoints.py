@@ -14,6 +14,7 @@ from carbonseal_api.documented import problems
 from carbonseal_api.impacts.listing import impacts
 from carbonseal_api.impacts.schemas import Impact
 from carbonseal_api.incoming import caller, parts_of
+from carbonseal_api.paging import link_next
 
 router = APIRouter(tags=["impacts"])
 
@@ -46,9 +47,7 @@ async def list_impacts(
     first = next((at + 1 for at, one in enumerate(found) if one.impact == cursor), 0)
     page = found[first : first + limit]
     if first + limit < len(found):
-        response.headers["Link"] = (
-            f'<{request.url.path}?state={state}&limit={limit}&cursor={page[-1].impact}>; rel="next"'
-        )
+        response.headers["Link"] = link_next(request, {"cursor": page[-1].impact})
     return page
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -18,6 +17,7 @@ from carbonseal_api.lineage.drawing import graph_svg
 from carbonseal_api.lineage.prov import MEDIA_TYPE, prov_json
 from carbonseal_api.lineage.schemas import Lineage
 from carbonseal_api.lineage.walk import MAX_DEPTH
+from carbonseal_api.paging import link_next
 
 router = APIRouter(prefix="/lineage", tags=["lineage"])
 
@@ -74,10 +74,7 @@ async def get_lineage(
     found = await run_in_threadpool(answer)
     headers = {}
     if found.next is not None:
-        asked = {"direction": direction, "depth": depth, "limit": limit, "cursor": found.next}
-        if format is not None:
-            asked["format"] = format
-        headers["Link"] = f'<{request.url.path}?{urlencode(asked)}>; rel="next"'
+        headers["Link"] = link_next(request, {"cursor": found.next})
     accepted = request.headers.get("accept", "")
     if format == "prov" or (format is None and MEDIA_TYPE in accepted):
         text = json.dumps(prov_json(found, wished), ensure_ascii=False)
