@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from evidence_makers import FEBRUARY_MS, make_stated_site
 from history import METERS, METHOD, History, sha
 from neighbours import admit, key_headers
 from prov_check import check_prov
@@ -281,6 +282,78 @@ def test_the_figure_of_a_month_and_of_a_source_stream_lead_to_their_own_readings
     stated = lineage(told.parts, None, f"figure:{told.report}/grid/emissions/2026-01")
     assert stated.nodes[0].facts["quantity"] is not None
     assert stated.readings.samples == 576
+
+
+@pytest.fixture(scope="module")
+def stated(open_site: Any, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Two reports of January: one while meters count, one after a downgrade to the bill; a ledger beside."""
+    with open_site(database_url, "lineage_stated", tmp_path_factory.mktemp("stated")) as site:
+        member = make_stated_site(site).cast.enterprise
+        about = {"subject": "i-works1", "interval": (START_MS, FEBRUARY_MS)}
+        stream = {"plan_digest": site.plan_two, "source_stream": "grid"}
+        history, digests = History(site, START_MS), {}
+
+        def state(name: str, kind: str, body: dict[str, Any], **where: Any) -> None:
+            digests[name] = member.issue(member.data_origin, kind, body, **where).digest
+
+        for source, value in (("bill", "4000"), ("ledger", "5000")):
+            paper = {"title": source, "media_type": "text/plain", "document_digest": sha(source), "size": 1}
+            state(f"{source} file", "document", paper | {"relates_to": []})
+            amount = {"data_source": source, "quantity": {"value": value, "unit": "kW.h"}}
+            amount["document_digest"] = digests[f"{source} file"]
+            state(source, "declared_activity", stream | amount, **about)
+        metered = history.file(0, 31, plan=site.plan_two)
+        history.withdraw(metered.report)
+        step = stream | {"from": "meter", "to": "bill", "reason": "meters in repair"}
+        state("downgrade", "downgrade", step, **about)
+        billed = history.file(0, 31, plan=site.plan_two)
+        yield SimpleNamespace(
+            parts=site.parts,
+            party=site.party,
+            metered=metered.report.digest.hex(),
+            billed=billed.report.digest.hex(),
+            **{name.replace(" ", "_"): digest.hex() for name, digest in digests.items()},
+        )
+
+
+def test_a_declared_value_counts_only_where_a_downgrade_leads_to_it(stated: Any) -> None:
+    values, both = {stated.bill, stated.ledger}, {stated.bill, stated.ledger, stated.downgrade}
+
+    def relations(root: str, source: str) -> dict[str, str]:
+        made = lineage(stated.parts, None, root)
+        return {link.target: link.relation for link in made.links if link.source == source}
+
+    for name in (stated.metered, f"figure:{stated.metered}/grid/emissions"):
+        found = {one: told for one, told in relations(name, name).items() if one in both}
+        assert found == dict.fromkeys(values, "compared_with")
+    month = f"figure:{stated.party}/2026-01/grid/emissions"
+    for name in (stated.billed, f"figure:{stated.billed}/grid/emissions/2026-01", month):
+        found = {one: told for one, told in relations(name, name).items() if one in both}
+        assert found == {
+            stated.bill: "counts",
+            stated.downgrade: "counts",
+            stated.ledger: "compared_with",
+        }
+
+
+def test_up_from_a_declared_value_a_report_is_only_compared_with_what_is_not_in_its_total(
+    stated: Any,
+) -> None:
+    made = lineage(stated.parts, None, stated.bill, direction="up")
+    assert stated.billed in {source for source, _ in links(made, "counts")}
+    assert stated.metered in {source for source, _ in links(made, "compared_with")}
+    beside = lineage(stated.parts, None, stated.ledger, direction="up")
+    assert not links(beside, "counts")
+    assert {stated.metered, stated.billed} <= {source for source, _ in links(beside, "compared_with")}
+
+
+def test_in_prov_nothing_is_derived_from_what_a_figure_is_only_compared_with(stated: Any) -> None:
+    made = prov_json(lineage(stated.parts, None, f"figure:{stated.billed}/grid/emissions"))
+    check_prov(made)
+    ledger, bill = (f"cs:statement/{one}" for one in (stated.ledger, stated.bill))
+    assert ledger in {one["prov:influencer"] for one in made["wasInfluencedBy"].values()}
+    used = {one["prov:usedEntity"] for one in made["wasDerivedFrom"].values()}
+    assert (bill in used, ledger in used) == (True, False)
 
 
 def test_an_asset_record_leads_down_to_the_readings_through_opinion_and_report(told: Any) -> None:

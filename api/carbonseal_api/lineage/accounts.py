@@ -15,6 +15,11 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from carbonseal_accounting.activity_plan import Plan
+from carbonseal_accounting.activity_sources import pick_sources
+from carbonseal_accounting.activity_tally import SourceContent
+from carbonseal_accounting.errors import AccountingError
+from carbonseal_accounting.periods import Calendar
 from carbonseal_api.lineage import queries
 from carbonseal_api.lineage.identifiers import SeriesRange
 
@@ -115,6 +120,39 @@ def accounts_of(engine: Engine, parties: Collection[str], digests: Collection[st
     rows = queries.accounts(engine, parties=parties, digests=digests)
     plans = queries.plan_points(engine, {row["plan_digest"] for row in rows})
     return [_account(row, plans) for row in rows]
+
+
+def amounts_taken(account: Account, plan: Row, stated: Iterable[Row]) -> set[str]:
+    """Return the declared values whose amount is in the totals of an account, by the accounting's own rules.
+
+    The others only stand beside the metered amount, whatever they say. Where the accounting refuses the plan
+    or a downgrade, none is in a total.
+
+    Args:
+        account: the report, data code or month.
+        plan: body of its monitoring plan.
+        stated: result rows of its declared values and downgrades, in log order.
+    """
+    contents = [
+        SourceContent(
+            row["kind"],
+            bytes(row["statement_digest"]),
+            row["subject"],
+            (row["interval_start"], row["interval_end"]),
+            row["body"],
+        )
+        for row in stated
+    ]
+    try:
+        read = Plan.from_body(plan)
+        calendar = Calendar.of(read.time_zone, account.start, account.end)
+        streams, _ = pick_sources(read.streams, contents, calendar)
+    except AccountingError:
+        return set()
+    values = (
+        one.value_of(source, month) for one in streams.values() for month, source in enumerate(one.sources)
+    )
+    return {value.statement.hex() for value in values if value is not None}
 
 
 def month_account(

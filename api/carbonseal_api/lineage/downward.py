@@ -78,9 +78,7 @@ def _counted(graph: Graph, account: Account) -> list[Link]:
         for row in graph.takings_back(account.party)
         if account.knows(row) and account.rested_on(row)
     ]
-    found += [
-        Link(account.digest, "counts", row["statement_digest"].hex()) for row in graph.declared_for(account)
-    ]
+    found += [Link(account.digest, relation, one) for one, relation in graph.stated_links(account).items()]
     return found
 
 
@@ -106,7 +104,7 @@ def _under_figure(graph: Graph, node: str) -> list[Link]:
 
 
 def _beside_readings(graph: Graph, figure: Figure, devices: Collection[str]) -> list[Link]:
-    """Return the corrections and declared amounts that a source stream's own figure takes in."""
+    """Return the corrections that a source stream's own figure takes in, and the amounts declared for it."""
     account = replace(figure.account, start=figure.start, end=figure.end)
     streams = {stream["id"] for stream in figure.streams}
     found = [
@@ -114,8 +112,10 @@ def _beside_readings(graph: Graph, figure: Figure, devices: Collection[str]) -> 
         for row in graph.takings_back(account.party)
         if account.knows(row) and account.rested_on(row) and row["subject"] in devices
     ]
+    # Downgrades are read over the whole period: one may move all its months.
+    relations = graph.stated_links(figure.account)
     return found + [
-        Link(figure.id, "counts", row["statement_digest"].hex())
+        Link(figure.id, relations[row["statement_digest"].hex()], row["statement_digest"].hex())
         for row in graph.declared_for(account)
         if row["body"]["source_stream"] in streams
     ]

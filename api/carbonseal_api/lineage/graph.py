@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.lineage import queries
-from carbonseal_api.lineage.accounts import READINGS, STATED_AMOUNTS, Account, accounts_of
+from carbonseal_api.lineage.accounts import READINGS, STATED_AMOUNTS, Account, accounts_of, amounts_taken
 from carbonseal_api.lineage.figures import Figure, find_figure
 from carbonseal_api.lineage.identifiers import (
     SeriesRange,
@@ -21,6 +21,7 @@ from carbonseal_api.lineage.identifiers import (
     prefix_of,
     series_range,
 )
+from carbonseal_api.quality.queries import results_by_digests
 
 Row = Mapping[str, Any]
 ACCOUNTS: Final = ("emissions_report", "quality_code")
@@ -74,6 +75,7 @@ class Graph:
         self._accounts: dict[str, list[Account]] = {}
         self._takings: dict[str, list[Row]] = {}
         self._declared: dict[str, list[Row]] = {}
+        self._plans: dict[str, Row | None] = {}
         self._series: dict[str, SeriesCount] = {}
         self._figures: dict[str, Figure] = {}
 
@@ -142,6 +144,27 @@ class Graph:
             and row["interval_end"] > account.start
             and bytes(row["statement_digest"]) not in gone
         ]
+
+    def stated_links(self, account: Account) -> dict[str, str]:
+        """Return declared values and downgrades that a report or code takes in, each with its relation.
+
+        A downgrade counts, and a declared value to which the plan's order or a downgrade leads; another is
+        only compared with what counts.
+        """
+        rows = self.declared_for(account)
+        if not rows:
+            return {}
+        if account.plan not in self._plans:
+            digest = bytes.fromhex(account.plan)
+            self._plans[account.plan] = results_by_digests(self.engine, [digest]).get(digest)
+        plan = self._plans[account.plan]
+        is_own = plan is not None and plan["party"] == account.party
+        taken = amounts_taken(account, plan["body"], rows) if plan is not None and is_own else set()
+        found: dict[str, str] = {}
+        for row in rows:
+            node = row["statement_digest"].hex()
+            found[node] = "counts" if row["kind"] == "downgrade" or node in taken else "compared_with"
+        return found
 
     def data_size(self, party: str) -> int:
         """Return the size of a party's data log, 0 without one."""

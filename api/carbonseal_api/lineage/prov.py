@@ -160,6 +160,9 @@ def _link(made: _Document, link: LineageLink, nodes: Mapping[str, LineageNode]) 
     if link.relation == "withdraws":
         made.relate("wasInvalidatedBy", entity=_id(target.id), activity=_activity(source))
         return
+    if link.relation == "compared_with":  # nothing of it is in what it stands beside
+        made.relate("wasInfluencedBy", influencee=_id(source.id), influencer=_id(target.id))
+        return
     types = {"type": _name("prov:Revision")} if link.relation in _REVISIONS else {}
     made.relate("wasDerivedFrom", generatedEntity=_id(source.id), usedEntity=_id(target.id), **types)
 

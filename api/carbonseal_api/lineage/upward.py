@@ -72,8 +72,10 @@ def _over_stated(graph: Graph, rows: Mapping[str, Row]) -> list[Link]:
     found: list[Link] = []
     for party in sorted({row["party"] for row in rows.values()}):
         for account in graph.accounts(party):
-            declared = {row["statement_digest"].hex() for row in graph.declared_for(account)}
-            found += [Link(account.digest, "counts", node) for node in sorted(declared & rows.keys())]
+            relations = graph.stated_links(account)
+            found += [
+                Link(account.digest, relations[node], node) for node in sorted(relations.keys() & rows.keys())
+            ]
         for row in queries.of_kinds(graph.engine, party, ("calibration",)):
             node = row["statement_digest"].hex()
             found += [
