@@ -148,6 +148,16 @@ def test_a_verified_year_is_graded_from_statements_each_named_in_the_input(grade
     assert given_input["emissions"]["data_source"] == "reported"
 
 
+def test_value_added_that_was_stated_anew_is_seen_with_the_statements_it_replaced(graded: Graded) -> None:
+    assert graded.regraded()[0] == "mid"
+    newer = issue_value_added(graded.enterprise, "3000000")
+    assert graded.regraded()[0] == "deep"
+    answer = service.grade_as_of(graded.place.parts, graded.party, RULE, graded.place.clock())
+    stated = json.loads(answer.input)["value_added"]
+    assert stated["statement"] == newer.hex()
+    assert len(stated["replaced"]) == 1
+
+
 def test_two_standing_reports_of_one_installation_and_time_are_not_gradable(graded: Graded) -> None:
     second = issue_report(graded.enterprise, "1")
     issue_opinion(graded.body, graded.enterprise, second)

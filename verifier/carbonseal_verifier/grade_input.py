@@ -41,6 +41,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NEEDED: Final = {"schema", "party", "as_of", "period"}
 _LEFT_OUT: Final[Mapping[str, Mapping[str, Any]]] = {
     "emissions": {"doubts": [], "left_out": []},
+    "value_added": {"replaced": []},
     "verification": {"is_independent": True},
 }
 _ENGAGEMENT: Final = ("opinion", "level_of_assurance", "body")
@@ -137,7 +138,7 @@ def _read(document: object, rule: GradeRule) -> GradeInput:
     if body["schema"] != SCHEMA:
         raise GradeInputInvalid("schema", "unknown", f"write {SCHEMA}")
     emissions = _table(body, "emissions", {"value", "unit", "data_source"}, {"doubts", "left_out"})
-    value_added = _table(body, "value_added", {"value", "unit", "source"})
+    value_added = _table(body, "value_added", {"value", "unit", "source"}, {"replaced"})
     mean = _table(body, "industry_mean", {"value", "unit", "industry", "period", "source"})
     code = _table(body, "data_code", {"code", "profile"})
     for table, name, keys in (
@@ -147,6 +148,8 @@ def _read(document: object, rule: GradeRule) -> GradeInput:
     ):
         for key in keys if table is not None else ():
             _text(table, key, f"{name}.{key}")
+    # How often the figure was stated anew bars nothing; whoever relies on the grade reads it in the input.
+    _count(value_added, "value_added.replaced", _check_digest)
     emitted = _quantity(emissions, "emissions", rule)
     if emitted is not None and emitted < 0:
         raise GradeInputInvalid("emissions.value", "below zero", "give gross emissions, nothing deducted")
@@ -167,8 +170,8 @@ def _read(document: object, rule: GradeRule) -> GradeInput:
         data_code=None if code is None else _choice(code["code"], (GREEN, RED, PENDING), "data_code.code"),
         open_findings=_findings(body.get("open_findings")),
         verification=_verification(_table(body, "verification", {"state", *_ENGAGEMENT}, {"is_independent"})),
-        doubts=_count(emissions, "doubts", _check_digest),
-        left_out=_count(emissions, "left_out", check_code),
+        doubts=_count(emissions, "emissions.doubts", _check_digest),
+        left_out=_count(emissions, "emissions.left_out", check_code),
         # Last, when every text is known to be plain. Null and absent give the same digest.
         digest=hashlib.sha256(_spelled(body)).digest(),
     )
@@ -193,9 +196,8 @@ def _check_digest(value: object, *, field: str) -> str:
     raise GradeInputInvalid(field, "not a statement digest", "write 64 of 0-9a-f, or null")
 
 
-def _count(table: Mapping[str, Any] | None, name: str, check: Callable[..., str]) -> int:
-    value = [] if table is None else table.get(name)
-    place = f"emissions.{name}"
+def _count(table: Mapping[str, Any] | None, place: str, check: Callable[..., str]) -> int:
+    value = [] if table is None else table.get(place.rpartition(".")[2])
     if value is None:
         return 0
     if not isinstance(value, list) or len(value) > MAX_LISTED:
@@ -211,8 +213,9 @@ def _spelled(body: Mapping[str, Any]) -> bytes:
     for name, value in whole.items():
         if name in INPUTS and isinstance(value, dict):
             whole[name] = {"statement": None, **_LEFT_OUT.get(name, {}), **value}
-    for name in ("doubts", "left_out") if isinstance(whole["emissions"], dict) else ():
-        whole["emissions"][name] = whole["emissions"][name] or []
+    for name, key in (("emissions", "doubts"), ("emissions", "left_out"), ("value_added", "replaced")):
+        if isinstance(whole[name], dict):
+            whole[name][key] = whole[name][key] or []
     return one_spelling(whole)
 
 

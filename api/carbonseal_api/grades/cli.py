@@ -35,7 +35,7 @@ def _grade(options: argparse.Namespace) -> int:
         "grade": result["grade"],
         "label": result["label"],
         "period": result["period"],
-        "reasons": [reason["code"] for reason in result["reasons"]],
+        "reasons": result["reasons"],  # code, and the words in both languages: they name what is missing
         "pcaf_score": result["pcaf_score"],
         "statement": answer.proof.statement.digest.hex(),
         "receipt_state": answer.proof.state,

@@ -154,19 +154,24 @@ class Evidence:
 
     def _value_added(self, rule: GradeRule, period: Interval) -> dict[str, Any] | None:
         unit = rule.inputs["value_added"].unit
-        for row in queries.results_about(self._parts.engine, "business_record", party=self._party):
-            is_of_period = (row["interval_start"], row["interval_end"]) == period
-            if is_of_period and row["body"]["record"] == "value_added" and self._stands(row):
-                value = in_unit(row["body"]["quantity"], unit)
-                if value is None:
-                    return None
-                return {
-                    "value": value,
-                    "unit": unit,
-                    "source": _stated(row["body"]["source"]),
-                    "statement": row["statement_digest"].hex(),
-                }
-        return None
+        stated = [
+            row
+            for row in queries.results_about(self._parts.engine, "business_record", party=self._party)
+            if (row["interval_start"], row["interval_end"]) == period
+            and row["body"]["record"] == "value_added"
+        ]
+        row = next((one for one in stated if self._stands(one)), None)
+        value = None if row is None else in_unit(row["body"]["quantity"], unit)
+        if row is None or value is None:
+            return None
+        return {
+            "value": value,
+            "unit": unit,
+            "source": _stated(row["body"]["source"]),
+            "statement": row["statement_digest"].hex(),
+            # Whoever states a figure several times is seen to: the others stay in the log.
+            "replaced": [one["statement_digest"].hex() for one in stated if one is not row][:MAX_LISTED],
+        }
 
     def _mean(self, period: Interval) -> Row | None:
         industry = None if self._admission is None else self._admission["body"].get("industry")

@@ -85,6 +85,10 @@ class GradeView(BaseModel):
     pcaf_score: int | None = Field(description="1 (best) to 5")
     reasons: list[Explained]
     cures: list[Explained]
+    value_added: dict[str, Any] | None = Field(
+        description="value, unit, source, statement; stated by the organisation, verified by nobody. "
+        "`replaced`: its other statements of the same figure"
+    )
     data_code: dict[str, Any] | None = Field(description="code, profile, statement")
     verification: dict[str, Any] | None = Field(
         description="state, opinion, level_of_assurance, body, statement"
@@ -111,6 +115,7 @@ class GradeView(BaseModel):
             as_of=format_instant(answer.as_of),
             in_force_since=registered,
             **{name: result[name] for name in (*names, *more)},
+            value_added=given["value_added"],
             data_code=given["data_code"],
             verification=given["verification"],
             statement=StatementPlace(
