@@ -96,10 +96,13 @@ class House:
 
     # -- what happened before a record
 
-    def report(self, member: Member | None = None) -> SignedStatement:
-        """An emissions report in the data log of its operator."""
+    def report(
+        self, member: Member | None = None, *, code: str = "green", code_digest: bytes | None = None
+    ) -> SignedStatement:
+        """An emissions report in the data log of its operator, and the data code that it names."""
         operator = member or self.cast.enterprise
         head = {"tree_size": 1, "root_hash": sha("root")}
+        named = code_digest or self.data_code(operator, code).digest
         body = {
             "report": "er-january",
             "plan_digest": sha("plan"),
@@ -112,12 +115,33 @@ class House:
             ],
             "totals": {"total": {"value": "1021.5", "unit": "t{CO2e}"}},
             "by_stream": {},
-            "quality_code_digest": sha("code"),
+            "quality_code_digest": named,
             "report_json_digest": sha("report.json"),
         }
         interval = (START_MS, START_MS + MONTH_MS)
         return operator.issue(
             operator.data_origin, "emissions_report", body, subject="i-works1", interval=interval
+        )
+
+    def data_code(self, operator: Member, code: str, start: int = START_MS) -> SignedStatement:
+        """A data code of a month in the data log of its operator."""
+        head = {"tree_size": 1, "root_hash": sha("root")}
+        interval = (start, start + MONTH_MS)
+        body = {
+            "code": code,
+            "profile": "default@1",
+            "plan_digest": sha("plan"),
+            "period": {"start": interval[0], "end": interval[1], "time_zone": "Asia/Shanghai"},
+            "cut_off": [
+                {"origin": operator.data_origin, **head},
+                {"origin": operator.register_origin, **head},
+            ],
+            "findings": [],
+            "rules": {},
+            "figures": {},
+        }
+        return operator.issue(
+            operator.data_origin, "quality_code", body, subject="i-works1", interval=interval
         )
 
     def opinion(

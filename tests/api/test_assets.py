@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asset_house import House, credit_code, open_house, sha
+from asset_house import MONTH_MS, START_MS, House, credit_code, open_house, sha
 from neighbours import key_headers
 from pydantic import TypeAdapter
 from sqlalchemy import text
@@ -55,6 +55,14 @@ def opinions(house: House) -> dict[str, SignedStatement]:
     made["miscounted"] = house.opinion(reports["good"], steps={"signatures": "failed"})
     away = house.enterprise("away")
     made["away"] = house.opinion(house.report(away), operator=away.facts.code)
+    enterprise, other_month = house.cast.enterprise, START_MS - MONTH_MS
+    gone = house.data_code(enterprise, "green")
+    codes = {"code red": {"code": "red"}, "code pending": {"code": "pending"}}
+    codes |= {"code taken back": {"code_digest": gone.digest}, "code unknown": {"code_digest": sha("none")}}
+    codes["code of another month"] = {"code_digest": house.data_code(enterprise, "green", other_month).digest}
+    codes["code is the report"] = {"code_digest": reports["good"].digest}
+    made |= {name: house.opinion(house.report(**about)) for name, about in codes.items()}
+    house.withdraw(enterprise, gone.digest)
     made["no opinion"] = reports["good"]
     made["of a withdrawn report"] = made["report withdrawn"]
     house.withdraw(house.cast.enterprise, reports["report withdrawn"].digest)
@@ -152,6 +160,12 @@ def test_refuses_a_report_that_nobody_verified(house: House, opinions: dict[str,
         ("disclaimer", "opinion-not-unmodified"),
         ("of a withdrawn report", "report-withdrawn"),
         ("miscounted", "opinion-not-counted"),
+        ("code red", "data-code-not-green"),
+        ("code pending", "data-code-not-green"),
+        ("code taken back", "data-code-not-green"),
+        ("code unknown", "data-code-not-green"),
+        ("code of another month", "data-code-not-green"),
+        ("code is the report", "data-code-not-green"),
     ],
 )
 def test_refuses_an_opinion_that_bears_no_record(

@@ -2,7 +2,8 @@
 
 It must stand in the data log of an admitted verification body, count as an opinion (`engagements.opinions`:
 independence, facts and sample), be unmodified and not withdrawn, be about an emissions report that was not
-withdrawn or superseded either, be free of open impacts, and be covered by an anchor. A modified opinion is
+withdrawn or superseded either and whose data code is green, be free of open impacts, and be covered by an
+anchor. A modified opinion is
 positive with reservations; what is reserved may be the very units, so it bears no record. It leaves out
 whether the work behind an opinion was sound: that is what transcript and accreditation are for.
 """
@@ -24,6 +25,7 @@ from carbonseal_attest.contents import parse_content
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.errors import ContentUnknown, EntryUnknown, LogUnknown
 from carbonseal_ledger.outcomes import LoggedEntry, ReceiptState
+from carbonseal_verifier.quality.code import GREEN
 
 BEARING: Final = "unmodified"  # the one opinion on which units are recorded
 _DEPENDENT: Final = ("party", "key", "org")  # what a body may share with nobody whom it verifies
@@ -76,7 +78,7 @@ def check_opinion(parts: Parts, opinion: Opinion, holder: str) -> None:
 
     Raises:
         BodyNotAdmitted, HolderNotOperator, OpinionNotIndependent, OpinionNotCounted, OpinionNotUnmodified,
-        OpinionWithdrawn, ReportWithdrawn, ReportImpacted, OpinionNotAnchored: as they say.
+        OpinionWithdrawn, ReportWithdrawn, ReportImpacted, DataCodeNotGreen, OpinionNotAnchored: as they say.
     """
     body = admission(parts, opinion.party)
     if body is None or body["status"] != "admitted" or "verification_body" not in body["roles"]:
@@ -185,6 +187,36 @@ def _check_report(parts: Parts, opinion: Opinion) -> None:
             f"impact {impacts[0].hex()} marks it",
             "cure what the impact names; `carbonseal lineage` shows the way to it",
         )
+    _check_data_code(parts, opinion.operator, entry)
+
+
+def _check_data_code(parts: Parts, operator: str, report: LoggedEntry) -> None:
+    """Refuse a report whose data code is not green, is gone, or judges something else."""
+    filed = SignedStatement.parse(report.raw)
+    told = "the data code that its emissions report names is not in the operator's data log"
+    try:
+        named = parse_content(parts.host.contents.get(filed.payload)).body["quality_code_digest"]
+        entry = parts.host.find(_origin(parts, operator, DATA), named)
+        judged = SignedStatement.parse(entry.raw)
+        code = parse_content(parts.host.contents.get(judged.payload))
+    except (EntryUnknown, LogUnknown, ContentUnknown):
+        code = None
+    if code is not None and code.kind == "quality_code":
+        ending = taken_back_by(parts, entry)
+        same = (judged.header.subject, judged.header.interval) == (
+            filed.header.subject,
+            filed.header.interval,
+        )
+        if ending is None and same and code.body["code"] == GREEN:
+            return
+        told = f"the data code of its emissions report is {code.body['code']}"
+        if ending is not None:
+            told = f"the data code of its emissions report was taken back by {ending.hex()}"
+        elif not same:
+            told = "the data code that its emissions report names judges another installation or period"
+    raise refusals.DataCodeNotGreen(
+        "verification_report", told, "cure what the code found, file a new report and have that one verified"
+    )
 
 
 def _origin(parts: Parts, party: str, log: str) -> str:

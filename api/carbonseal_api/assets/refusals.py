@@ -89,6 +89,12 @@ class ReportImpacted(AssetRefused):
     code = "report-impacted"
 
 
+class DataCodeNotGreen(AssetRefused):
+    """The data code of the emissions report is red or pending, was taken back, or judges something else."""
+
+    code = "data-code-not-green"
+
+
 class HolderNotOperator(AssetRefused):
     """The holder is not the operator whose report was verified."""
 
