@@ -158,7 +158,10 @@ def test_pilot_from_admission_to_a_bundle_that_checks(
         tmp_path / "out",
     )
     assert report["total"]["value"] == "0.132048"  # 288 kWh at the declared 0.4585 kg/kWh
-    assert all(set(reason) == {"rule", "severity", "count"} for reason in report["reasons"])
+    for reason in report["reasons"]:
+        assert set(reason) == {"rule", "subject", "severity", "count", "observed"}
+        assert reason["subject"]
+        assert set(reason["observed"]) == {"zh", "en"}
     assert bool(report["reasons"]) == (report["data_code"] != "green")
     _assert_refused(pilot, party["party"], ("2018-03-05", "again"), report["report"])
     _assert_refused(pilot, party["party"], ("2018-03-07", "empty"), "nothing to report")

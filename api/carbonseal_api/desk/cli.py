@@ -151,7 +151,7 @@ def _report(options: argparse.Namespace) -> int:
             "total": {"value": totals["value"], "unit": totals["unit"]},
             "data_code": quality["code"],
             "reasons": [
-                {"rule": one["rule"], "severity": one["severity"], "count": one["count"]}
+                {name: one[name] for name in ("rule", "subject", "severity", "count", "observed")}
                 for one in quality["findings"]
             ],
             "files": [str(options.out / name) for name in OUTPUTS],
