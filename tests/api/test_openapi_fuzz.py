@@ -11,6 +11,7 @@ The drawing is Schemathesis's; its own plugin for pytest is not used, since the 
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -31,11 +32,32 @@ from carbonseal_api.evidence.media_types import TAKEN
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FEW, MANY = 6, 200  # draws of an operation and mode
+ODD = ("\x00", "%00", "%", "'\"", "\n", "0" * 64, "f" * 64, "e-" + "a" * 200, "Ａ", "null", "-1")
+OUT_OF_REACH = ("9999-12", "0001-01", "2026-13", "9999-12-31T23:59:59Z", "figure:x/9999-12/total/total")
 HOSTILE = st.one_of(
     st.text(st.characters(exclude_characters="/.", exclude_categories=["Cs"]), min_size=1, max_size=80),
-    st.sampled_from(
-        ["\x00", "%00", "%", "'\"", "\n", "0" * 64, "f" * 64, "e-" + "a" * 200, "Ａ", "null", "-1"]
-    ),
+    st.sampled_from(ODD + OUT_OF_REACH),
+)
+# Numbers and days beyond what databases, trees and calendars hold.
+HUGE = 10**30
+EDGES = {
+    "list_entries": [{"start": 0, "end": HUGE}, {"start": HUGE, "end": HUGE + 1}],
+    "list_epochs": [{"start": HUGE}, {"start": 1, "end": HUGE}],
+    "get_inclusion_proof": [{"index": HUGE}, {"index": 0, "tree_size": HUGE}],
+    "get_consistency_proof": [{"old_size": HUGE}, {"old_size": 1, "new_size": HUGE}],
+    "get_comparison": [{"period": "9999-12"}, {"period": "0001-01..9999-12"}],
+    "get_load_curve": [{"start": "0001-01-01T00:00:00Z", "end": "9999-12-31T00:00:00Z"}],
+    "get_activity": [{"from": "9999-12-31T23:59:59Z"}, {"cursor": "9" * 20}, {"subject": "\x00"}],
+    "get_grade": [{"as_of": "0001-01-01"}, {"as_of": "9999-12-31"}],
+    "list_asset_records": [{"holder": "\x00"}],
+    "list_industry_means": [{"industry": "\x00"}],
+}
+CURSORS = (
+    b"[18446744073709551616]",
+    b'[18446744073709551616,"a"]',
+    b'["\\u0000"]',
+    b'["\\ud800"]',
+    b'["\\ud800",1]',
 )
 # Its answers take a second each: a page is set and typefaces are embedded.
 SLOW = {"get_report_pdf": 4}
@@ -102,8 +124,12 @@ class Fuzz:
             )
             case = data.draw(on_drawn if is_drawn else on_known)
             if is_hostile and is_drawn:
+                names = sorted(case.path_parameters)
+                spoilt = data.draw(st.sets(st.sampled_from(names), min_size=1)) if names else set()
+                case.path_parameters |= self.known(operation)
+                case.path_parameters |= {name: data.draw(HOSTILE) for name in spoilt}
                 case.path_parameters = {
-                    name: quote(data.draw(HOSTILE), safe="") for name in case.path_parameters
+                    name: quote(value, safe="/") for name, value in case.path_parameters.items()
                 }
             role = data.draw(
                 st.sampled_from([*sorted(operation.rule.roles & ROLES.keys()) * 2, *ROLES, None])
@@ -172,3 +198,31 @@ def test_no_drawn_request_gets_a_server_error_or_an_undocumented_answer(
     # What is drawn well is also done, or the drawing says nothing about the routes themselves.
     done = sum(any(status < 300 for status in statuses) for statuses in fuzz.answered.values())
     assert mode is GenerationMode.NEGATIVE or done > len(drawn) // 2
+
+
+def test_nothing_at_the_edge_of_numbers_days_and_cursors_gets_a_server_error(prepared: Prepared) -> None:
+    fuzz, faults = Fuzz(prepared, GenerationMode.NEGATIVE, 1), []
+    cursors = [{"cursor": urlsafe_b64encode(key).decode().rstrip("=")} for key in CURSORS]
+    for operation in operations(prepared.site):
+        known = fuzz.known(operation)
+        paths = [
+            operation.filled(known | {name: quote(value)}) for name in known for value in ODD + OUT_OF_REACH
+        ]
+        asked = [(path, {}) for path in paths if operation.method == "GET"]
+        asked += [(operation.filled(known), query) for query in EDGES.get(operation.name, ())]
+        if operation.method == "GET" and "cursor" in str(operation.told.get("parameters")):
+            asked += [(operation.filled(known), query) for query in cursors]
+        role = next(iter(sorted(operation.rule.roles & {"operator", "regulator"})), "enterprise")
+        for path, query in asked:
+            answer = prepared.site.client.request(
+                operation.method, path, params=query, headers=prepared.headers(role)
+            )
+            fault = operation.fault_of(answer)
+            if fault or answer.status_code >= 500:
+                faults.append(f"{operation.name} {path} {query}: {fault or answer.text}")
+    assert not faults, "\n".join(faults)
+    assert EDGES.keys() <= drawn_names(prepared)
+
+
+def drawn_names(made: Prepared) -> set[str]:
+    return {one.name for one in operations(made.site)}

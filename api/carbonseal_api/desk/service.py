@@ -41,6 +41,8 @@ from carbonseal_collectors.plan_file import PlanFile
 from carbonseal_ledger.outcomes import LoggedEntry
 
 FINAL_SECONDS: Final = 120  # how long a report waits for its anchor to become final
+_FIRST_YEAR: Final = 1971
+_LAST_YEAR: Final = 9000  # what comes after a day must still be an instant of ours
 _STEP_SECONDS: Final = 1.0
 
 
@@ -187,6 +189,8 @@ def _admissions(parts: Parts, party: str) -> list[LoggedEntry]:
 
 def civil_period(first: date, last: date, time_zone: str) -> Interval:
     """Return the half-open interval of the civil days `first` to `last`, both included, in ms."""
+    if first.year < _FIRST_YEAR or last.year > _LAST_YEAR:
+        raise RequestInvalid("period", "is out of reach", f"stay within {_FIRST_YEAR} and {_LAST_YEAR}")
     zone = ZoneInfo(time_zone)
     after = date.fromordinal(last.toordinal() + 1)
     start, end = (int(datetime.combine(day, day_time(), zone).timestamp()) * 1000 for day in (first, after))

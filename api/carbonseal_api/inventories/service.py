@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from carbonseal_accounting import periods
 from carbonseal_accounting.activity import ActivityData
+from carbonseal_accounting.errors import PeriodInvalid
 from carbonseal_accounting.factors import load_factor_sets
 from carbonseal_accounting.inventory import build_inventory
 from carbonseal_accounting.method import load_methods
@@ -25,6 +28,7 @@ from carbonseal_attest.instants import format_instant
 
 SLACK_MS: Final = 900_000  # at both ends of the readings: one at a border belongs to the time inside
 MAX_MONTHS: Final = 24  # listed at once
+_MONTH: Final = re.compile(r"([0-9]{4})-([0-9]{2})")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -159,9 +163,10 @@ def month_bounds(label: str, time_zone: str) -> tuple[int, int]:
     Raises:
         RequestInvalid: Not a month such as 2026-01.
     """
+    match = _MONTH.fullmatch(label)
     try:
-        first = datetime.strptime(label, "%Y-%m").replace(tzinfo=ZoneInfo(time_zone))
-    except ValueError as problem:
-        raise RequestInvalid("month", f"{label[:20]!r} is not a month", "write it as 2026-01") from problem
-    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-    return tuple(int((at.astimezone(UTC) - _EPOCH) / timedelta(milliseconds=1)) for at in (first, following))  # type: ignore[return-value]
+        if match is not None:
+            return periods.month_bounds(int(match[1]), int(match[2]), time_zone)
+    except PeriodInvalid:
+        pass  # a year whose months are no instants of ours
+    raise RequestInvalid("month", f"{label[:20]!r} is not a month", "write it as 2026-01")
