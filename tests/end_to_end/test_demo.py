@@ -7,9 +7,16 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import random
 import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -305,3 +312,32 @@ def test_another_half_year_of_the_same_columns_runs_unchanged_and_its_period_com
     assert list(report["activity_data"].values()) == [{"value": "576", "unit": "kWh"}]
     assert report["period"]["start"] == "2018-12-29T15:00:00Z"
     assert report["period"]["end"] == "2018-12-31T15:00:00Z"
+
+
+def test_a_port_in_use_is_refused_in_one_line_before_anything_is_started(demo: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        run = demo("--port", taken.getsockname()[1])
+    assert run.exit_code == 2
+    assert run.stderr.startswith("port: ")
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_a_demo_that_is_ended_twice_leaves_no_folder_behind(tmp_path: Path) -> None:
+    # A short path, as the database's socket needs it.
+    with tempfile.TemporaryDirectory(prefix="cs-end-") as folder:
+        Path(folder).chmod(0o755)  # the embedded database may run as a user of its own
+        command = [str(Path(sys.executable).parent / "carbonseal"), "demo", "--out", str(tmp_path)]
+        with subprocess.Popen(
+            command, env={**os.environ, "TMPDIR": folder}, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            while "PostgreSQL" not in (line := process.stdout.readline()) and line:
+                pass
+            process.send_signal(signal.SIGTERM)
+            for _ in range(600):  # as an impatient person presses the key
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.05)
+                    break
+                process.send_signal(signal.SIGINT)
+            assert process.returncode == 130
+        assert [path.name for path in Path(folder).glob("cs-*")] == []

@@ -75,6 +75,7 @@ class Stage:
         self._exit.close()
 
     def _raise(self) -> None:
+        listener = self._listen()
         # A short path: PostgreSQL's socket lies in this folder, and its path is limited to 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="cs-"))
         self._exit.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -117,7 +118,7 @@ class Stage:
         )
         self._exit.callback(self.parts.close)
         self.api_key = self.parts.keys.issue(cast.enterprise.facts.code, ["gateway", "enterprise"], "demo")
-        self._serve()
+        self._serve(listener)
 
     def page_links(self) -> dict[str, str]:
         """Return for each user of the demo a link that signs one browser in, once; the public needs none."""
@@ -136,8 +137,17 @@ class Stage:
         principal = self.parts.keys.authenticate(f"Bearer {key}")
         return f"{self.url}/sign-in/once/{open_session(self.parts, principal, is_link=True)}"
 
-    def _serve(self) -> None:
-        listener = socket.create_server(("127.0.0.1", self._port))
+    def _listen(self) -> socket.socket:
+        try:
+            listener = socket.create_server(("127.0.0.1", self._port))
+        except OSError as error:
+            raise ServiceUnavailable(
+                "port", f"{self._port} cannot be listened at: {error.strerror}", "name another, or none"
+            ) from error
+        self._exit.callback(listener.close)
+        return listener
+
+    def _serve(self, listener: socket.socket) -> None:
         config = uvicorn.Config(create_app(self.parts), log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="service", daemon=True)
@@ -146,7 +156,6 @@ class Stage:
         def end() -> None:
             server.should_exit = True
             thread.join(_START_SECONDS)
-            listener.close()
 
         self._exit.callback(end)
         deadline = time.monotonic() + _START_SECONDS
