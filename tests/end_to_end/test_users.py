@@ -1,7 +1,7 @@
 """Every user of the service once, in a real headless Chromium, on what the demo leaves running.
 
-Enterprise, verification body, bank, regulator and public each walk one journey, in both languages; all but the
-public sign in first.
+Enterprise, verification body, bank, regulator and public each walk one journey, in both languages; all but
+the public sign in first.
 """
 
 from __future__ import annotations
