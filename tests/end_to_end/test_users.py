@@ -10,11 +10,15 @@ import io
 import json
 import shutil
 import subprocess
+from base64 import b32decode
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from carbonseal_api.accounts.one_time_codes import STEP_SECONDS, code_at
+from carbonseal_api.accounts.persons import add_person
 from carbonseal_api.demo.journey import run_demo
 from carbonseal_api.demo.narrator import Narrator
 from carbonseal_api.demo.scene import DemoOptions
@@ -35,7 +39,17 @@ NOT_GRADABLE = {"zh": "不可评定", "en": "not gradable"}
 def walk(stage: Stage, folder: Path, lang: str) -> dict[str, Any]:
     node = shutil.which("node")
     assert node is not None, "node is not installed; `make setup` needs it too"
+    # The bank's person signs in with password and one-time code, the others with a link that works once.
+    lender = add_person(stage.parts, stage.cast.bank.facts.code, f"lender.{lang}@example.org", ["bank"])
+    secret = b32decode(parse_qs(urlsplit(lender.otpauth).query)["secret"][0])
     facts = {
+        "person": {
+            "role": "bank",
+            "login": lender.login,
+            "link": urlsplit(lender.password_link).path,
+            "password": "five words nobody would guess",
+            "code": code_at(secret, stage.clock() // (STEP_SECONDS * 1000)),
+        },
         "links": stage.page_links(),
         "credit_code": stage.cast.enterprise.facts.org,
         "bank": stage.cast.bank.facts.code,

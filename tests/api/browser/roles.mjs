@@ -7,7 +7,7 @@ import chromium from "@sparticuz/chromium";
 import { chromium as playwright } from "playwright-core";
 
 const [file, lang, folder] = process.argv.slice(2);
-const { links, credit_code: creditCode, bank, body } = JSON.parse(readFileSync(file, "utf8"));
+const { links, credit_code: creditCode, bank, body, person } = JSON.parse(readFileSync(file, "utf8"));
 mkdirSync(folder, { recursive: true });
 const browser = await playwright.launch({
   executablePath: await chromium.executablePath(),
@@ -21,6 +21,21 @@ const page = await browser.newPage({ viewport: { width: 1200, height: 900 } });
 page.on("request", (request) => seen.requests.push(request.url()));
 page.on("console", (message) => seen.console.push(message.text()));
 page.on("pageerror", (error) => seen.console.push(String(error)));
+
+// A person sets a password by the link that was given to that person alone, then signs in with it and a one-time code.
+const signIn = async (origin) => {
+  await page.goto(`${origin}${person.link}`);
+  await page.locator("#password").fill(person.password);
+  await page.locator("#again").fill(person.password);
+  await page.locator("form button").click();
+  await page.waitForLoadState("networkidle");
+  await page.goto(`${origin}/sign-in`);
+  await page.locator("#login").fill(person.login);
+  await page.locator("#password").fill(person.password);
+  await page.locator("#code").fill(person.code);
+  await page.locator("form button").first().click();
+  await page.waitForURL("**/pages/**");
+};
 
 const visit = async (role, journey) => {
   await page.context().clearCookies();
@@ -40,7 +55,8 @@ const visit = async (role, journey) => {
   };
   const link = new URL(links[role]);
   await page.goto(`${link.origin}/sign-in?lang=${lang}`);
-  await page.goto(link.href);
+  if (role === person.role) await signIn(link.origin);
+  else await page.goto(link.href);
   await journey(step, link.origin);
 };
 
