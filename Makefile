@@ -8,6 +8,8 @@ BIN := .venv/bin
 PYTHON_PATHS := attest accounting verifier collectors ledger api tests bench infra/develop
 ROOM_PACKAGES := attest/carbonseal_attest accounting/carbonseal_accounting verifier/carbonseal_verifier \
   collectors/carbonseal_collectors ledger/carbonseal_ledger api/carbonseal_api
+ROOM_TESTS := tests/accounting tests/attest tests/collectors tests/verifier tests/workspace
+SERVER_TESTS := tests/api tests/contracts tests/end_to_end tests/ledger
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,10 +34,12 @@ check-rooms: setup ## install verifier alone and collectors alone, run their tes
 
 test: setup ## all tests, with a small fixed sample of the long drills, and the contracts' tests
 	@mkdir -p .build
-	@# Forge compiles on one core for a minute while pytest uses the other; its words are shown afterwards.
-	contracts/test.sh >.build/contracts-test.log 2>&1 & forge=$$!; status=0; \
-	$(BIN)/python -m pytest tests || status=$$?; \
-	wait $$forge || status=1; tail -n 15 .build/contracts-test.log; exit $$status
+	@# Two cores: the rooms without servers, and Forge, beside the tests that start some. What they said comes after.
+	contracts/test.sh >.build/contracts-test.log 2>&1 & forge=$$!; \
+	$(BIN)/python -m pytest $(ROOM_TESTS) >.build/room-tests.log 2>&1 & rooms=$$!; status=0; \
+	$(BIN)/python -m pytest $(SERVER_TESTS) || status=$$?; \
+	wait $$forge || status=1; wait $$rooms || status=1; \
+	tail -n 15 .build/contracts-test.log; cat .build/room-tests.log; exit $$status
 
 test-long: setup ## all tests with the long drills in full
 	CARBONSEAL_LONG=1 contracts/test.sh
