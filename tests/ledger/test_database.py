@@ -10,11 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from alembic.util import CommandError
+from sqlalchemy import inspect, text
 
-from carbonseal_ledger import anchoring_models, asset_models  # noqa: F401 - every table of the room
+from carbonseal_ledger import anchoring_models, asset_models, database  # noqa: F401 - every table of the room
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
 from carbonseal_ledger.errors import DatabaseUnusable
 from carbonseal_ledger.models import Base
@@ -73,6 +76,18 @@ def test_migrations_make_exactly_the_tables_of_the_models(engine):
         differences = compare_metadata(context, Base.metadata)
     named = [d for d in differences if "ledger_alembic_version" not in str(d)]
     assert named == []
+
+
+@pytest.mark.parametrize("version", ["0002", "0001", "base"])
+def test_going_back_is_refused_and_drops_nothing(engine, version):
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    tables = inspect(engine).get_table_names()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(CommandError, match="cannot be undone"):
+            command.downgrade(config, version)
+    assert inspect(engine).get_table_names() == tables
 
 
 def test_processes_that_start_at_once_migrate_once(database_url, tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0001"
@@ -50,4 +51,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: keys and files are no projection and are never dropped by a tool."""
     message = "the service's first migration cannot be undone"
-    raise NotImplementedError(message)
+    raise CommandError(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0002"
 down_revision = "0001"
@@ -37,4 +38,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: what was disclosed to whom is never dropped by a tool."""
     message = "access records are kept"
-    raise NotImplementedError(message)
+    raise CommandError(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0003"
@@ -85,4 +86,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: accounts are no projection and are never dropped by a tool."""
     message = "accounts are kept"
-    raise NotImplementedError(message)
+    raise CommandError(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0004"
@@ -47,4 +48,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: who proposed and confirmed is never dropped by a tool."""
     message = "acts on carbon-asset records are kept"
-    raise NotImplementedError(message)
+    raise CommandError(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0001"
 down_revision = None
@@ -121,4 +122,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: dropping the source of truth is never a migration."""
     message = "the ledger's first migration cannot be undone"
-    raise NotImplementedError(message)
+    raise CommandError(message)

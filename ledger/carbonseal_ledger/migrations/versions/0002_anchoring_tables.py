@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0002"
 down_revision = "0001"
@@ -88,4 +89,4 @@ def _log_and_size() -> list[sa.Column[object]]:
 def downgrade() -> None:
     """Refuse: dropping a journal of sent transactions is never a migration."""
     message = "the anchoring journal cannot be undone"
-    raise NotImplementedError(message)
+    raise CommandError(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0003"
 down_revision = "0002"
@@ -68,4 +69,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: dropping a journal of sent transactions is never a migration."""
     message = "the asset journal cannot be undone"
-    raise NotImplementedError(message)
+    raise CommandError(message)
