@@ -308,6 +308,17 @@ def test_form_of_somebody_elses_page_is_refused(site: Any, headers: dict[str, st
     site.client.cookies.clear()
 
 
+@pytest.mark.parametrize("path", ["/pages/e-any/grants", f"/pages/e-any/grants/{'0' * 64}/withdraw"])
+def test_grant_that_somebody_elses_page_gives_or_withdraws_is_refused(
+    site: Any, person: Visitor, path: str
+) -> None:
+    site.client.cookies.set(COOKIE, person.sign_in().cookies[COOKIE])
+    answer = site.client.post(path, data={}, headers={"Origin": "https://evil.example"})
+    site.client.cookies.clear()
+    assert answer.status_code == 403
+    assert "origin-refused" in answer.text
+
+
 def test_form_that_does_not_say_where_it_comes_from_is_refused(site: Any) -> None:
     client = site.client
     kept = client.headers.pop("origin")

@@ -1,17 +1,17 @@
-"""Reading the forms of pages: bounded, from our own pages only, every field a plain text.
+"""Reading the forms of pages: bounded, every field a plain text.
 
-The session cookie is SameSite=Strict; where a browser states an origin, it must be ours besides.
+That a form was sent by a page of ours is the guard's business, for every route that the cookie opens.
 """
 
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Request
 
 from carbonseal_api.incoming import read_body
-from carbonseal_api.problems import RequestInvalid, RoleMissing
+from carbonseal_api.problems import RequestInvalid
 
 MAX_FORM: Final = 4096  # bytes
 _MAX_FIELDS: Final = 20
@@ -21,12 +21,8 @@ async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of a posted form, the first of each name.
 
     Raises:
-        RoleMissing: It was sent from a page of another origin.
         BodyTooLarge, RequestInvalid: Longer than a form of ours, or no form.
     """
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise RoleMissing("origin", "the form was sent from another site", "send it from our page")
     body = await read_body(request, MAX_FORM, what="form")
     try:
         fields = parse_qs(
