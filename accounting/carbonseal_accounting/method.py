@@ -65,11 +65,6 @@ class Parameter:
     default_note: Mapping[str, str] | None = None
     rounding: Rounding | None = None
 
-    @property
-    def has_default(self) -> bool:
-        """Whether a plan may leave it out."""
-        return bool(self.default_set) or self.default_value is not None
-
 
 @dataclass(frozen=True, slots=True)
 class Equation:

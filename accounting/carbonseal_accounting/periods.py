@@ -74,11 +74,6 @@ class Calendar:
         """The civil year in which the period ends."""
         return int(self.months[-1].label[:4])
 
-    @property
-    def first_year(self) -> int:
-        """The civil year in which the period begins."""
-        return int(self.months[0].label[:4])
-
     def index_of(self, instant: int) -> int:
         """Return the position in `months` of the month that holds `instant`.
 

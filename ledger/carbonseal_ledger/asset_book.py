@@ -9,7 +9,7 @@ Instants are milliseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import Engine
 
@@ -42,7 +42,7 @@ from carbonseal_ledger.asset_models import ActState, AssetAct
 from carbonseal_ledger.asset_refusals import AssetRefused, HeadMovedOn, PredecessorWrong
 from carbonseal_ledger.asset_sending import MemberKeyMissing, Members, Sender
 from carbonseal_ledger.carbon_assets import AssetsNotReady, CarbonAssetsClient
-from carbonseal_ledger.carbon_assets_calls import AssetRecord, AssetState
+from carbonseal_ledger.carbon_assets_calls import AssetRecord
 from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.errors import LedgerError
 
@@ -195,15 +195,6 @@ class AssetBook:
         moved = [self._machine.run(act) for act in self._journal.acts(AssetAct.state.not_in(DONE))]
         return told_all(self._journal, [act for act in moved if act.state not in DONE and not _rests(act)])
 
-    def run_to_final(self, act_id: int, wait: Callable[[], None], *, rounds: int = 60) -> ActRecord:
-        """Move an act until it is final or has failed, at most `rounds` times; `wait` lets a block pass."""
-        for _ in range(rounds):
-            told = self.step(act_id)
-            if told.state in DONE:
-                return told
-            wait()
-        return self.step(act_id)
-
     def act(self, act_id: int) -> ActRecord:
         """Return an act.
 
@@ -260,16 +251,6 @@ class AssetBook:
             ],
             mirrors=mirrors,
         )
-
-    def live_parts(self, report_leaf: bytes) -> list[bytes]:
-        """Return the ids of the live records that descend from a verification report, frozen ones too."""
-        found: list[bytes] = []
-        for event in self.events():
-            if event.claim is not None and event.claim.report_leaf == report_leaf:
-                found.append(event.record)
-            if event.act == ActKind.SPLIT and event.record in found:
-                found += event.parts
-        return [record for record in found if self.record_of(record).state == AssetState.LIVE]
 
     # -- within
 

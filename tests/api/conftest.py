@@ -424,43 +424,10 @@ class SteppingClock:
 
 def file_plan(cast: Cast, start: int) -> bytes:
     """File a monitoring plan of two electricity meters; returns the statement digest."""
-    measurements = [
-        {
-            "id": f"electricity-{number}",
-            "device": meter,
-            "point": "active",
-            "quantity": "active_energy",
-            "form": "interval",
-            "unit": "kW.h",
-            "step_ms": STEP_MS,
-            "name": {"zh": f"{number} 号进线电表", "en": f"Incoming meter {number}"},
-            "register_modulus": None,
-            "capacity_per_hour": None,
-            "calibration": {"required": True, "cycle_days": 730},
-        }
-        for number, meter in enumerate(METERS, 1)
-    ]
-    body = {
-        "plan": "p-works1",
-        "plan_version": 1,
-        "name": {"zh": "一号厂区", "en": "Works no. 1"},
-        "time_zone": "Asia/Shanghai",
-        "effective": {"start": start, "end": None},
-        "method": METHOD,
-        "measurements": measurements,
-        "source_streams": [
-            {
-                "id": "grid",
-                "type": "purchased_electricity",
-                "name": {"zh": "外购电力", "en": "Purchased electricity"},
-                "activity": [{"measurement": item["id"], "sign": 1} for item in measurements],
-                "unit": "kW.h",
-                "factors": {"grid_factor": {"set": "CN-GRID@1.0.0", "key": "CN.location_average.2023"}},
-            }
-        ],
-        "cross_checks": [],
-        "quality_profile": "default@1",
-    }
+    from plans import electricity_plan
+
+    name = {"zh": "一号厂区", "en": "Works no. 1"}
+    body = electricity_plan("p-works1", name, METERS, start, cycle_days=730)
     return cast.enterprise.issue(
         cast.enterprise.register_origin, "monitoring_plan", body, subject="i-works1"
     ).digest

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from plans import METHOD, STEP_MS
+
 from carbonseal_api.catalogue.service import files_for_plan, publish_packages, shipped_packages
 from carbonseal_api.evidence.service import put_document
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report
@@ -23,9 +25,7 @@ from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.outcomes import Submission
 
 DAY_MS = 86_400_000
-STEP_MS = 900_000
 INSTALLATION = "i-works1"
-METHOD = "GBT32150-2015@1.0.0"
 RULE = "CARBON-EFFICIENCY@1.0.0"  # a real one, by which the service grades anew
 NO_RULE = "EXAMPLE@1.0.0"
 METERS = ("m-electricity1", "m-electricity2")

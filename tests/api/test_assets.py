@@ -339,7 +339,8 @@ def test_a_freeze_stops_a_record_until_two_persons_release_it(
     waiting = service.release_for(parts, made.digest, cure.digest)
     assert service.release_for(parts, made.digest, cure.digest) == waiting
     refused(house, retire, "record-frozen")
-    service.confirm_releases(parts, house.registrar, cure.digest)
+    for act_id in waiting:
+        service.confirm(parts, house.registrar, act_id)
     assert mirrors(house, record) == ["record", "freeze", "release"]
     perform(house, retire)
     assert agreement.compare(parts, chain(house)).is_agreed
@@ -371,8 +372,8 @@ def test_what_an_impact_stops_before_it_is_signed_is_not_performed_although_it_w
     with pytest.raises(refusals.RecordFrozen):
         service.confirm(parts, house.registrar, act_id)
     cure = house.impact(made.digest, sha("too late"), cures=cause.digest)
-    service.release_for(parts, made.digest, cure.digest)
-    service.confirm_releases(parts, house.registrar, cure.digest)
+    for released in service.release_for(parts, made.digest, cure.digest):
+        service.confirm(parts, house.registrar, released)
     # It goes on only when it is confirmed anew.
     service.step(parts)
     assert state_of(house, record) is AssetState.LIVE

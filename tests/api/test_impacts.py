@@ -11,8 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from history import METERS, METHOD, NO_RULE, RULE, History, sha
+from history import METERS, NO_RULE, RULE, History, sha
 from neighbours import admit
+from plans import electricity_plan
 from sqlalchemy import select, text
 
 from carbonseal_api.founding import enrolment, revocation, seal
@@ -526,43 +527,8 @@ def test_a_revoked_device_marks_what_it_sealed_beyond_its_last_statement(site: A
 
 def other_works(site: Any, name: str, meters: tuple[str, ...], cycle_days: int) -> bytes:
     """A plan of further works over the same meters, whose certificates the plan's cycle ends early."""
-    measurements = [
-        {
-            "id": f"electricity-{number}",
-            "device": meter,
-            "point": "active",
-            "quantity": "active_energy",
-            "form": "interval",
-            "unit": "kW.h",
-            "step_ms": 900_000,
-            "name": {"zh": "电表", "en": "meter"},
-            "register_modulus": None,
-            "capacity_per_hour": None,
-            "calibration": {"required": True, "cycle_days": cycle_days},
-        }
-        for number, meter in enumerate(meters, 1)
-    ]
-    body = {
-        "plan": f"p-{name}",
-        "plan_version": 1,
-        "name": {"zh": "二号厂区", "en": "Works no. 2"},
-        "time_zone": "Asia/Shanghai",
-        "effective": {"start": START_MS, "end": None},
-        "method": METHOD,
-        "measurements": measurements,
-        "source_streams": [
-            {
-                "id": "grid",
-                "type": "purchased_electricity",
-                "name": {"zh": "外购电力", "en": "Purchased electricity"},
-                "activity": [{"measurement": item["id"], "sign": 1} for item in measurements],
-                "unit": "kW.h",
-                "factors": {"grid_factor": {"set": "CN-GRID@1.0.0", "key": "CN.location_average.2023"}},
-            }
-        ],
-        "cross_checks": [],
-        "quality_profile": "default@1",
-    }
+    title = {"zh": "二号厂区", "en": "Works no. 2"}
+    body = electricity_plan(f"p-{name}", title, meters, START_MS, cycle_days=cycle_days)
     enterprise = site.cast.enterprise
     digest: bytes = enterprise.issue(
         enterprise.register_origin, "monitoring_plan", body, subject=f"i-{name}"

@@ -19,7 +19,7 @@ from prov_check import check_prov
 from carbonseal_api.lineage.drawing import graph_svg
 from carbonseal_api.lineage.identifiers import parse_id
 from carbonseal_api.lineage.prov import MEDIA_TYPE, prov_json
-from carbonseal_api.lineage.service import edges_from, edges_to, lineage, up_closure
+from carbonseal_api.lineage.service import lineage
 from carbonseal_api.lineage.text_tree import text_tree
 from carbonseal_api.problems import NotFound, RequestInvalid
 
@@ -430,18 +430,6 @@ def test_a_reading_outside_every_period_leads_up_to_nothing(told: Any) -> None:
     told.parts.projections.refresh()
     made = lineage(told.parts, None, told.history.readings[5, METERS[0]].digest.hex(), direction="up")
     assert [node.kind for node in made.nodes] == ["readings"]
-
-
-def test_edges_and_closure_are_offered_to_other_domains(told: Any) -> None:
-    down = {
-        (edge.relation, edge.kind, edge.id) for edge in edges_from(told.parts, bytes.fromhex(told.opinion))
-    }
-    assert ("about_report", "emissions_report", told.report) in down
-    up = {edge.digest for edge in edges_to(told.parts, bytes.fromhex(told.report))}
-    assert bytes.fromhex(told.opinion) in up
-    closure = [node.id for node in up_closure(told.parts, bytes.fromhex(told.reading))]
-    assert closure[0] == told.reading
-    assert {told.report, told.grade, told.record} <= set(closure)
 
 
 # -- forms --

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from carbonseal_api.assets import service as assets
+from carbonseal_api.assets import views
 from carbonseal_api.assets.queries import standing_causes
-from carbonseal_api.assets.service import Actor, confirm_releases
+from carbonseal_api.assets.service import Actor, confirm
 from carbonseal_api.assets.wishes import EndWish
 from carbonseal_api.demo import judging_stretch as stretch
 from carbonseal_api.demo.cast import Cast
@@ -191,9 +192,9 @@ def cure(story: Told, file_again: Any) -> None:
     settle(scene)
     story.between = story.marks(story.things)
     registrar = Actor.at_desk(scene.cast.registrar.facts.code)
-    for statement in story.entries("log_host", "impact"):
-        if story.body(statement)["state"] == "cured":
-            confirm_releases(story.parts, registrar, statement.digest)
+    for act in views.acts(story.parts, views.owner_of_folder(story.parts)):
+        if act.act == "release" and act.confirmer is None:
+            confirm(story.parts, registrar, act.id)
     settle(scene)
 
 

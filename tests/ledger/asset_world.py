@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.asset_acts import Record
 from carbonseal_ledger.asset_book import ActRecord, AssetBook, Members
 from carbonseal_ledger.asset_evidence import ReportEvidence
+from carbonseal_ledger.asset_journal import DONE
 from carbonseal_ledger.carbon_assets import CarbonAssetsClient
 from carbonseal_ledger.chain_client import ChainAccount
 from carbonseal_ledger.chain_fees import FeeLimits
@@ -16,6 +19,16 @@ from carbonseal_ledger.log_anchor import LogAnchorClient
 HOLDER, BUYER = "e-enterprise", "e-buyer"
 REGISTRY, BATCH = "National registry", "2025/0001"
 MINUTE = 60_000
+
+
+def run_to_final(book: AssetBook, act_id: int, wait: Callable[[], None], *, rounds: int = 60) -> ActRecord:
+    """Move an act until it is final or has failed, at most `rounds` times; `wait` lets a block pass."""
+    for _ in range(rounds):
+        told = book.step(act_id)
+        if told.state in DONE:
+            break
+        wait()
+    return told
 
 
 class AssetHarbour:
@@ -115,7 +128,7 @@ class AssetHarbour:
         return self.finish(told.id)
 
     def finish(self, act_id: int) -> ActRecord:
-        return self.book.run_to_final(act_id, lambda: self.mine(BLOCKS_TO_FINALITY + 1))
+        return run_to_final(self.book, act_id, lambda: self.mine(BLOCKS_TO_FINALITY + 1))
 
     def recorded(self) -> bytes:
         """The id of a new record that is final."""

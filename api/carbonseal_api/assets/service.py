@@ -218,16 +218,6 @@ def release_for(parts: Parts, verification_report: bytes, cure: bytes) -> list[s
     return ids
 
 
-def confirm_releases(parts: Parts, actor: Actor, cure: bytes) -> list[AssetAct]:
-    """Confirm every release that was proposed because of a cure."""
-    waiting = [
-        row.act_id
-        for row in queries.acts(parts.engine, unmirrored=True)
-        if row.act["cure"] == cure.hex() and row.confirmer_party is None
-    ]
-    return [confirm(parts, actor, act_id) for act_id in sorted(waiting, key=int)]
-
-
 def _ready(parts: Parts) -> AssetChain:
     """Return the chain side with everything finished that was half done.
 

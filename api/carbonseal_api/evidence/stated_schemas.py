@@ -23,6 +23,17 @@ class StatedQuantity(BaseModel):
     unit: str
 
 
+class _StatedOfStream(BaseModel):
+    """What is signed about one source stream and a period `[start, end)` of whole civil months."""
+
+    statement_digest: str
+    plan_digest: str
+    stream: str
+    period: str
+    start: str
+    end: str
+
+
 class DeclareWish(Wish):
     """An amount of a source stream that a document states."""
 
@@ -53,7 +64,7 @@ class DeclareWish(Wish):
     )
 
 
-class DeclaredValue(BaseModel):
+class DeclaredValue(_StatedOfStream):
     """A registered declared value."""
 
     model_config = ConfigDict(
@@ -76,12 +87,6 @@ class DeclaredValue(BaseModel):
         }
     )
 
-    statement_digest: str
-    plan_digest: str
-    stream: str
-    period: str
-    start: str
-    end: str
     source: str
     quantity: StatedQuantity
     document_digest: str = Field(description="Digest of the `document` statement.")
@@ -115,7 +120,7 @@ class DowngradeWish(Wish):
     plan: str | None = Field(default=None, max_length=60)
 
 
-class Downgrade(BaseModel):
+class Downgrade(_StatedOfStream):
     """A registered downgrade of a data source."""
 
     model_config = ConfigDict(
@@ -139,12 +144,6 @@ class Downgrade(BaseModel):
         },
     )
 
-    statement_digest: str
-    plan_digest: str
-    stream: str
-    period: str
-    start: str
-    end: str
     from_source: str = Field(serialization_alias="from", validation_alias="from")
     to_source: str = Field(serialization_alias="to", validation_alias="to")
     reason: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from carbonseal_api.assembly import Parts
@@ -12,7 +11,6 @@ from carbonseal_api.authentication import Principal
 from carbonseal_api.lineage import queries
 from carbonseal_api.lineage.access import UNDISCLOSED, Viewer
 from carbonseal_api.lineage.describing import describe
-from carbonseal_api.lineage.downward import links_down
 from carbonseal_api.lineage.graph import Graph
 from carbonseal_api.lineage.identifiers import (
     device_id,
@@ -26,27 +24,12 @@ from carbonseal_api.lineage.identifiers import (
 )
 from carbonseal_api.lineage.schemas import Lineage, LineageLink, LineageNode, Readings
 from carbonseal_api.lineage.seals import Seals
-from carbonseal_api.lineage.upward import links_up
 from carbonseal_api.lineage.walk import DIRECTIONS, MAX_DEPTH, Walked, walk
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.instants import format_instant
 
 DEFAULT_LIMIT: Final = 200
 MAX_LIMIT: Final = 1_000  # nodes of a page
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One link as seen from one of its ends: the other end, and how they are related.
-
-    `digest` is the other end's statement digest, or the id of an asset record; None for what has none.
-    """
-
-    id: str
-    kind: str
-    digest: bytes | None
-    party: str | None
-    relation: str
 
 
 def lineage(
@@ -116,40 +99,6 @@ def find_root(graph: Graph, viewer: Viewer, text: str) -> str:
     if not _is_there(graph, node) or node not in viewer.visible([node]) or not _may_begin(viewer, node):
         raise _unknown()
     return node
-
-
-def edges_from(parts: Parts, digest: bytes) -> list[Edge]:
-    """Return what a statement rests on, one link away, whoever may see it."""
-    graph, node = Graph(parts), digest.hex()
-    links = links_down(graph, [node], root=node)
-    return [_edge(graph, link.target, link.relation) for link in dict.fromkeys(links)]
-
-
-def edges_to(parts: Parts, digest: bytes) -> list[Edge]:
-    """Return what rests on a statement, one link away, whoever may see it."""
-    graph = Graph(parts)
-    links = links_up(graph, [digest.hex()])
-    return [_edge(graph, link.source, link.relation) for link in dict.fromkeys(links)]
-
-
-def up_closure(parts: Parts, digest: bytes) -> list[LineageNode]:
-    """Return all that rests on a statement, however far away, whoever may see it; it itself comes first."""
-    graph = Graph(parts)
-    node = digest.hex()
-    walked = walk(graph, Viewer(graph, None), node, "up", MAX_DEPTH)
-    return describe(graph, Seals(parts), list(walked.levels), walked.levels)
-
-
-def _edge(graph: Graph, node: str, relation: str) -> Edge:
-    has_digest = prefix_of(node) in {"statement", "asset", "file"}
-    row = graph.statements([node]).get(node)
-    return Edge(
-        id=node,
-        kind=graph.kind_of(node),
-        digest=bytes.fromhex(rest_of(node)) if has_digest else None,
-        party=None if row is None else row["party"],
-        relation=relation,
-    )
 
 
 def _check(direction: str, depth: int, limit: int) -> None:

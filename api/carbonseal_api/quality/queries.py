@@ -28,18 +28,6 @@ def result_by_digest(engine: Engine, party: str, digest: bytes) -> Mapping[str, 
         return None if row is None else dict(row)
 
 
-def results_of_kind(
-    engine: Engine, kind: str, *, subject: str | None = None, limit: int = 10_000
-) -> list[Mapping[str, Any]]:
-    """Return the results of one kind over all parties, newest registration first."""
-    query = select(RESULTS).where(RESULTS.c.kind == kind)
-    if subject is not None:
-        query = query.where(RESULTS.c.subject == subject)
-    query = query.order_by(RESULTS.c.registered_at.desc(), RESULTS.c.entry_index.desc()).limit(limit)
-    with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
-
-
 def results_by_digests(engine: Engine, digests: Collection[bytes]) -> dict[bytes, Mapping[str, Any]]:
     """Return the results of these statements, whoever's they are, by digest."""
     query = select(RESULTS).where(RESULTS.c.statement_digest.in_(list(digests)))
