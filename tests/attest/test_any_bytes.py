@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from example_contents import DATA, content, key
+from example_statements import statement
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from write_vectors import read_vectors, statement
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.bundle import read_members
@@ -48,15 +49,15 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
 SEEDS: list[bytes] = [
     statement().raw,
     *(
-        bytes.fromhex(read_vectors(name)[0][field])
-        for name, field in (
-            ("receipt.json", "receipt"),
-            ("epoch.json", "epoch_entry"),
-            ("epoch.json", "map_proof"),
-            ("bundle.json", "bundle"),
+        bytes.fromhex(read_vectors(family, name)[0][field])
+        for family, name, field in (
+            ("receipt", "receipt.json", "receipt"),
+            ("epoch-map", "epoch.json", "epoch_entry"),
+            ("epoch-map", "epoch.json", "map_proof"),
+            ("bundle", "bundle.json", "bundle"),
         )
     ),
-    read_vectors("checkpoint.json")[0]["note"].encode(),
+    read_vectors("checkpoint")[0]["note"].encode(),
     *(content(kind) for kind in KINDS),
 ]
 

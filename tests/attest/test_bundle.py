@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors
+from vector_files import read_vectors
 
 from carbonseal_attest import bundle, cbor
 from carbonseal_attest.bundle import MAX_MEMBER, read_members, write_bundle
@@ -41,7 +41,7 @@ def entry(data: bytes) -> list[Any]:
     return [len(data), hashlib.sha256(data).digest()]
 
 
-@pytest.mark.parametrize("vector", read_vectors("bundle.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("bundle"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     data = bytes.fromhex(vector["bundle"])
     if vector["want_error"]:

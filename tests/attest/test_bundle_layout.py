@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from example_contents import DATA, REGISTER, digest
+from example_statements import example_bundle, statements
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import example_bundle, statements
 
 from carbonseal_attest import cbor
 from carbonseal_attest.bundle_layout import from_members, to_members

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import EncodingError
@@ -59,7 +59,7 @@ def test_refuses_length_far_beyond_the_data_without_reserving_it(claimed: str) -
         cbor.decode(bytes.fromhex(claimed))
 
 
-@pytest.mark.parametrize("vector", read_vectors("cbor.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("cbor"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     data = bytes.fromhex(vector["cbor"])
     if vector["want_error"]:

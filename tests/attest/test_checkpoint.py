@@ -8,7 +8,7 @@ import pytest
 from example_contents import DATA, REGISTER, digest, key
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors
+from vector_files import read_vectors
 
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from carbonseal_attest.errors import NoteInvalid
@@ -20,7 +20,7 @@ HOST = key("log host")
 ROOT = "A" * 43 + "="
 
 
-@pytest.mark.parametrize("vector", read_vectors("checkpoint.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("checkpoint"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     public = PublicKey(ED25519, bytes.fromhex(vector["public"]))
     if vector["want_error"]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from example_contents import DATA, INTERVAL, METER, PARTY, SALT, bodies, content, key
+from example_statements import statement
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors, statement
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.contents import KINDS, Content, build_content, check_content, parse_content
@@ -34,7 +35,7 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@pytest.mark.parametrize("vector", read_vectors("content.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("content"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     data = bytes.fromhex(vector["content"])
     if vector["want_error"]:

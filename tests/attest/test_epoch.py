@@ -7,7 +7,7 @@ import pytest
 from example_contents import DATA, digest
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry, MapProof
@@ -18,7 +18,7 @@ def heads(count: int) -> list[MapEntry]:
     return [MapEntry(f"log.example.org/e-{n:06d}/data", n + 1, digest(str(n))) for n in range(count)]
 
 
-@pytest.mark.parametrize("vector", read_vectors("epoch.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("epoch-map", "epoch.json"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     def check() -> None:
         proof = MapProof.from_value(vector["origin"], cbor.decode(bytes.fromhex(vector["map_proof"])))

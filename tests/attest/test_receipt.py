@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 from example_contents import DATA, REGISTER, key
+from example_statements import statements
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors, statements
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import AttestError, ProofInvalid, SignatureInvalid, StatementInvalid
@@ -47,7 +48,7 @@ def changed(*, proof: list[Any] | None = None, labels: dict[int, Any] | None = N
     return b"\xd2" + cbor.encode([protected, unprotected, None, signature])
 
 
-@pytest.mark.parametrize("vector", read_vectors("receipt.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("receipt"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     def check() -> bytes:
         receipt = Receipt.parse(bytes.fromhex(vector["receipt"]))

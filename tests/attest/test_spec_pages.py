@@ -9,7 +9,8 @@ from pathlib import Path
 import example_contents
 import pytest
 import schema_tables
-import write_vectors
+from example_statements import statement
+from vector_files import read_vectors
 
 from carbonseal_attest import statement as envelope
 from carbonseal_attest.contents import KINDS
@@ -87,8 +88,8 @@ def test_list_of_refused_characters_on_the_page_is_complete(spec: Path) -> None:
 
 def test_page_of_statements_shows_the_example_and_every_label(spec: Path) -> None:
     page = (spec / "statement.md").read_text(encoding="utf-8")
-    assert hex_blocks(page)[0] == write_vectors.statement().raw
-    assert write_vectors.statement().digest.hex() in page
+    assert hex_blocks(page)[0] == statement().raw
+    assert statement().digest.hex() in page
     labels = {int(row[0]) for row in rows(section(page, "Labels")) if re.fullmatch(r"-?\d+", row[0])}
     names = ("ORIGIN", "STREAM", "SEQUENCE", "PREVIOUS", "INTERVAL", "CHECKPOINT", "TREE_SIZE")
     assert labels == {1, 4, 15, 16, 258, 259, *(getattr(envelope, name) for name in names)}
@@ -96,13 +97,13 @@ def test_page_of_statements_shows_the_example_and_every_label(spec: Path) -> Non
 
 def test_page_of_the_log_shows_checkpoint_and_receipt_of_the_vectors(spec: Path) -> None:
     page = (spec / "log.md").read_text(encoding="utf-8")
-    assert write_vectors.read_vectors("checkpoint.json")[0]["note"] in page
-    assert bytes.fromhex(write_vectors.read_vectors("receipt.json")[0]["receipt"]) in hex_blocks(page)
+    assert read_vectors("checkpoint")[0]["note"] in page
+    assert bytes.fromhex(read_vectors("receipt")[0]["receipt"]) in hex_blocks(page)
 
 
 def test_page_of_epochs_shows_entry_and_proof_of_the_vectors(spec: Path) -> None:
     page = (spec / "epochs-and-anchor.md").read_text(encoding="utf-8")
-    first = write_vectors.read_vectors("epoch.json")[0]
+    first = read_vectors("epoch-map", "epoch.json")[0]
     assert [bytes.fromhex(first[name]) for name in ("epoch_entry", "map_entry", "map_proof")] == hex_blocks(
         page
     )
@@ -110,9 +111,9 @@ def test_page_of_epochs_shows_entry_and_proof_of_the_vectors(spec: Path) -> None
 
 def test_page_of_bundles_opens_with_the_bytes_of_the_example(spec: Path) -> None:
     page = (spec / "bundle.md").read_text(encoding="utf-8")
-    whole = bytes.fromhex(write_vectors.read_vectors("bundle.json")[0]["bundle"])
+    whole = bytes.fromhex(read_vectors("bundle")[0]["bundle"])
     assert whole.startswith(hex_blocks(page)[0])
-    for name in write_vectors.read_vectors("bundle.json")[0]["members"]:
+    for name in read_vectors("bundle")[0]["members"]:
         assert f"`{name.split('/')[0]}" in page
 
 

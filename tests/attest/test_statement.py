@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from example_contents import DATA, INTERVAL, METER, PARTY, content, key
+from example_statements import statement, statements
 from hypothesis import given
 from hypothesis import strategies as st
-from write_vectors import read_vectors, statement, statements
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import SignatureInvalid, StatementInvalid
@@ -51,7 +52,7 @@ def with_label(label: int, value: Any) -> bytes:
     return b"\xd2" + cbor.encode([cbor.encode(labels), {}, MADE.payload, MADE.signature])
 
 
-@pytest.mark.parametrize("vector", read_vectors("statement.json"), ids=lambda v: v["desc"])
+@pytest.mark.parametrize("vector", read_vectors("statement"), ids=lambda v: v["desc"])
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     data = bytes.fromhex(vector["statement"])
     if vector["want_error"] == "malformed-statement":

@@ -6,33 +6,46 @@ import json
 from pathlib import Path
 
 import pytest
-import write_vectors
+import vector_files
 
 from carbonseal_attest import errors
 from carbonseal_attest.contents import KINDS
 
-WRITTEN = write_vectors.files()
+WRITTEN = {family: vector_files.generate(family) for family in vector_files.families()}
+FILES = [(family, name) for family, written in WRITTEN.items() for name in sorted(written)]
 
 
-@pytest.mark.parametrize("name", sorted(WRITTEN))
-def test_stored_vectors_are_those_that_the_script_writes(name: str) -> None:
-    stored = (write_vectors.FOLDER / name).read_text(encoding="utf-8")
-    assert stored == WRITTEN[name], "run tests/vectors/attest/write_vectors.py and look at what changed"
+@pytest.mark.parametrize(("family", "name"), FILES)
+def test_stored_vectors_are_those_that_the_script_writes(family: str, name: str) -> None:
+    stored = (vector_files.FOLDER / family / name).read_text(encoding="utf-8")
+    told = f"run tests/vectors/{family}/write_vectors.py and look at what changed"
+    assert stored == WRITTEN[family][name], told
 
 
-def test_writing_twice_gives_the_same_bytes() -> None:
-    assert write_vectors.files() == WRITTEN
+@pytest.mark.parametrize("family", WRITTEN)
+def test_writing_twice_gives_the_same_bytes(family: str) -> None:
+    assert vector_files.generate(family) == WRITTEN[family]
 
 
-def test_no_file_of_vectors_is_left_over() -> None:
-    assert {path.name for path in write_vectors.FOLDER.glob("*.json")} == set(WRITTEN)
+@pytest.mark.parametrize("family", WRITTEN)
+def test_no_file_of_vectors_is_left_over(family: str) -> None:
+    stored = {path.name for path in (vector_files.FOLDER / family).glob("*.json*")}
+    assert stored == set(WRITTEN[family])
 
 
-@pytest.mark.parametrize("name", sorted(WRITTEN))
-def test_every_vector_says_what_it_is_and_what_must_happen(name: str, repository_root: Path) -> None:
-    stored = json.loads(WRITTEN[name])
+def test_every_folder_of_vectors_has_a_generator() -> None:
+    folders = {path.parent.name for path in vector_files.FOLDER.glob("*/*.json")}
+    assert folders == set(WRITTEN) | vector_files.RECORDED
+
+
+@pytest.mark.parametrize(("family", "name"), FILES)
+def test_every_vector_says_what_it_is_and_what_must_happen(
+    family: str, name: str, repository_root: Path
+) -> None:
+    stored = json.loads(WRITTEN[family][name])
     codes = {leaf.code for leaf in vars(errors).values() if isinstance(leaf, type) and hasattr(leaf, "code")}
     assert stored["source"]
+    assert stored["family"] == family
     assert (repository_root / stored["format"]).is_file()
     descriptions = [vector["desc"] for vector in stored["vectors"]]
     assert len(set(descriptions)) == len(descriptions)
@@ -40,4 +53,4 @@ def test_every_vector_says_what_it_is_and_what_must_happen(name: str, repository
 
 
 def test_every_kind_has_a_vector() -> None:
-    assert {vector.get("kind") for vector in write_vectors.read_vectors("content.json")} >= set(KINDS)
+    assert {vector.get("kind") for vector in vector_files.read_vectors("content")} >= set(KINDS)

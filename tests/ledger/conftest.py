@@ -33,7 +33,7 @@ START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 HOUR = 3_600_000
 PUBLIC = {"genesis", "party", "method", "tick", "equivocation"}
 # So that tests can import example_contents.
-sys.path.insert(0, str(Path(__file__).parents[1] / "vectors" / "attest"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "vectors"))
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their builders (`asset_world`)
 _numbers = itertools.count(1)
 
