@@ -92,6 +92,12 @@ class NoteInvalid(AttestError):
     code = "note-invalid"
 
 
+class PolicyInvalid(AttestError):
+    """A policy of logs, witnesses and quorum is malformed or contradicts itself."""
+
+    code = "witness-policy-invalid"
+
+
 class AnchorInvalid(AttestError):
     """Evidence from a chain does not prove the anchored head."""
 

@@ -20,7 +20,6 @@ from carbonseal_attest.epoch import EpochMap, MapEntry
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.merkle import consistency_path, verify_consistency
-from carbonseal_attest.note import SignedNote
 from carbonseal_ledger import rows
 from carbonseal_ledger.errors import EpochRefused, LogUnknown, RangeInvalid
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
@@ -218,7 +217,7 @@ class EpochLedger:
 
 
 def _record(row: Any) -> EpochRecord:
-    head = Checkpoint.parse(SignedNote.parse(row.checkpoint).text)
+    head = Checkpoint.of_note(row.checkpoint)
     return EpochRecord(
         row.epoch,
         row.entry_index,

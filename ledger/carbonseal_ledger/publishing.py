@@ -24,7 +24,6 @@ from typing import Final
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identifiers import check_origin
-from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tiles import HASH_SIZE, TILE_WIDTH, Tile, encode_entries, entries_path, tile_path
 from carbonseal_ledger.errors import LogDamaged, PublicationFailed, RollbackDetected
 
@@ -198,7 +197,7 @@ def read_head(note: str, origin: str) -> Checkpoint:
         LogDamaged: no checkpoint, or one of another log.
     """
     try:
-        head = Checkpoint.parse(SignedNote.parse(note).text)
+        head = Checkpoint.of_note(note)
     except CarbonsealError as error:
         raise LogDamaged("published checkpoint", f"of {origin}: {error.reason}", _RESTORE) from error
     if head.origin != origin:

@@ -26,7 +26,9 @@ from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.signing import decrypt_key_file
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import decode_entries
+from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.trust import TrustFile
+from carbonseal_attest.vkey import Vkey
 
 PARSERS: dict[str, Callable[[bytes], Any]] = {
     "cbor.decode": cbor.decode,
@@ -38,7 +40,9 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "decode_entries": decode_entries,
     "parse_content": parse_content,
     "read_members": lambda data: from_members(dict(read_members(io.BytesIO(data)))),
-    "SignedNote.parse": lambda data: SignedNote.parse(data.decode("utf-8", "surrogateescape")),
+    "SignedNote.parse": SignedNote.parse,
+    "Vkey.parse": lambda data: Vkey.parse(data.decode("utf-8", "surrogateescape")),
+    "TlogPolicy.from_bytes": TlogPolicy.from_bytes,
     "Checkpoint.parse": lambda data: Checkpoint.parse(data.decode("utf-8", "surrogateescape")),
     "open_checkpoint": lambda data: open_checkpoint(
         data.decode("utf-8", "surrogateescape"), origin=DATA, key=key("log host").public

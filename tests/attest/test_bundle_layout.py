@@ -15,7 +15,6 @@ from carbonseal_attest.bundle_layout import from_members, to_members
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import BundleInvalid
 from carbonseal_attest.merkle import leaf_hash
-from carbonseal_attest.note import SignedNote
 
 MEMBERS = to_members(example_bundle())
 ENTRIES = f"entries/{DATA}/000000"
@@ -43,7 +42,7 @@ def test_bundle_that_was_laid_out_reads_back() -> None:
 
 def test_entries_and_prefix_together_give_the_signed_root() -> None:
     section = from_members(MEMBERS).logs[DATA]
-    head = Checkpoint.parse(SignedNote.parse(section.checkpoint).text)
+    head = Checkpoint.of_note(section.checkpoint)
     assert section.prefix.extend(map(leaf_hash, section.entries)).root() == head.root_hash
 
 

@@ -55,9 +55,46 @@ def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
         f" {DATA}\n5\n{ROOT}\n",
     ],
 )
-def test_refuses_malformed_checkpoint(text: str) -> None:
+def test_refuses_what_no_log_of_ours_could_sign(text: str) -> None:
+    with pytest.raises(NoteInvalid):
+        Checkpoint.parse(text).check_profile()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n5\n" + ROOT + "\n",
+        f"{DATA}\n5\n",
+        f"{DATA}\n5\n{ROOT}",
+        f"{DATA}\n5\n{ROOT}\n\n",
+        f"{DATA}\n5\n{ROOT}\n\nextension\n",
+        f"{DATA}\n05\n{ROOT}\n",
+        f"{DATA}\n-5\n{ROOT}\n",
+        f"{DATA}\n\u0665\n{ROOT}\n",
+        f"{DATA}\n{1 << 64}\n{ROOT}\n",
+        f"{DATA}\n{10**400}\n{ROOT}\n",
+        f"{DATA}\n5\n{'A' * 42}B=\n",
+        f"{DATA}\n5\n{'A' * 44}\n",
+    ],
+)
+def test_refuses_what_is_no_checkpoint_of_anybody(text: str) -> None:
     with pytest.raises(NoteInvalid):
         Checkpoint.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "extensions"),
+    [
+        (f"rekor.sigstore.dev - 1193050959916656506\n42591958\n{ROOT}\n", ()),
+        (f"go.sum database tree\n0\n{ROOT}\nextension one\ntwo\n", ("extension one", "two")),
+        (f"\u4e2d +\n{(1 << 64) - 1}\n{ROOT}\n", ()),
+    ],
+)
+def test_reads_and_prints_checkpoints_of_foreign_logs(text: str, extensions: tuple[str, ...]) -> None:
+    checkpoint = Checkpoint.parse(text)
+    assert checkpoint.extensions == extensions
+    assert checkpoint.text() == text
 
 
 def test_refuses_checkpoint_of_another_log_although_the_same_key_signed_it() -> None:
@@ -84,7 +121,9 @@ def test_checkpoint_that_was_signed_opens_to_itself(size: int, root: bytes) -> N
 
 
 @given(st.text(), st.text(), st.text())
-def test_any_three_lines_give_a_checkpoint_or_our_refusal(origin: str, size: str, root: str) -> None:
+def test_any_three_lines_give_a_checkpoint_that_prints_to_itself_or_our_refusal(
+    origin: str, size: str, root: str
+) -> None:
     text = f"{origin}\n{size}\n{root}\n"
     try:
         checkpoint = Checkpoint.parse(text)

@@ -196,7 +196,7 @@ def log_host_of(trust: TrustFile, origin: str) -> TrustedLogHost:
 
 def _opened(note: str, origin: str, host: TrustedLogHost) -> Checkpoint:
     try:
-        size = Checkpoint.parse(note.partition("\n\n")[0] + "\n").tree_size
+        size = Checkpoint.of_note(note).tree_size
         return open_checkpoint(note, origin=origin, key=_key(host, origin, size))
     except CarbonsealError as error:
         raise ServiceRefused(

@@ -18,7 +18,6 @@ from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.epoch import MapProof
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.merkle import Frontier
-from carbonseal_attest.note import SignedNote
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import LoggedEntry
@@ -102,7 +101,7 @@ def _first_index(host: LogHost, request: BundleRequest) -> tuple[int, int]:
 
 def _section(host: LogHost, origin: str, first: int) -> tuple[list[LoggedEntry], LogSection]:
     note = host.checkpoint(origin)
-    size = Checkpoint.parse(SignedNote.parse(note).text).tree_size
+    size = Checkpoint.of_note(note).tree_size
     entries: list[LoggedEntry] = []
     for start in range(first, size, ENTRIES_AT_ONCE):
         entries += host.entries(origin, start, min(size, start + ENTRIES_AT_ONCE))
