@@ -1,12 +1,15 @@
 """Deterministic CBOR (RFC 8949 §4.2.1): one value, one byte string.
 
-Only integers of 64 bits, byte strings, text, arrays, maps, booleans and null exist here. Floats, tags, and
-bignums are refused: figures travel as scaled integers or decimal text. Decoding accepts nothing that
-encoding would not have written, which it shows by writing the value again and comparing.
+Only integers of 64 bits, byte strings, text, arrays, maps with integer or text keys, booleans and null exist
+here. Floats, tags and bignums are refused: figures travel as scaled integers or decimal text. Decoding
+accepts nothing that encoding would not have written: it looks at the order of the keys, writes the value
+again and compares. What others wrote outside this profile is read by `foreign_cbor`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import is_
 from typing import Any, Final
 
 import cbor2
@@ -45,14 +48,13 @@ _NO_TAGS: Final = _NoTags()
 
 
 def encode(value: Any) -> bytes:
-    """Return the one encoding of `value`.
+    """Return the one encoding of `value`, in whatever order its maps were built.
 
     Raises:
         EncodingError: the value holds a type, an integer or a map key that has no place in our contents.
     """
-    _admit(value, MAX_DEPTH)
     try:
-        return cbor2.dumps(value, canonical=True)
+        return cbor2.dumps(_arranged(value, MAX_DEPTH))
     except (UnicodeEncodeError, ValueError) as error:
         raise _refusal(f"can't be written: {error}") from error
 
@@ -83,8 +85,8 @@ def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH)
         )
     except Exception as error:  # the decoder's own errors have no common root; all of them mean bad input
         raise _refusal(f"not CBOR within limits ({type(error).__name__})") from error
-    _admit(value, max_depth)
-    if cbor2.dumps(value, canonical=True) != data:
+    # The decoder keeps the order of keys and the writer writes it, so the two conditions are the whole rule.
+    if _arranged(value, max_depth) is not value or cbor2.dumps(value) != data:
         raise _refusal("not the deterministic encoding of its value (RFC 8949 §4.2.1)")
     return value
 
@@ -103,61 +105,66 @@ def _check_item_count(data: bytes) -> None:
             at += int.from_bytes(data[at - width : at], "big") if width else initial & 31
 
 
-def _admit(value: Any, depth: int) -> None:
-    """Refuse whatever lies outside the admitted types, without recursing into flat lists of numbers."""
+def _arranged(value: Any, depth: int) -> Any:
+    """Return `value` with the keys of its maps in order; itself, and no copy, where they are already.
+
+    Refuses whatever lies outside the admitted types, without recursing into flat lists of numbers.
+    """
     kind = type(value)
     if kind in _SCALARS:
-        return
+        return value
     if kind is int:
         if not _MIN_INT <= value <= _MAX_INT:
             raise _refusal("an integer needs more than 64 bits")
-    elif kind is list:
-        if depth == 0:
-            raise _refusal("nested too deeply")
+        return value
+    if depth == 0 and kind in (list, dict):
+        raise _refusal("nested too deeply")
+    if kind is list:
         kinds = set(map(type, value))
+        if kinds <= _SCALARS:
+            return value
         if kinds <= {int, type(None)}:
             numbers = [n for n in value if n is not None]
-            if numbers and (min(numbers) < _MIN_INT or max(numbers) > _MAX_INT):
+            if min(numbers) < _MIN_INT or max(numbers) > _MAX_INT:
                 raise _refusal("an integer needs more than 64 bits")
-        elif not kinds <= _SCALARS:
-            for item in value:
-                _admit(item, depth - 1)
-    elif kind is dict:
-        if depth == 0:
-            raise _refusal("nested too deeply")
-        _admit_keys(value)
-        for item in value.values():
-            _admit(item, depth - 1)
-    else:
-        raise _refusal(f"holds a value of type {kind.__name__}")
+            return value
+        items = [_arranged(item, depth - 1) for item in value]
+        return value if all(map(is_, items, value)) else items
+    if kind is dict:
+        keys = keys_in_order(value)
+        items = [v if type(v) in _SCALARS else _arranged(v, depth - 1) for v in map(value.__getitem__, keys)]
+        if keys == list(value) and all(map(is_, items, value.values())):
+            return value
+        return dict(zip(keys, items, strict=True))
+    raise _refusal(f"holds a value of type {kind.__name__}")
 
 
-def _admit_keys(mapping: dict[Any, Any]) -> None:
-    # cbor2 sorts keys length-first (RFC 7049). That equals the bytewise order of RFC 8949 for text keys, and
-    # for integers as long as no negative key is encoded shorter than a non-negative one.
+def keys_in_order(mapping: dict[Any, Any]) -> list[Any]:
+    """Return the keys in the bytewise order of their encodings, RFC 8949 §4.2.1.
+
+    That is 0, 1, 2, …, then -1, -2, …, then text, the shorter first: neither the order of values nor the
+    length-first order of RFC 7049, which libraries write when told to be canonical.
+    """
     kinds = set(map(type, mapping))
     if kinds <= {str}:
-        return
-    if kinds != {int}:
-        raise _refusal("map keys are all text or all integers")
-    negative, highest = [k for k in mapping if k < 0], max(mapping)
-    if negative and highest >= 0 and _head_size(-1 - max(negative)) < _head_size(highest):
-        raise _refusal("a short negative key stands beside a long non-negative one")
+        return _texts_in_order(mapping)
+    if not kinds <= {int, str}:
+        raise _refusal("map keys are integers or text")
+    numbers = sorted(key for key in mapping if type(key) is int)
+    if numbers[0] < _MIN_INT or numbers[-1] > _MAX_INT:
+        raise _refusal("an integer needs more than 64 bits")
+    if numbers[0] < 0:
+        numbers = [n for n in numbers if n >= 0] + [n for n in reversed(numbers) if n < 0]
+    return numbers + _texts_in_order([key for key in mapping if type(key) is str])
 
 
-def _head_size(argument: int) -> int:
-    """Return the length in bytes of the head that writes `argument` (RFC 8949 §3)."""
-    return (
-        1
-        if argument < 24
-        else 2
-        if argument < 256
-        else 3
-        if argument < 65_536
-        else 5
-        if argument < 1 << 32
-        else 9
-    )
+def _texts_in_order(texts: Iterable[str]) -> list[str]:
+    # Of one length in UTF-8, the order of code points is that of the bytes; the head is the length.
+    return sorted(sorted(texts), key=len if "".join(texts).isascii() else _utf8_size)
+
+
+def _utf8_size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))  # half a pair is refused when it is written
 
 
 def _refusal(reason: str) -> EncodingError:

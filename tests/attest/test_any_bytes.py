@@ -13,13 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vector_files import read_vectors
 
-from carbonseal_attest import cbor
+from carbonseal_attest import cbor, foreign_cbor
 from carbonseal_attest.bundle import read_members
 from carbonseal_attest.bundle_layout import from_members
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
 from carbonseal_attest.contents import KINDS, parse_content
 from carbonseal_attest.epoch import EpochEntry, MapProof
 from carbonseal_attest.errors import AttestError, CarbonsealError
+from carbonseal_attest.json_view import read_json_view
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.receipt import Receipt
@@ -32,6 +33,8 @@ from carbonseal_attest.vkey import Vkey
 
 PARSERS: dict[str, Callable[[bytes], Any]] = {
     "cbor.decode": cbor.decode,
+    "foreign_cbor.read": foreign_cbor.read,
+    "read_json_view": lambda data: read_json_view(data.decode("utf-8", "surrogateescape")),
     "SignedStatement.parse": SignedStatement.parse,
     "Receipt.parse": Receipt.parse,
     "EpochEntry.decode": EpochEntry.decode,

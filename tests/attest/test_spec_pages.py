@@ -12,9 +12,12 @@ import schema_tables
 from example_statements import statement
 from vector_files import read_vectors
 
+from carbonseal_attest import cbor, foreign_cbor
 from carbonseal_attest import statement as envelope
 from carbonseal_attest.contents import KINDS
+from carbonseal_attest.errors import EncodingError
 from carbonseal_attest.identifiers import is_plain_text
+from carbonseal_attest.json_view import read_json_view
 from carbonseal_attest.trust import TrustFile
 
 TABLES = schema_tables.tables()
@@ -84,6 +87,30 @@ def test_list_of_refused_characters_on_the_page_is_complete(spec: Path) -> None:
     refused = {c for item in ranges for c in range(int(item[0], 16), int(item[-1], 16) + 1)}
     for code in range(0x40000):
         assert is_plain_text(chr(code)) == (code not in refused and code < 0x3FFFE), hex(code)
+
+
+def test_page_of_cbor_and_of_its_json_view_open_with_one_value(spec: Path) -> None:
+    value = cbor.decode(hex_blocks((spec / "cbor.md").read_text(encoding="utf-8"))[0])
+    page = (spec / "json-view.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert shown
+    assert read_json_view(shown[1]) == value
+
+
+def test_each_encoding_that_the_page_of_cbor_names_is_refused(spec: Path) -> None:
+    page = (spec / "cbor.md").read_text(encoding="utf-8")
+    named = [row for row in rows(section(page, "What is left out, and how it is judged")) if row[0][0] == "`"]
+    for row in named:
+        for data in re.findall(r"`([0-9a-f]+)`", row[0]):
+            with pytest.raises(EncodingError):
+                cbor.decode(bytes.fromhex(data))
+            try:
+                is_deterministic = foreign_cbor.read(bytes.fromhex(data)).is_deterministic
+            except EncodingError:
+                assert row[1].startswith("not well-formed")
+            else:
+                assert is_deterministic == row[1].startswith("deterministic")
+    assert len(named) == 7
 
 
 def test_page_of_statements_shows_the_example_and_every_label(spec: Path) -> None:
