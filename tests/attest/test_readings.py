@@ -13,8 +13,8 @@ from carbonseal_attest.contents.readings import (
     MAX_VALUES,
     Sample,
     Series,
-    check_body,
     read_series,
+    readings,
     readings_body,
     span,
 )
@@ -26,7 +26,7 @@ QUALITY = [["good", "", 4]]
 
 
 def check(**changes: Any) -> None:
-    check_body({"series": [{**SERIES, **changes}]}, "body")
+    readings({"series": [{**SERIES, **changes}]}, "body")
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_width_stands_exactly_in_intervals() -> None:
 def test_series_out_of_order_or_twice_are_refused() -> None:
     other = {**SERIES, "point": "zz"}
     with pytest.raises(ContentInvalid, match="not sorted"):
-        check_body({"series": [other, SERIES]}, "body")
+        readings({"series": [other, SERIES]}, "body")
     with pytest.raises(ContentInvalid, match="twice"):
-        check_body({"series": [SERIES, SERIES]}, "body")
+        readings({"series": [SERIES, SERIES]}, "body")
 
 
 def test_example_gives_its_samples_back() -> None:
@@ -155,7 +155,7 @@ samples = st.builds(
 def test_samples_in_any_order_come_back_as_they_were(made: list[Sample]) -> None:
     series = Series.of("p", "instant", "kW", made)
     body = readings_body([series])
-    check_body(body, "body")
+    readings(body, "body")
     assert list(read_series(body)[0].samples()) == made
     assert readings_body(read_series(body)) == body
     low, high = span(body)

@@ -91,12 +91,12 @@ def encode(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2) + "\n").encode()
 
 
-def _hex(size: int) -> s.Check:
-    def check(value: object, field: str) -> None:
+def _hex(size: int) -> s.Leaf:
+    def check(value: object, *, field: str) -> None:
         if not isinstance(value, str) or len(value) != 2 * size or set(value) - set("0123456789abcdef"):
             raise s.refuse(field, f"not {size} bytes in lower-case hexadecimal")
 
-    return check
+    return s.Leaf(f"hex-{size}", f'tstr .regexp "[0-9a-f]{{{2 * size}}}"', "", check)
 
 
 _count = s.integer(0, 1 << 53)

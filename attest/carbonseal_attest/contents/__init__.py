@@ -24,7 +24,7 @@ from carbonseal_attest.contents import (
     upkeep,
 )
 from carbonseal_attest.contents import schema as s
-from carbonseal_attest.contents.schema import Check
+from carbonseal_attest.contents.schema import Schema
 from carbonseal_attest.errors import ContentContradictsHeader, ContentInvalid, EncodingError
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.statement import SignedStatement
@@ -45,7 +45,7 @@ class Kind:
     name: str
     log: str
     signer: str
-    check: Check
+    schema: Schema
     version: int = 1
     is_public: bool = False
     is_stored_first: bool = True
@@ -66,7 +66,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("resume", "register", "party", identity.resume),
         Kind("monitoring_plan", "register", "party", measuring.monitoring_plan),
         Kind("method", "register", "registrar", reporting.method, is_public=True),
-        Kind("readings", "data", "device", readings.check_body, has_interval=True),
+        Kind("readings", "data", "device", readings.readings, has_interval=True),
         Kind("gap", "data", "device", measuring.gap, has_interval=True),
         Kind("calibration", "register", "party", measuring.calibration),
         Kind("document", "data", "party", reporting.document),
@@ -195,7 +195,7 @@ def _check(value: Any) -> None:
         raise s.refuse("content.salt", "must be empty for public kinds and 16 bytes otherwise")
     if (value["interval"] is None) == kind.has_interval:
         raise s.refuse("content.interval", "must stand exactly in kinds that cover time")
-    kind.check(value["body"], "content.body")
+    kind.schema(value["body"], "content.body")
     if kind.name in {"readings", "corrected_readings"}:
         body = value["body"]
         start, end = readings.span(body if kind.name == "readings" else body["readings"])

@@ -15,15 +15,13 @@ from carbonseal_attest.contents import schema as s
 LEVELS: Final = ("grade", "report", "evidence")
 PURPOSES: Final = ("loan", "verification", "disclosure", "research")
 
-_span = s.ordered(s.record({"start": s.instant, "end": s.instant}))
-
 grant = s.record(
     {
         "grant": s.code,
         "to": s.code,
         "purpose": s.one_of(*PURPOSES),
         "level": s.one_of(*LEVELS),
-        "period": _span,
-        "valid": _span,
+        "period": s.span,
+        "valid": s.span,
     }
 )

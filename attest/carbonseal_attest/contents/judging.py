@@ -31,10 +31,6 @@ AFFECTED_KINDS: Final = (
     "asset",
 )
 
-_span = s.ordered(s.record({"start": s.instant, "end": s.instant}))
-quantity = s.record({"value": s.decimal, "unit": s.text(40)})
-_sentence = s.record({"zh": s.text(400), "en": s.text(400)})
-
 sampling_commitment = s.record(
     {
         "engagement": s.code,
@@ -57,14 +53,14 @@ verification_report = s.record(
         "report_digest": s.digest,
         "bundle_digest": s.digest,
         "trust_digest": s.digest,
-        "period": _span,
+        "period": s.span,
         "opinion": s.one_of(*OPINIONS),
-        "opinion_text": _sentence,
+        "opinion_text": s.sentence,
         "level_of_assurance": s.one_of(*LEVELS_OF_ASSURANCE),
         "materiality_percent": s.decimal,
         "criteria": s.text(200),
         "figures": s.table(
-            s.record({"operator": quantity, "verification_body": quantity, "difference": quantity}), 501
+            s.record({"operator": s.quantity, "verification_body": s.quantity, "difference": s.quantity}), 501
         ),
         "findings": s.array(
             s.record(
@@ -73,7 +69,7 @@ verification_report = s.record(
                     "type": s.one_of("misstatement", "non_conformity", "non_compliance", "observation"),
                     "severity": s.one_of(*SEVERITIES),
                     "state": s.one_of("open", "closed"),
-                    "text": _sentence,
+                    "text": s.sentence,
                     "digests": s.array(s.digest, 16),
                 }
             ),
@@ -94,7 +90,7 @@ verification_report = s.record(
 )
 
 industry_mean = s.record(
-    {"industry": s.text(40), "period": _span, "quantity": quantity, "source": s.text(400)}
+    {"industry": s.text(40), "period": s.span, "quantity": s.quantity, "source": s.text(400)}
 )
 
 grade = s.record(
@@ -102,7 +98,7 @@ grade = s.record(
         "party": s.code,
         "rule": s.text(80),
         "package_digest": s.digest,
-        "period": _span,
+        "period": s.span,
         "as_of": s.instant,
         "grade": s.one_of(*GRADES),
         "input": s.octets(1, 1 << 18),
@@ -123,7 +119,7 @@ impact = s.record(
             10_000,
             least=1,
         ),
-        "reason": _sentence,
-        "cure": _sentence,
+        "reason": s.sentence,
+        "cure": s.sentence,
     }
 )

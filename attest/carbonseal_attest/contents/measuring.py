@@ -6,10 +6,10 @@ turn measurements into activity data, and the cross-checks that the quality rule
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from carbonseal_attest.contents import schema as s
-from carbonseal_attest.contents.readings import FORMS, check_body
+from carbonseal_attest.contents.readings import FORMS, readings
 
 # Where activity data may come from: the meter on line, the supplier's bill, the enterprise's own ledger, the
 # laboratory's report.
@@ -26,7 +26,10 @@ declared_factor = s.record(
     }
 )
 
-factor = s.either(s.record({"set": s.text(80), "key": s.text(120)}), s.record({"declared": declared_factor}))
+factor = s.either(
+    s.shared("factor-of-a-set", s.record({"set": s.text(80), "key": s.text(120)})),
+    s.shared("declared-factor", s.record({"declared": declared_factor})),
+)
 
 measurement = s.record(
     {
@@ -62,35 +65,44 @@ source_stream = s.record(
 )
 
 cross_check = s.either(
-    s.record(
-        {
-            "id": s.name,
-            "check": s.one_of("power_factor"),
-            "active": s.name,
-            "reactive": s.name,
-            "power_factor": s.name,
-            "tolerance_points": s.decimal,
-        }
+    s.shared(
+        "power-factor-check",
+        s.record(
+            {
+                "id": s.name,
+                "check": s.one_of("power_factor"),
+                "active": s.name,
+                "reactive": s.name,
+                "power_factor": s.name,
+                "tolerance_points": s.decimal,
+            }
+        ),
     ),
-    s.record(
-        {
-            "id": s.name,
-            "check": s.one_of("sum"),
-            "whole": s.name,
-            "parts": s.array(s.name, 100, least=1),
-            "tolerance_percent": s.decimal,
-        }
+    s.shared(
+        "sum-check",
+        s.record(
+            {
+                "id": s.name,
+                "check": s.one_of("sum"),
+                "whole": s.name,
+                "parts": s.array(s.name, 100, least=1),
+                "tolerance_percent": s.decimal,
+            }
+        ),
     ),
-    s.record(
-        {
-            "id": s.name,
-            "check": s.one_of("ratio"),
-            "a": s.name,
-            "b": s.name,
-            "ratio": s.decimal,
-            "ratio_unit": s.text(40),
-            "resolution": s.decimal,
-        }
+    s.shared(
+        "ratio-check",
+        s.record(
+            {
+                "id": s.name,
+                "check": s.one_of("ratio"),
+                "a": s.name,
+                "b": s.name,
+                "ratio": s.decimal,
+                "ratio_unit": s.text(40),
+                "resolution": s.decimal,
+            }
+        ),
     ),
 )
 
@@ -102,7 +114,7 @@ _plan = s.record(
         "plan_version": s.integer(1, 100_000),
         "name": s.bilingual,
         "time_zone": s.text(60),
-        "effective": s.ordered(s.record({"start": s.instant, "end": s.nullable(s.instant)})),
+        "effective": s.effective,
         "method": s.text(80),
         "measurements": s.array(measurement, 5000, least=1),
         "source_streams": s.array(source_stream, 500, least=1),
@@ -112,10 +124,7 @@ _plan = s.record(
 )
 
 
-def monitoring_plan(value: object, field: str) -> None:
-    """Refuse a plan with a malformed field, two things of one id, or a measurement that it does not have."""
-    _plan(value, field)
-    plan = s.body_map(value)
+def _check_references(plan: dict[str, Any], field: str) -> None:
     for part in ("measurements", "source_streams", "cross_checks"):
         ids = [item["id"] for item in plan[part]]
         if len(set(ids)) != len(ids):
@@ -131,6 +140,12 @@ def monitoring_plan(value: object, field: str) -> None:
         if not used | set(check.get("parts", ())) <= known:
             raise s.refuse(f"{field}.cross_checks", f"{check['id']} uses a measurement that the plan lacks")
 
+
+monitoring_plan = s.where(
+    _plan,
+    _check_references,
+    "ids are unique within each array; every measurement that is named is one of `measurements`",
+)
 
 gap = s.record(
     {
@@ -152,14 +167,12 @@ calibration = s.record(
     }
 )
 
-quantity = s.record({"value": s.decimal, "unit": s.text(40)})
-
 declared_activity = s.record(
     {
         "plan_digest": s.digest,
         "source_stream": s.name,
         "data_source": s.one_of("bill", "ledger", "laboratory"),
-        "quantity": quantity,
+        "quantity": s.quantity,
         "document_digest": s.digest,
     }
 )
@@ -174,10 +187,4 @@ downgrade = s.record(
     }
 )
 
-_corrected = s.record({"supersedes": s.digest, "reason": s.text(400), "readings": s.anything})
-
-
-def corrected_readings(value: object, field: str) -> None:
-    """Refuse a malformed field, and readings that are not written as the kind `readings` writes them."""
-    _corrected(value, field)
-    check_body(s.body_map(value)["readings"], f"{field}.readings")
+corrected_readings = s.record({"supersedes": s.digest, "reason": s.text(400), "readings": readings})

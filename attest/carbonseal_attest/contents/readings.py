@@ -124,36 +124,6 @@ def _unpack_times(packed: Sequence[Any]) -> tuple[int, ...]:
     return tuple(times)
 
 
-_series = s.record(
-    {
-        "point": s.name,
-        "form": s.one_of(*FORMS),
-        "unit": s.text(40),
-        "width_ms": s.integer(0, 400 * 86_400_000),
-        "times": s.anything,
-        "scale": s.integer(0, MAX_SCALE),
-        "values": s.anything,
-        "quality": s.anything,
-    }
-)
-
-
-def check_body(value: object, field: str) -> None:
-    """Refuse a body that is not exactly what `readings_body` would have written."""
-    s.record({"series": s.array(_series, MAX_SERIES, least=1)})(value, field)
-    keys = []
-    for at, item in enumerate(s.body_map(value)["series"]):
-        where = f"{field}.series[{at}]"
-        count = _check_times(item["times"], f"{where}.times")
-        _check_values(item["values"], item["scale"], count, f"{where}.values")
-        _check_quality(item["quality"], count, f"{where}.quality")
-        if (item["form"] == "interval") != (item["width_ms"] > 0):
-            raise s.refuse(f"{where}.width_ms", "must be above 0 for intervals and 0 otherwise")
-        keys.append((item["point"], item["form"], item["unit"], item["width_ms"]))
-    if keys != sorted(set(keys)):
-        raise s.refuse(f"{field}.series", "not sorted, or one series stands twice")
-
-
 def span(body: Mapping[str, Any]) -> tuple[int, int]:
     """Return the least half-open interval that holds every reading of an admitted body."""
     starts, ends = [], []
@@ -164,21 +134,23 @@ def span(body: Mapping[str, Any]) -> tuple[int, int]:
     return min(starts), max(ends)
 
 
-def _check_times(packed: object, field: str) -> int:
-    match packed:
-        case [int(first), list(runs)] if (
-            type(first) is int and 0 <= first <= MAX_INSTANT and len(runs) < MAX_VALUES
-        ):
-            pass
-        case _:
-            raise s.refuse(field, "not a first instant and runs of steps")
+def _check_series(item: Mapping[str, Any], field: str) -> None:
+    count = _check_times(item["times"], f"{field}.times")
+    values, scale = item["values"], item["scale"]
+    if len(values) != count:
+        raise s.refuse(f"{field}.values", f"not an array of {count} values, one a time")
+    if scale and all(v is None or v % 10 == 0 for v in values):
+        raise s.refuse(f"{field}.values", "scale is not the least one")
+    _check_quality(item["quality"], count, f"{field}.quality")
+    if (item["form"] == "interval") != (item["width_ms"] > 0):
+        raise s.refuse(f"{field}.width_ms", "must be above 0 for intervals and 0 otherwise")
+
+
+def _check_times(packed: Sequence[Any], field: str) -> int:
+    """Return how many times there are; counts are added up before anything is unfolded."""
+    first, runs = packed
     count, low, high, at, last_step = 1, first, first, first, None
-    for run in runs:
-        match run:
-            case [int(step), int(number)] if type(step) is int and type(number) is int and number > 0:
-                pass
-            case _:
-                raise s.refuse(field, "a run is not a step and a count")
+    for step, number in runs:
         if step == last_step:
             raise s.refuse(field, "neighbouring runs have the same step")
         last_step, count, at = step, count + number, at + step * number
@@ -188,29 +160,58 @@ def _check_times(packed: object, field: str) -> int:
     return count
 
 
-def _check_values(values: object, scale: int, count: int, field: str) -> None:
-    if not isinstance(values, list) or len(values) != count:
-        raise s.refuse(field, f"not an array of {count} values, one a time")
-    if not set(map(type, values)) <= {int, type(None)}:
-        raise s.refuse(field, "holds something else than whole numbers and null")
-    if scale and all(v is None or v % 10 == 0 for v in values):
-        raise s.refuse(field, "scale is not the least one")
-
-
-def _check_quality(runs: object, count: int, field: str) -> None:
+def _check_quality(runs: Sequence[Any], count: int, field: str) -> None:
     last, total = None, 0
-    if not isinstance(runs, list):
-        raise s.refuse(field, "not an array of runs")
-    for run in runs:
-        match run:
-            case [str(quality), str(status), int(number)] if (
-                quality in QUALITIES and type(number) is int and number > 0 and (quality, status) != last
-            ):
-                s.text(80)(status, field)
-                last, total = (quality, status), total + number
-            case _:
-                raise s.refuse(
-                    field, "a run is not quality, source status and count, or repeats its neighbour"
-                )
+    for quality, status, number in runs:
+        if (quality, status) == last:
+            raise s.refuse(field, "a run repeats its neighbour")
+        last, total = (quality, status), total + number
     if total != count:
         raise s.refuse(field, f"covers {total} of {count} values")
+
+
+def _check_order(body: Mapping[str, Any], field: str) -> None:
+    keys = [(item["point"], item["form"], item["unit"], item["width_ms"]) for item in body["series"]]
+    if keys != sorted(set(keys)):
+        raise s.refuse(f"{field}.series", "not sorted, or one series stands twice")
+
+
+_step_run = s.shared("step-run", s.row({"step": s.whole, "count": s.integer(1, MAX_VALUES - 1)}))
+_quality_run = s.shared(
+    "quality-run",
+    s.row(
+        {
+            "quality": s.shared("quality", s.one_of(*QUALITIES)),
+            "source_status": s.text(80),
+            "count": s.integer(1, MAX_VALUES),
+        }
+    ),
+)
+
+_series = s.where(
+    s.record(
+        {
+            "point": s.name,
+            "form": s.one_of(*FORMS),
+            "unit": s.text(40),
+            "width_ms": s.integer(0, 400 * 86_400_000),
+            "times": s.row({"first": s.instant, "runs": s.array(_step_run, MAX_VALUES - 1)}),
+            "scale": s.integer(0, MAX_SCALE),
+            "values": s.column(MAX_VALUES),
+            "quality": s.array(_quality_run, MAX_VALUES, least=1),
+        }
+    ),
+    _check_series,
+    f"as many values and qualities as times, at most {MAX_VALUES}; every time an instant; neighbouring runs"
+    " differ; the least scale; width_ms above 0 exactly for `interval`",
+)
+
+# A body that is exactly what `readings_body` would have written.
+readings = s.shared(
+    "readings-body",
+    s.where(
+        s.record({"series": s.array(_series, MAX_SERIES, least=1)}),
+        _check_order,
+        "series sorted by point, form, unit, width_ms; no two equal in all four",
+    ),
+)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from carbonseal_attest.contents import schema as s
 
-_head = s.record({"origin": s.origin, "tree_size": s.integer(1, 1 << 48), "root_hash": s.digest})
-quantity = s.record({"value": s.decimal, "unit": s.text(40)})
-_period = s.ordered(s.record({"start": s.instant, "end": s.instant, "time_zone": s.text(60)}))
+_count = s.integer(0, 1 << 53)
 package = s.record({"id": s.text(80), "digest": s.digest})
 
 method = s.record(
@@ -15,7 +13,7 @@ method = s.record(
         "type": s.one_of("method", "factor_set", "quality_profile", "grade_rule"),
         "package_digest": s.digest,
         "status": s.one_of("active", "draft", "legacy", "withdrawn"),
-        "effective": s.ordered(s.record({"start": s.instant, "end": s.nullable(s.instant)})),
+        "effective": s.effective,
     }
 )
 
@@ -25,16 +23,14 @@ emissions_report = s.record(
         "plan_digest": s.digest,
         "method": s.text(80),
         "packages": s.array(package, 100, least=1),
-        "period": _period,
-        "cut_off": s.array(_head, 2, least=2),
-        "totals": s.table(quantity, 20),
-        "by_stream": s.table(s.record({"activity": quantity, "emissions": quantity}), 500),
+        "period": s.period,
+        "cut_off": s.array(s.head, 2, least=2),
+        "totals": s.table(s.quantity, 20),
+        "by_stream": s.table(s.record({"activity": s.quantity, "emissions": s.quantity}), 500),
         "quality_code_digest": s.digest,
         "report_json_digest": s.digest,
     }
 )
-
-_sentence = s.record({"zh": s.text(400), "en": s.text(400)})
 
 finding = s.record(
     {
@@ -43,24 +39,26 @@ finding = s.record(
         "subject": s.text(120),
         "start": s.nullable(s.instant),
         "end": s.nullable(s.instant),
-        "count": s.integer(0, 1 << 53),
-        "runs": s.array(s.array(s.integer(0, 1 << 53), 3, least=3), 200),
+        "count": _count,
+        "runs": s.array(s.row({"first": _count, "step": _count, "count": _count}), 200),
         "digests": s.array(s.digest, 16),
-        "expected": _sentence,
-        "observed": _sentence,
-        "cure": _sentence,
+        "expected": s.sentence,
+        "observed": s.sentence,
+        "cure": s.sentence,
     }
 )
+
+_rule_outcome = s.shared("rule-outcome", s.one_of("passed", "failed", "not_applicable"))
 
 quality_code = s.record(
     {
         "code": s.one_of("green", "red", "pending"),
         "profile": s.text(80),
         "plan_digest": s.digest,
-        "period": _period,
-        "cut_off": s.array(_head, 2, least=2),
+        "period": s.period,
+        "cut_off": s.array(s.head, 2, least=2),
         "findings": s.array(finding, 2000),
-        "rules": s.table(s.one_of("passed", "failed", "not_applicable"), 500),
+        "rules": s.table(_rule_outcome, 500),
         "figures": s.table(s.text(80), 200),
     }
 )
@@ -78,7 +76,7 @@ document = s.record(
 business_record = s.record(
     {
         "record": s.one_of("value_added", "output", "revenue"),
-        "quantity": quantity,
+        "quantity": s.quantity,
         "source": s.text(400),
         "document_digest": s.nullable(s.digest),
     }

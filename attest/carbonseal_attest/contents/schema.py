@@ -1,205 +1,363 @@
-"""A small closed schema language for contents: each check takes (value, field) and raises `ContentInvalid`.
+"""A small closed schema language for contents: values that check what they are given, and can be read.
 
-Maps are closed: a key outside the schema is refused, since whatever nobody reads could hide something. It
-leaves CDDL out; the tables in `docs/spec/contents.md` are written from these checks.
+A schema is called with (value, place) and raises `ContentInvalid`. It is also data: `contents.cddl` writes it
+as CDDL (RFC 8610), and the tables of `docs/spec/contents.md` are written from it, so that neither can say
+something else than what is admitted. Maps are closed: a key outside the schema is refused, since whatever
+nobody reads could hide something. What no combinator says is a rule beside it, with its sentence (`where`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from carbonseal_attest import identifiers
 from carbonseal_attest.errors import AttestError, ContentInvalid
-from carbonseal_attest.instants import check_instant, check_interval
+from carbonseal_attest.instants import MAX_INSTANT, check_instant
 from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.quantities import parse_decimal
+from carbonseal_attest.quantities import MAX_DIGITS, parse_decimal
 
 Check = Callable[[object, str], None]
+MAX_KEY: Final = 200  # characters of a key of a table
 
 
-def refuse(field: str, reason: str) -> ContentInvalid:
-    """Return the refusal of a content's `field`."""
-    return ContentInvalid(field, reason, "write the content as docs/spec/contents.md has it")
+def refuse(place: str, reason: str) -> ContentInvalid:
+    """Return the refusal of a content's field `place`."""
+    return ContentInvalid(place, reason, "write the content as docs/spec/contents.md has it")
 
 
-def _wrapped(check: Callable[..., object]) -> Check:
-    def run(value: object, field: str) -> None:
+class Schema:
+    """What a value must be; the nodes below are all there are."""
+
+    __slots__ = ()
+
+    def __call__(self, value: object, place: str) -> None:
+        """Refuse a `value` that is not so.
+
+        Raises:
+            ContentInvalid: it names the field, which begins with `place`.
+        """
+        self._check(value, place)
+
+    def _check(self, value: object, place: str) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf(Schema):
+    """A named type whose check is a function; `cddl` is its right-hand side, `says` what CDDL can't say."""
+
+    name: str
+    cddl: str
+    says: str
+    run: Callable[..., object]
+
+    def _check(self, value: object, place: str) -> None:
         try:
-            check(value, field=field)
+            self.run(value, field=place)
         except ContentInvalid:
             raise
         except AttestError as error:
             raise refuse(error.field, error.reason) from error
 
-    return run
 
-
-instant = _wrapped(check_instant)
-interval = _wrapped(check_interval)
-decimal = _wrapped(parse_decimal)
-code = _wrapped(identifiers.check_code)
-name = _wrapped(identifiers.check_name)
-origin = _wrapped(identifiers.check_origin)
-credit_code = _wrapped(identifiers.check_credit_code)
-
-
-def text(limit: int = 400) -> Check:
+@dataclass(frozen=True, slots=True)
+class Text(Schema):
     """Text of at most `limit` characters that a reader can see (`identifiers.is_plain_text`)."""
 
-    def check(value: object, field: str) -> None:
-        if not isinstance(value, str) or len(value) > limit or not identifiers.is_plain_text(value):
-            raise refuse(field, f"not plain text of at most {limit} characters")
+    limit: int = 400
 
-    return check
+    def _check(self, value: object, place: str) -> None:
+        if not isinstance(value, str) or len(value) > self.limit or not identifiers.is_plain_text(value):
+            raise refuse(place, f"not plain text of at most {self.limit} characters")
 
 
-def integer(low: int, high: int) -> Check:
+@dataclass(frozen=True, slots=True)
+class Integer(Schema):
     """A whole number between `low` and `high`, both included."""
 
-    def check(value: object, field: str) -> None:
-        if type(value) is not int or not low <= value <= high:
-            raise refuse(field, f"not a whole number from {low} to {high}")
+    low: int
+    high: int
 
-    return check
-
-
-def one_of_integers(*values: int) -> Check:
-    """One of the given whole numbers."""
-
-    def check(value: object, field: str) -> None:
-        if type(value) is not int or value not in values:
-            raise refuse(field, f"not one of {', '.join(map(str, values))}")
-
-    return check
+    def _check(self, value: object, place: str) -> None:
+        if type(value) is not int or not self.low <= value <= self.high:
+            raise refuse(place, f"not a whole number from {self.low} to {self.high}")
 
 
-def octets(low: int, high: int | None = None) -> Check:
+@dataclass(frozen=True, slots=True)
+class OneOf(Schema):
+    """One of the given words, or of the given whole numbers."""
+
+    values: tuple[str | int, ...]
+
+    def _check(self, value: object, place: str) -> None:
+        if type(value) not in (str, int) or value not in self.values:
+            raise refuse(place, f"not one of {', '.join(map(str, self.values))}")
+
+
+@dataclass(frozen=True, slots=True)
+class Octets(Schema):
     """A byte string of `low` to `high` bytes; of exactly `low` where no `high` is given."""
 
-    def check(value: object, field: str) -> None:
-        if not isinstance(value, bytes) or not low <= len(value) <= (low if high is None else high):
-            raise refuse(field, f"not {low if high is None else f'{low} to {high}'} bytes")
+    low: int
+    high: int | None = None
 
-    return check
-
-
-digest = octets(32)
-
-
-def boolean(value: object, field: str) -> None:
-    """True or false."""
-    if type(value) is not bool:
-        raise refuse(field, "not true or false")
+    def _check(self, value: object, place: str) -> None:
+        high = self.low if self.high is None else self.high
+        if not isinstance(value, bytes) or not self.low <= len(value) <= high:
+            raise refuse(place, f"not {self.low if high == self.low else f'{self.low} to {high}'} bytes")
 
 
-def cose_key(value: object, field: str) -> None:
-    """A COSE_Key that is admitted (RFC 9052 §7)."""
-    try:
-        PublicKey.from_cose_key(value)
-    except AttestError as error:
-        raise refuse(f"{field}.{error.field}", error.reason) from error
+@dataclass(frozen=True, slots=True)
+class Anything(Schema):
+    """Any value that deterministic CBOR can write; its own reader checks it further. No kind has it."""
+
+    def _check(self, value: object, place: str) -> None:
+        return
 
 
-def one_of(*values: str) -> Check:
-    """One of the given words."""
+@dataclass(frozen=True, slots=True)
+class Nullable(Schema):
+    """Null, or what `inner` admits."""
 
-    def check(value: object, field: str) -> None:
-        if value not in values or not isinstance(value, str):
-            raise refuse(field, f"not one of {', '.join(values)}")
+    inner: Schema
 
-    return check
-
-
-def nullable(check: Check) -> Check:
-    """Null, or what `check` admits."""
-
-    def run(value: object, field: str) -> None:
+    def _check(self, value: object, place: str) -> None:
         if value is not None:
-            check(value, field)
-
-    return run
+            self.inner(value, place)
 
 
-def array(check: Check, limit: int, *, least: int = 0) -> Check:
-    """An array of `least` to `limit` items that `check` admits."""
+@dataclass(frozen=True, slots=True)
+class Array(Schema):
+    """An array of `least` to `limit` items that `item` admits."""
 
-    def run(value: object, field: str) -> None:
-        if not isinstance(value, list) or not least <= len(value) <= limit:
-            raise refuse(field, f"not an array of {least} to {limit} items")
+    item: Schema
+    limit: int
+    least: int = field(default=0, kw_only=True)
+
+    def _check(self, value: object, place: str) -> None:
+        if not isinstance(value, list) or not self.least <= len(value) <= self.limit:
+            raise refuse(place, f"not an array of {self.least} to {self.limit} items")
         for at, item in enumerate(value):
-            check(item, f"{field}[{at}]")
-
-    return run
+            self.item(item, f"{place}[{at}]")
 
 
-def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
+@dataclass(frozen=True, slots=True)
+class Column(Schema):
+    """An array of `least` to `limit` whole numbers of 64 bits or null, looked at in one sweep."""
+
+    limit: int
+    least: int = field(default=1, kw_only=True)
+
+    def _check(self, value: object, place: str) -> None:
+        if not isinstance(value, list) or not self.least <= len(value) <= self.limit:
+            raise refuse(place, f"not an array of {self.least} to {self.limit} items")
+        if not set(map(type, value)) <= {int, type(None)}:
+            raise refuse(place, "holds something else than whole numbers and null")
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Schema):
+    """An array of exactly these items, in this order; their names stand in refusals only."""
+
+    items: Mapping[str, Schema]
+
+    def _check(self, value: object, place: str) -> None:
+        if not isinstance(value, list) or len(value) != len(self.items):
+            raise refuse(place, f"not an array of {', '.join(self.items)}")
+        for (name_, item), inner in zip(self.items.items(), value, strict=True):
+            item(inner, f"{place}.{name_}")
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Schema):
     """A closed map with text keys."""
-    known = {**required, **(optional or {})}
 
-    def run(value: object, field: str) -> None:
+    required: Mapping[str, Schema]
+    optional: Mapping[str, Schema] = field(default_factory=dict)
+    known: Mapping[str, Schema] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", {**self.required, **self.optional})
+
+    def _check(self, value: object, place: str) -> None:
         if not isinstance(value, dict):
-            raise refuse(field, "not a map")
-        if missing := sorted(required.keys() - value.keys()):
-            raise refuse(f"{field}.{missing[0]}", "is missing")
-        if unknown := sorted(str(k)[:40] for k in value.keys() - known.keys()):
-            raise refuse(f"{field}.{unknown[0]}", "is not known")
+            raise refuse(place, "not a map")
+        if missing := sorted(self.required.keys() - value.keys()):
+            raise refuse(f"{place}.{missing[0]}", "is missing")
+        if unknown := sorted(str(k)[:40] for k in value.keys() - self.known.keys()):
+            raise refuse(f"{place}.{unknown[0]}", "is not known")
         for key, item in value.items():
-            known[key](item, f"{field}.{key}")
-
-    return run
+            self.known[key](item, f"{place}.{key}")
 
 
-def table(check: Check, limit: int) -> Check:
-    """A map from texts of at most 200 characters to what `check` admits, of at most `limit` keys."""
+@dataclass(frozen=True, slots=True)
+class Table(Schema):
+    """A map from texts of at most `MAX_KEY` characters to what `item` admits, of at most `limit` keys."""
 
-    def run(value: object, field: str) -> None:
-        if not isinstance(value, dict) or len(value) > limit:
-            raise refuse(field, f"not a map of at most {limit} keys")
+    item: Schema
+    limit: int
+
+    def _check(self, value: object, place: str) -> None:
+        if not isinstance(value, dict) or len(value) > self.limit:
+            raise refuse(place, f"not a map of at most {self.limit} keys")
         for key, item in value.items():
-            text(200)(key, f"{field} key")
-            check(item, f"{field}.{key}")
-
-    return run
+            Text(MAX_KEY)(key, f"{place} key")
+            self.item(item, f"{place}.{key}")
 
 
-def anything(value: object, field: str) -> None:
-    """Any value that deterministic CBOR can write; its kind's own reader checks it further."""
+@dataclass(frozen=True, slots=True)
+class Either(Schema):
+    """What at least one of `choices` admits; the refusal is the last one's."""
 
+    choices: tuple[Schema, ...]
 
-def ordered(check: Check) -> Check:
-    """What `check` admits, a map whose `start` lies before its `end`, if it has one."""
-
-    def run(value: object, field: str) -> None:
-        check(value, field)
-        period = body_map(value)
-        if period["end"] is not None and period["start"] >= period["end"]:
-            raise refuse(field, "ends before it starts, or is empty")
-
-    return run
-
-
-bilingual = record({"zh": text(200), "en": text(200)})
-
-
-def either(*checks: Check) -> Check:
-    """What at least one of `checks` admits; the refusal is the last one's."""
-
-    def run(value: object, field: str) -> None:
+    def _check(self, value: object, place: str) -> None:
         refusals: list[ContentInvalid] = []
-        for check in checks:
+        for choice in self.choices:
             try:
-                check(value, field)
+                choice(value, place)
             except ContentInvalid as error:
                 refusals.append(error)
             else:
                 return
         raise refusals[-1]
 
-    return run
+
+@dataclass(frozen=True, slots=True)
+class Where(Schema):
+    """What `inner` admits and `rule`, a check of several fields against each other, does not refuse.
+
+    `says` is the rule as a sentence: it stands in the CDDL as a comment.
+    """
+
+    inner: Schema
+    rule: Callable[[Any, str], None]
+    says: str
+
+    def _check(self, value: object, place: str) -> None:
+        self.inner(value, place)
+        self.rule(value, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared(Schema):
+    """What `inner` admits, under a name by which several kinds refer to it."""
+
+    name: str
+    inner: Schema
+
+    def _check(self, value: object, place: str) -> None:
+        self.inner(value, place)
+
+
+text, integer, octets, nullable, array, column = Text, Integer, Octets, Nullable, Array, Column
+row, record, table, where, shared = Row, Record, Table, Where, Shared
+
+
+def one_of(*values: str) -> OneOf:
+    """One of the given words."""
+    return OneOf(values)
+
+
+def one_of_integers(*values: int) -> OneOf:
+    """One of the given whole numbers."""
+    return OneOf(values)
+
+
+def either(*choices: Schema) -> Either:
+    """What at least one of `choices` admits."""
+    return Either(choices)
+
+
+def _check_ends(value: Mapping[str, Any], place: str) -> None:
+    if value["end"] is not None and value["start"] >= value["end"]:
+        raise refuse(place, "ends before it starts, or is empty")
+
+
+def _check_interval(value: Sequence[int], place: str) -> None:
+    if value[0] >= value[1]:
+        raise refuse(place, "ends before it starts, or is empty")
+
+
+def ordered(inner: Schema) -> Where:
+    """What `inner` admits, a map whose `start` lies before its `end`, if it has one."""
+    return Where(inner, _check_ends, "start before end")
 
 
 def body_map(value: Any) -> dict[str, Any]:
     """Return `value` as a map of text keys; used after a schema has admitted it."""
     result: dict[str, Any] = value
     return result
+
+
+def _check_boolean(value: object, *, field: str) -> None:
+    if type(value) is not bool:
+        raise refuse(field, "not true or false")
+
+
+def _check_cose_key(value: object, *, field: str) -> None:
+    try:
+        PublicKey.from_cose_key(value)
+    except AttestError as error:
+        raise refuse(f"{field}.{error.field}", error.reason) from error
+
+
+instant = Leaf(
+    "instant", f"0..{MAX_INSTANT}", "milliseconds since 1970-01-01T00:00:00Z, in UTC", check_instant
+)
+decimal = Leaf(
+    "decimal",
+    'tstr .regexp "-?(0|[1-9][0-9]*)([.][0-9]+)?"',
+    f"at most {MAX_DIGITS} characters",
+    parse_decimal,
+)
+code = Leaf(
+    "code",
+    'tstr .regexp "[a-z]{1,3}-[a-z0-9][a-z0-9-]{1,46}"',
+    "opaque: says nothing about a firm or a person",
+    identifiers.check_code,
+)
+name = Leaf("name", 'tstr .regexp "[a-z0-9][a-z0-9._/-]{0,79}"', "no `..`, no `//`", identifiers.check_name)
+origin = Leaf(
+    "origin",
+    'tstr .regexp "[a-z0-9][a-z0-9.-]*(/[a-z0-9][a-z0-9._-]*){1,6}"',
+    f"at most {identifiers.MAX_ORIGIN} characters, no `..`",
+    identifiers.check_origin,
+)
+credit_code = Leaf(
+    "credit-code",
+    'tstr .regexp "[0-9A-HJ-NP-RTUWXY]{18}"',
+    "unified social credit code of GB 32100-2015, its check character right",
+    identifiers.check_credit_code,
+)
+cose_key = Leaf(
+    "cose-key",
+    "{1: 1, 3: -19, -1: 6, -2: bstr .size 32}",
+    "Ed25519 (RFC 9864): a point of the curve, canonical, not of low order",
+    _check_cose_key,
+)
+
+
+def _check_null(value: object, *, field: str) -> None:
+    if value is not None:
+        raise refuse(field, "not null")
+
+
+null = Leaf("null", "", "", _check_null)  # of CDDL's own prelude
+boolean = Leaf("bool", "", "", _check_boolean)  # of CDDL's own prelude
+digest = shared("digest", octets(32))
+interval = shared(
+    "interval",
+    where(row({"start": instant, "end": instant}), _check_interval, "half-open; start before end"),
+)
+whole = Integer(-(1 << 64), (1 << 64) - 1)  # whatever CBOR writes as an integer
+anything = Anything()
+bilingual = shared("bilingual", record({"zh": text(200), "en": text(200)}))
+sentence = shared("sentence", record({"zh": text(400), "en": text(400)}))
+quantity = shared("quantity", record({"value": decimal, "unit": text(40)}))
+head = shared("head", record({"origin": origin, "tree_size": integer(1, 1 << 48), "root_hash": digest}))
+span = shared("span", ordered(record({"start": instant, "end": instant})))
+period = shared("period", ordered(record({"start": instant, "end": instant, "time_zone": text(60)})))
+effective = shared("effective", ordered(record({"start": instant, "end": nullable(instant)})))
