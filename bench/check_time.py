@@ -11,8 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import read_series
 from figures import Figure, Measure
@@ -70,7 +69,7 @@ def check_figures(folder: Path, verifications_per_second: float, demo_arguments:
 def counts(path: Path) -> tuple[int, int]:
     """The statements and the readings in a bundle."""
     with path.open("rb") as stream:
-        bundle = from_members(dict(read_members(stream)))
+        bundle = read_bundle(stream)
     readings = 0
     for data in bundle.contents.values():
         content = parse_content(data)

@@ -7,15 +7,17 @@
 
 Uncompressed, with one way to write it: two bundles of the same members are the same bytes. The trailer is a
 check of transport, not of trust: whoever changes a member can mend it, and must then be caught by a proof.
-What the members are is in `bundle_layout`. No disk here: reading and writing go through a given stream.
+What the members are is in `bundle_layout`. Neither side holds more than one member: the writer keeps them in
+a given spool, since the manifest stands before them. No disk here, only given streams.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import re
-from collections.abc import Iterator, Mapping
-from typing import BinaryIO, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, BinaryIO, Final
 
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import BundleInvalid, EncodingError
@@ -31,17 +33,34 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9._@-]*(/[A-Za-z0-9_@-][A-Za-
 _MAX_NAME: Final = 240
 
 
-def write_bundle(members: Mapping[str, bytes], out: BinaryIO) -> bytes:
+def write_bundle(
+    members: Iterable[tuple[str, bytes]], out: BinaryIO, *, spool: IO[bytes] | None = None
+) -> bytes:
     """Write a bundle of `members` to `out` and return its trailer, the SHA-256 of everything before it.
 
+    Args:
+        members: (name, bytes) in any order, taken one at a time.
+        out: where the bundle goes.
+        spool: an empty stream that can be read back, a temporary file for a large bundle; memory by default.
+
     Raises:
-        BundleInvalid: a name is malformed, or there is too much.
+        BundleInvalid: a name is malformed or stands twice, or there is too much.
     """
-    names = sorted(members)
-    manifest = {name: [len(members[name]), hashlib.sha256(members[name]).digest()] for name in names}
-    _check_manifest(manifest)
-    head = cbor.encode(manifest)
-    if len(head) > _MAX_MANIFEST or sum(map(len, members.values())) > MAX_BUNDLE:
+    spool = io.BytesIO() if spool is None else spool
+    places: dict[str, int] = {}
+    manifest: dict[str, tuple[int, bytes]] = {}
+    total = 0
+    for name, data in members:
+        if name in places:
+            raise _refusal(name, "is given twice")
+        places[name], manifest[name] = total, (len(data), hashlib.sha256(data).digest())
+        total += len(data)
+        if total > MAX_BUNDLE or len(places) > MAX_MEMBERS:
+            raise _refusal("manifest", "too much for one bundle")
+        spool.write(data)
+    _check_manifest({name: list(entry) for name, entry in manifest.items()})
+    head = cbor.encode({name: list(entry) for name, entry in manifest.items()})
+    if len(head) > _MAX_MANIFEST:
         raise _refusal("manifest", "too much for one bundle")
     running = hashlib.sha256()
 
@@ -52,8 +71,13 @@ def write_bundle(members: Mapping[str, bytes], out: BinaryIO) -> bytes:
     put(cbor.encode([FORMAT, VERSION]))
     put(head)
     for name in _in_order(manifest):
-        put(_bstr_head(len(members[name])))
-        put(members[name])
+        size, digest = manifest[name]
+        spool.seek(places[name])
+        data = spool.read(size)
+        if hashlib.sha256(data).digest() != digest:
+            raise _refusal(name, "came back from the spool as something else")
+        put(_bstr_head(size))
+        put(data)
     trailer = running.digest()
     out.write(cbor.encode(trailer))
     return trailer

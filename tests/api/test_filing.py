@@ -163,7 +163,8 @@ def test_a_corrected_period_is_filed_anew_and_its_bundle_passes_the_check(januar
     render_and_register(site.parts, site.cast.enterprise.desk, second, language="en")
     result = checked(january, second)
     assert [(s.name, s.reason) for s in result.steps if s.outcome != "passed"] == []
-    assert "1 statement corrected by the party" in result.steps[14].reason
+    reasons = {step.name: step.reason for step in result.steps}
+    assert "1 statement corrected by the party" in reasons["completeness"]
 
     # Superseded by a correction: likewise, and the older bundle falls at its last step.
     refused(january, january.request, AlreadyFiled)

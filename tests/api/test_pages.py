@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 
 CSP = "default-src 'none'"
 
@@ -191,8 +190,8 @@ def test_report_page_offers_the_evidence_bundle_to_who_is_signed_in(filed: Any, 
     answer = visitor.get(address)
     assert answer.status_code == 200
     assert answer.headers["content-disposition"] == 'attachment; filename="evidence.bundle"'
-    bundle = from_members(dict(read_members(io.BytesIO(answer.content))))
-    assert bundle.report_json == filed.report.report_json
+    bundle = read_bundle(io.BytesIO(answer.content))
+    assert bundle.reports[0].report_json == filed.report.report_json
     visitor.post("/sign-out")
     visitor.cookies.clear()
     assert visitor.get(address).headers["location"] == "/sign-in"

@@ -14,8 +14,7 @@ from carbonseal_api.permissions import shipped_table
 from carbonseal_api.projections.tables import METADATA
 from carbonseal_api.reports import service as reports
 from carbonseal_api.reports.report_json import canonical_json
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 
 
 def routes(site: Any) -> list[tuple[str, str, dict[str, Any]]]:
@@ -173,8 +172,8 @@ def test_bundle_of_a_report_holds_its_data_log_and_report(filed: Any) -> None:
     address = f"/organisations/{site.party}/reports/{digest}/evidence.bundle"
     answer = site.client.get(address, headers=site.headers())
     assert answer.status_code == 200, answer.text
-    bundle = from_members(dict(read_members(io.BytesIO(answer.content))))
-    assert bundle.report_json == filed.report.report_json
+    bundle = read_bundle(io.BytesIO(answer.content))
+    assert bundle.reports[0].report_json == filed.report.report_json
     assert site.origin in bundle.logs
 
 

@@ -19,7 +19,7 @@ MEMBERS = {"a": b"", "b/c": b"x" * 23, "b/cc": b"y" * 24, "z": b"z" * 300}
 
 def written(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
-    trailer = write_bundle(members, out)
+    trailer = write_bundle(members.items(), out)
     assert out.getvalue().endswith(trailer)
     return out.getvalue()
 
@@ -178,6 +178,8 @@ def test_refuses_more_bytes_than_the_reader_allows_before_reading_them() -> None
 
 
 def test_refuses_to_write_what_it_would_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BundleInvalid, match="given twice"):
+        write_bundle([("a", b""), ("a", b"")], io.BytesIO())
     with pytest.raises(BundleInvalid, match="too many"):
         written({})
     monkeypatch.setattr(bundle, "_MAX_MANIFEST", 30)

@@ -123,7 +123,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 def rest_on(scene: Scene, filed: Filed) -> Judged:
     """Have an opinion, a grade and an asset record rest on a report, and a bank ask."""
-    period = filed.bundle.period
+    period = filed.bundle.reports[0].period
     stretch._share(scene, period)
     judged = Judged(opine(scene, filed), period=period)
     stretch._file_figures(scene, period)

@@ -25,8 +25,8 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import EvidenceBundle, from_members
+from carbonseal_attest.bundle_layout import EvidenceBundle
+from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import read_series
 from carbonseal_attest.statement import SignedStatement
@@ -54,7 +54,7 @@ SERVICE_DRILLS = {
 
 def _bundle(run: Any) -> EvidenceBundle:
     with (run.out / "evidence.bundle").open("rb") as stream:
-        return from_members(dict(read_members(stream)))
+        return read_bundle(stream)
 
 
 def _check(command: Callable[..., Any], run: Any, *more: object) -> Any:

@@ -34,8 +34,7 @@ from carbonseal_api.founding import seal
 from carbonseal_api.grants.service import give
 from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.keys import ED25519, PublicKey
@@ -88,7 +87,7 @@ class Engagement:
         query = "" if trusted_block is None else f"?trusted_block={trusted_block}"
         data = self.get(self.bundle_path + query)
         (self.home / "evidence.bundle").write_bytes(data)
-        evidence = AnchorEvidence.from_cbor(from_members(dict(read_members(io.BytesIO(data)))).anchor or b"")
+        evidence = AnchorEvidence.from_cbor(read_bundle(io.BytesIO(data)).anchor or b"")
         registrar = self.cast.registrar
         trust = own_trust_file(
             publisher="Surveyors", label="what we believe",

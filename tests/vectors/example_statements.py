@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import example_contents as example
 
-from carbonseal_attest.bundle_layout import EvidenceBundle, LogSection
+from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.contents import KINDS
 from carbonseal_attest.epoch import EpochMap, MapEntry
@@ -49,18 +49,16 @@ def example_bundle() -> EvidenceBundle:
     log_of_logs = Checkpoint(f"{example.HOST}/epochs", 2, root_of([leaf_hash(e) for e in epochs]))
     prefix = Frontier().extend(leaves[:1])
     note = sign_checkpoint(head, host)
+    period = (example.PERIOD["start"], example.PERIOD["end"])
     return EvidenceBundle(
-        report_digest=example.digest("report"),
         operator=example.PARTY,
         registrar="r-exampleregistrar",
         log_host="h-examplehost",
-        period=(example.PERIOD["start"], example.PERIOD["end"]),
-        time_zone="Asia/Shanghai",
+        reports=(BundledReport(example.digest("report"), period, "Asia/Shanghai", b"{}\n"),),
         logs={example.DATA: LogSection(example.DATA, 1, 3, prefix, note, tuple(s.raw for s in made[1:]))},
         log_of_logs_checkpoint=sign_checkpoint(log_of_logs, host),
         log_of_logs_entries=epochs,
         maps={example.DATA: {1: tree.prove(example.DATA)}},
         contents={made[0].payload: example.content("readings")},
         packages={"EXAMPLE@1.0.0": {"method.toml": b'id = "EXAMPLE"\n'}},
-        report_json=b"{}\n",
     )

@@ -208,7 +208,7 @@ class BodyWorld(World):
         """Check a bundle, this world's own by default, under this world's trust file."""
         raw = self.bundle_bytes() if bundle is None else bundle
         trust = self.trust(**changes)
-        result, case = examine(io.BytesIO(raw), trust=trust, at=self.now + HOUR)
+        result, (case,) = examine(io.BytesIO(raw), trust=trust, at=self.now + HOUR)
         return Examined(result, case, hashlib.sha256(raw).digest())
 
     def write(self, folder: Path, **changes: Any) -> tuple[Path, Path]:

@@ -18,7 +18,7 @@ from chain_evidence import TestChain
 
 from carbonseal_accounting.packages import package_digest, shipped
 from carbonseal_attest.bundle import write_bundle
-from carbonseal_attest.bundle_layout import EvidenceBundle, LogSection, to_members
+from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection, to_members
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
@@ -45,6 +45,7 @@ METHOD, GRID, GWP, PROFILE = "GBT32150-2015@1.0.0", "CN-GRID@1.0.0", "GWP100@1.0
 POLICY = {"kinds": {}, "max_statement_bytes": 4096, "max_content_bytes": 1 << 20,
           "clock_tolerance_ms": 300_000, "epoch_ms": DAY}  # fmt: skip
 PDF = b"%PDF-1.4 a report"
+ZONE = "Asia/Shanghai"
 
 
 def signer(name: str) -> Ed25519Signer:
@@ -114,6 +115,7 @@ class World:
         self.published = dict(self.packages)
         self.code = ""
         self.report_json = b""
+        self.filed: list[BundledReport] = []
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -276,10 +278,11 @@ class World:
                      issuer=GATEWAY)  # fmt: skip
         self.tick(data(OPERATOR))
 
-    def file(self, **edits: Callable[[Any], Any]) -> World:
+    def file(self, *, period: tuple[int, int] = (START, END), **edits: Callable[[Any], Any]) -> World:
         """Take the cut-off, compute, sign data code and report, register the PDF, anchor.
 
         Args:
+            period: what the report is about; `bundle` hands over the report filed last.
             edits: quality_body, report_body, report_json: functions that change what is about to be signed.
         """
         self.now += MINUTE
@@ -290,13 +293,14 @@ class World:
         again = recompute_period(
             register_entries=self.logs[register(OPERATOR)].entries,
             data_entries=list(enumerate(self.logs[data(OPERATOR)].entries)),
-            contents=self.contents, plan_digest=self.plan.digest, start_ms=START, end_ms=END, cut_off=cut_off,
-            packages=self.packages,
+            contents=self.contents, plan_digest=self.plan.digest, start_ms=period[0], end_ms=period[1],
+            cut_off=cut_off, packages=self.packages,
         )  # fmt: skip
         self.recomputed = again
         body = edits.get("quality_body", lambda b: b)(again.quality_body)
         self.code = body["code"]
-        about = {"subject": SITE, "interval": (START, END)}
+        about = {"subject": SITE, "interval": period}
+        self.period = period
         self.quality = self.add(data(OPERATOR), OPERATOR, "quality_code", body, **about)
         report = edits.get("report_json", lambda r: r)(compose_report(self, again, cut_off))
         self.report_json = (json.dumps(report, ensure_ascii=False, sort_keys=True, indent=2) + "\n").encode()
@@ -308,6 +312,7 @@ class World:
         })  # fmt: skip
         self.now += MINUTE
         self.close_epoch()
+        self.filed.append(BundledReport(self.report.digest, period, ZONE, self.report_json, PDF))
         return self
 
     # -- handing over ------------------------------------------------------------------------------
@@ -323,12 +328,11 @@ class World:
             }
         top = Checkpoint(EPOCHS, len(self.log_of_logs), root_of([leaf_hash(e) for e in self.log_of_logs]))
         return EvidenceBundle(
-            report_digest=self.report.digest, operator=OPERATOR, registrar=REGISTRAR, log_host=LOG_HOST,
-            period=(START, END), time_zone="Asia/Shanghai", logs=sections,
+            operator=OPERATOR, registrar=REGISTRAR, log_host=LOG_HOST, logs=sections,
+            reports=(self.filed[-1],),
             log_of_logs_checkpoint=sign_checkpoint(top, self.keys["log"]),
             log_of_logs_entries=list(self.log_of_logs), maps=maps, contents=dict(self.contents),
             packages={name: dict(files) for name, files in self.packages.items()},
-            report_json=self.report_json, report_pdf=PDF,
             anchor=self.chain.evidence().to_cbor() if self.with_anchor else None,
         )  # fmt: skip
 
@@ -395,9 +399,10 @@ def _quantity(value: dict[str, Any]) -> dict[str, str]:
 def report_body(world: World, again: Recomputed, cut_off: list[tuple[str, int, bytes]]) -> dict[str, Any]:
     inventory = again.inventory.to_json()
     return {
-        "report": "rp-report", "plan_digest": world.plan.digest, "method": inventory["method"],
+        "report": f"rp-report{len(world.filed) or ''}",
+        "plan_digest": world.plan.digest, "method": inventory["method"],
         "packages": [{"id": n, "digest": package_digest(f)} for n, f in sorted(world.packages.items())],
-        "period": {"start": START, "end": END, "time_zone": "Asia/Shanghai"},
+        "period": {"start": world.period[0], "end": world.period[1], "time_zone": ZONE},
         "cut_off": [{"origin": o, "tree_size": n, "root_hash": r} for o, n, r in cut_off],
         "totals": {"total": _quantity(inventory["total"])},
         "by_stream": {
@@ -414,7 +419,7 @@ def compose_report(world: World, again: Recomputed, cut_off: list[tuple[str, int
     signed = report_body(world, again, cut_off) | {"quality_code_digest": world.quality.digest}
     codes = {"operator": OPERATOR, "registrar": REGISTRAR, "log_host": LOG_HOST}
     parties = {role: {"party": code, "name": {"zh": code, "en": code}} for role, code in codes.items()}
-    return expected_report(again, signed, parties, (START, END))
+    return expected_report(again, signed, parties, world.period)
 
 
 __all__ = ["MapProof", "World", "caught", "honest", "reason", "to_bytes"]

@@ -11,6 +11,7 @@ from bundle_factory import HOUR, honest, signer, to_bytes
 
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.trust import format_trust_file, sign_trust_file
+from carbonseal_verifier.check import STEPS
 from carbonseal_verifier.cli import main
 
 
@@ -39,7 +40,7 @@ def test_prints_the_publisher_first_then_a_line_a_step_and_exits_0(world, files,
     assert lines[2] == f"  {words}"
     assert lines[3].startswith("trust-file")
     assert words in lines[3]
-    assert len(lines) == 3 + 18 + 1
+    assert len(lines) == 3 + len(STEPS) + 1
     assert lines[-1].startswith("PASSED")
 
 
@@ -51,7 +52,7 @@ def test_writes_the_result_as_json(world, files, tmp_path, capsys):
     assert result["passed"] is True
     assert result["publisher"] == "the demo"
     assert result["trust_signer"] == signer("publisher").public.raw.hex()
-    assert {"name", "required", "outcome", "reason"} == set(result["steps"][0])
+    assert {"name", "report", "required", "outcome", "reason"} == set(result["steps"][0])
 
 
 def test_json_on_standard_output_is_alone_there(world, files, capsys):

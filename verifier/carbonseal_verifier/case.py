@@ -1,17 +1,20 @@
 """The case under check: what was given, and what the steps so far have established about it.
 
 Attributes below the line are set by the step named beside them; a step runs only when the steps it depends on
-have passed, so it never reads what nobody established.
+have passed, so it never reads what nobody established. A bundle may carry several reports: what concerns all
+of them is established once, and then each has a case of its own, which shares that and is `about` it.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from carbonseal_attest.anchor import AnchoredHeads
-from carbonseal_attest.bundle_layout import EvidenceBundle, LogSection
+from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection
+from carbonseal_attest.bundle_reading import MemberReader
 from carbonseal_attest.contents import Content, check_content
 from carbonseal_attest.epoch import EpochEntry
 from carbonseal_attest.keys import PublicKey
@@ -48,17 +51,14 @@ class LogView:
     statements: tuple[SignedStatement, ...]
     logged: list[LoggedStatement] = field(default_factory=list)
 
-    def index_of(self, digest: bytes) -> int | None:
-        """Return the log index of a statement digest, or None."""
-        for at, statement in enumerate(self.statements):
-            if statement.digest == digest:
-                return self.section.first + at
-        return None
+    def find(self, digest: bytes) -> LoggedStatement | None:
+        """Return the entry of a statement digest, or None; after `contents`."""
+        return next((entry for entry in self.logged if entry.statement.digest == digest), None)
 
 
 @dataclass(slots=True)
 class Case:
-    """Everything about one check."""
+    """Everything about one check, or about one report of it."""
 
     trust: TrustFile
     stream: BinaryIO
@@ -66,7 +66,8 @@ class Case:
     rpc_url: str | None
     progress: Progress
     # ---
-    members: dict[str, bytes] = field(init=False)  # container
+    refused: Exception | None = None  # container: what is wrong with a member
+    reader: MemberReader = field(init=False)  # container
     bundle: EvidenceBundle = field(init=False)  # members
     logs: dict[str, LogView] = field(init=False)  # members
     registrar: TrustedRegistrar = field(init=False)  # parties
@@ -74,19 +75,27 @@ class Case:
     parties: dict[str, PartyKeys] = field(init=False)  # parties
     operator: PartyKeys = field(init=False)  # parties
     devices: dict[bytes, DeviceKey] = field(init=False)  # parties: the operator's
-    report: LoggedStatement = field(init=False)  # contents
-    quality: LoggedStatement = field(init=False)  # contents
     epochs: list[EpochEntry] = field(init=False)  # epochs
     epoch_roots: list[bytes] = field(init=False)  # epochs: root of the log of logs at each size from 1
     heads: dict[str, dict[int, int]] = field(init=False)  # epochs: origin -> epoch -> tree size
     anchored: AnchoredHeads | None = field(init=False)  # anchor
     anchored_epoch: int = field(init=False)  # anchor: the last epoch that counts
     anchored_at: int = field(init=False)  # anchor: when it was anchored
+    # --- one case a report
+    about: BundledReport = field(init=False)
+    report: LoggedStatement = field(init=False)  # filed
+    quality: LoggedStatement = field(init=False)  # filed
     profile: Profile = field(init=False)  # packages
     packages: PackageSet = field(init=False)  # packages
     prepared: Prepared = field(init=False)  # completeness
     recomputed: Recomputed = field(init=False)  # recompute
     _contents: dict[bytes, Content] = field(default_factory=dict)
+
+    def on(self, report: BundledReport) -> Case:
+        """Return the case of one report; it shares what was established for all of them."""
+        made = copy.copy(self)
+        made.about = report
+        return made
 
     def content(self, statement: SignedStatement) -> Content | None:
         """Return the checked content of a statement, None where it is not disclosed.

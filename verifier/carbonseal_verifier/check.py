@@ -3,6 +3,9 @@
 A step whose input is missing fails. A step that depends on one that did not pass is not run, and never
 counts as passed. The check passes when every required step passed. Nothing inside the bundle decides what is
 required: that is the trust file's. It needs no server, no node and no database.
+
+A bundle may carry several reports. What concerns all of them is checked once; then the steps about a report
+are run for each, in the order of the bundle, and the check passes when every report does.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from carbonseal_verifier.case import Case, Progress, StepFailed
 from carbonseal_verifier.chain_anchor import check_anchor, check_freshness
 from carbonseal_verifier.container import check_container, check_members
 from carbonseal_verifier.coverage import check_cut_off, check_registers_whole
-from carbonseal_verifier.disclosure import check_contents, check_continuity
+from carbonseal_verifier.disclosure import check_contents, check_continuity, check_filed
 from carbonseal_verifier.log_proofs import check_epochs, check_log_proofs
 from carbonseal_verifier.parties import check_parties
 from carbonseal_verifier.recompute_steps import (
@@ -35,25 +38,36 @@ _MAX_REASON: Final = 500  # characters
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A named step: what must have passed before, and the function that returns a reason or raises."""
+    """A named step: what must have passed before, and the function that returns a reason or raises.
+
+    A step that `is_about_report` is run once for each report, after those that concern all of them.
+    """
 
     name: str
     after: tuple[str, ...]
     run: Callable[[Case], str]
+    is_about_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What became of a step."""
+    """What became of a step; `report` is the statement digest of the report that it was about, if of one."""
 
     name: str
     required: bool
     outcome: str
     reason: str
+    report: bytes | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return {name, required, outcome, reason}."""
-        return {"name": self.name, "required": self.required, "outcome": self.outcome, "reason": self.reason}
+        """Return {name, report, required, outcome, reason}."""
+        return {
+            "name": self.name,
+            "report": None if self.report is None else self.report.hex(),
+            "required": self.required,
+            "outcome": self.outcome,
+            "reason": self.reason,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,10 @@ class CheckResult:
 
     trust: TrustFile
     steps: tuple[StepResult, ...]
+
+    def on(self, report: bytes) -> CheckResult:
+        """Return the outcome as far as one report is concerned: the steps for all, and its own."""
+        return CheckResult(self.trust, tuple(s for s in self.steps if s.report in {None, report}))
 
     @property
     def has_passed(self) -> bool:
@@ -105,12 +123,13 @@ STEPS: Final = (
     Step("anchor", ("epochs",), check_anchor),
     Step("registers-whole", ("anchor",), check_registers_whole),
     Step("freshness", ("registers-whole", "contents"), check_freshness),
-    Step("cut-off", ("anchor", "contents"), check_cut_off),
-    Step("packages", ("parties", "contents"), check_packages),
-    Step("completeness", ("packages", "cut-off"), check_completeness),
-    Step("recompute", ("completeness",), check_recompute),
-    Step("rules", ("recompute",), check_rules),
-    Step("report", ("rules",), check_report),
+    Step("filed", ("contents",), check_filed, is_about_report=True),
+    Step("cut-off", ("anchor", "filed"), check_cut_off, is_about_report=True),
+    Step("packages", ("parties", "filed"), check_packages, is_about_report=True),
+    Step("completeness", ("packages", "cut-off"), check_completeness, is_about_report=True),
+    Step("recompute", ("completeness",), check_recompute, is_about_report=True),
+    Step("rules", ("recompute",), check_rules, is_about_report=True),
+    Step("report", ("rules",), check_report, is_about_report=True),
 )
 
 
@@ -144,24 +163,37 @@ def examine(
     rpc_url: str | None = None,
     report: Callable[[StepResult], None] = lambda _: None,
     progress: Progress = lambda _: None,
-) -> tuple[CheckResult, Case]:
-    """Return the outcome as `run_check` does, and the case itself, for whoever works on with what it found.
+) -> tuple[CheckResult, list[Case]]:
+    """Return the outcome as `run_check` does, and the case of each report, for whoever goes on.
 
-    What a step sets is there only if that step has passed (`recomputed` as soon as it was computed).
+    What a step sets is there only if that step has passed (`recomputed` as soon as it was computed). A bundle
+    that was not read as far as its reports gives one case, about none.
     """
     case = Case(trust=trust, stream=bundle, at=at, rpc_url=rpc_url, progress=progress)
-    outcomes: dict[str, str] = {}
+    common: dict[str, str] = {}
     results: list[StepResult] = []
-    for step in STEPS:
+
+    def take(step: Step, case: Case, outcomes: dict[str, str], about: bytes | None) -> None:
         missing = [name for name in step.after if outcomes[name] != PASSED]
         if missing:
             outcome, reason = NOT_RUN, f"needs {missing[0]}"
         else:
             outcome, reason = _run(step, case)
         outcomes[step.name] = outcome
-        results.append(StepResult(step.name, _is_required(step, case), outcome, _one_line(reason)))
+        results.append(StepResult(step.name, _is_required(step, case), outcome, _one_line(reason), about))
         report(results[-1])
-    return CheckResult(trust, tuple(results)), case
+
+    for step in STEPS:
+        if not step.is_about_report:
+            take(step, case, common, None)
+    has_reports = common["members"] == PASSED
+    cases = {r.digest: case.on(r) for r in case.bundle.reports} if has_reports else {}
+    for about, one in cases.items() or ((None, case),):
+        outcomes = dict(common)
+        for step in STEPS:
+            if step.is_about_report:
+                take(step, one, outcomes, about)
+    return CheckResult(trust, tuple(results)), list(cases.values()) or [case]
 
 
 def _run(step: Step, case: Case) -> tuple[str, str]:

@@ -93,7 +93,7 @@ def check_commitment(case: Case, file: StatementFile) -> PartyFacts:
     header = statement.header
     if file.content.kind != KIND or (header.issuer, header.origin) != (facts.party, facts.data_origin):
         raise _refusal("commitment", f"is not a {KIND} in the data log of {facts.party}")
-    if body["report_digest"] != case.bundle.report_digest:
+    if body["report_digest"] != case.about.digest:
         raise _refusal("commitment", "is about another report than the bundle")
     expected = expected_slots(case.prepared)
     if {row["id"]: row["expected"] for row in body["strata"]} != expected or len(body["strata"]) != len(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import MemberReader
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
@@ -13,23 +14,35 @@ from carbonseal_verifier.wording import counted
 
 MAX_BUNDLE: Final = 1 << 30  # bytes; a bundle of a million readings takes about 30 MB
 MAX_ENTRIES: Final = 2_000_000
+_MAX_ITEMS: Final = 2 * MAX_ENTRIES  # entries and contents: every content is that of a statement
 
 
 def check_container(case: Case) -> str:
-    """Read the container whole: header, manifest, each member's digest, the trailer."""
-    members: dict[str, bytes] = {}
-    size = 0
+    """Read the container whole: header, manifest, each member's digest, the trailer.
+
+    Members are taken apart as they come, so that nothing is held twice. What is wrong with one of them is the
+    matter of the next step, and this one reads on: only when the trailer holds does anything read count.
+    """
+    reader, size, count = MemberReader(), 0, 0
     for name, data in read_members(case.stream, max_bundle=MAX_BUNDLE):
-        members[name] = data
         size += len(data)
-    case.members = members
-    return f"{counted(len(members), 'member')}, {size} bytes; every digest and the trailer hold"
+        count += 1
+        if case.refused is None:
+            try:
+                reader.take(name, data)
+                require(reader.count <= _MAX_ITEMS, f"more than {MAX_ENTRIES} entries are not read")
+            except (CarbonsealError, StepFailed) as error:
+                case.refused, reader = error, MemberReader()
+    case.reader = reader
+    return f"{counted(count, 'member')}, {size} bytes; every digest and the trailer hold"
 
 
 def check_members(case: Case) -> str:
     """Read the members by their meaning, and see that none is missing."""
-    bundle = from_members(case.members)
-    case.members = {}  # read once; a large bundle should not be held twice
+    if case.refused is not None:
+        raise case.refused
+    bundle = case.reader.finish()
+    case.reader = MemberReader()
     count = sum(len(section.entries) for section in bundle.logs.values())
     require(count <= MAX_ENTRIES, f"{count} entries, and at most {MAX_ENTRIES} are read")
     logs = {}
@@ -42,17 +55,19 @@ def check_members(case: Case) -> str:
         logs[origin] = LogView(section, _statements(origin, section.first, section.entries))
     stray = sorted(set(bundle.maps) - set(logs))
     require(not stray, f"map proofs of {stray[0] if stray else ''}, a log that the bundle does not carry")
-    require(bundle.report_pdf is not None, "report.pdf is missing")
+    bare = [report for report in bundle.reports if report.report_pdf is None]
+    require(not bare, f"the PDF of report {bare[0].digest.hex()[:16] if bare else ''} is missing")
     require(
         bundle.anchor is not None or not case.trust.is_anchor_required,
         "the trust file requires an anchor, and the bundle carries no evidence of one",
     )
     case.bundle, case.logs = bundle, logs
     rest = f"{counted(len(bundle.contents), 'content')}, {counted(len(bundle.packages), 'package')}"
-    return f"{counted(len(logs), 'log')} with {counted(count, 'entry', 'entries')}, {rest}"
+    shown = f"{counted(len(bundle.reports), 'report')}, {counted(len(logs), 'log')}"
+    return f"{shown} with {counted(count, 'entry', 'entries')}, {rest}"
 
 
-def _statements(origin: str, first: int, entries: tuple[bytes, ...]) -> tuple[SignedStatement, ...]:
+def _statements(origin: str, first: int, entries: Sequence[bytes]) -> tuple[SignedStatement, ...]:
     statements = []
     for at, raw in enumerate(entries, first):
         try:

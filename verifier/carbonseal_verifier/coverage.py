@@ -85,7 +85,7 @@ def _check_one_moment(case: Case, data: dict[str, Any], register: dict[str, Any]
 
 def _after_cut_off(case: Case, size: int) -> int:
     """Count what was registered about the period between the cut-off and the report."""
-    start, end = case.bundle.period
+    start, end = case.about.period
     count = 0
     for entry in case.operator_data().logged:
         header = entry.statement.header
@@ -96,8 +96,8 @@ def _after_cut_off(case: Case, size: int) -> int:
 
 
 def _check_period(case: Case, report: dict[str, Any], quality: dict[str, Any]) -> None:
-    start, end = case.bundle.period
-    period = {"start": start, "end": end, "time_zone": case.bundle.time_zone}
+    start, end = case.about.period
+    period = {"start": start, "end": end, "time_zone": case.about.time_zone}
     require(report["period"] == period, "the bundle is about another period than the report")
     require(quality["period"] == period, "the data code is about another period than the report")
     require(quality["plan_digest"] == report["plan_digest"], "data code and report follow different plans")

@@ -1,13 +1,16 @@
-"""Steps contents and continuity: what was disclosed is what was signed, nothing needed is withheld, no hole.
+"""Steps contents, continuity and filed: what was disclosed is what was signed, nothing needed is withheld.
 
 Register logs, ticks, and in the data log all readings, gaps, corrected readings, declared values and
-downgrades that touch the period must be disclosed, and so must the report, its data code and every void.
-Contents outside the period may be withheld. An erased content counts as missing.
+downgrades that touch a report's period must be disclosed, and so must each report, its data code and every
+void. Contents outside the periods may be withheld. An erased content counts as missing.
 """
 
 from __future__ import annotations
 
-from carbonseal_attest.statement import Header, SignedStatement
+from collections.abc import Set as AbstractSet
+
+from carbonseal_attest.instants import format_instant
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.continuity import find_breaks, find_restarts
 from carbonseal_verifier.quality.inputs import LoggedStatement
@@ -27,6 +30,7 @@ def check_contents(case: Case) -> str:
         not stray, f"content {stray[0].hex()[:16] if stray else ''} is named by no statement of the bundle"
     )
     withheld = count = 0
+    reports = {report.digest for report in bundle.reports}
     for origin, view in case.logs.items():
         view.logged.clear()
         is_register = origin in {p.register_origin for p in case.parties.values()}
@@ -34,18 +38,25 @@ def check_contents(case: Case) -> str:
             content = case.content(statement)
             if content is None:
                 kind, where = statement.header.kind, f"entry {index} of {origin}"
-                is_needed = is_register or _must_disclose(case, statement.header, statement.digest)
+                is_needed = is_register or _must_disclose(case, statement, reports)
                 require(not is_needed, f"the content of {where}, {kind}, is withheld or changed")
                 withheld += 1
             view.logged.append(LoggedStatement(index, statement, content))
             count += 1
             if count % 5000 == 0:
                 case.progress(f"{count} contents")
-    case.report = _find(case, bundle.report_digest, "emissions_report")
-    body = case.report.content.body if case.report.content else {}
-    case.quality = _find(case, body["quality_code_digest"], "quality_code")
     disclosed = counted(count - withheld, "content is", "contents are")
     return f"{disclosed} what was signed; {withheld} withheld where that is allowed"
+
+
+def check_filed(case: Case) -> str:
+    """Find the report's statement and that of its data code in the operator's data log."""
+    case.report = _find(case, case.about.digest, "emissions_report")
+    body = case.report.content.body if case.report.content else {}
+    case.quality = _find(case, body["quality_code_digest"], "quality_code")
+    start, end = map(format_instant, case.about.period)
+    places = f"entry {case.report.index}, its data code {case.quality.index}"
+    return f"{body['report']} about {start} to {end}: {places}"
 
 
 def check_continuity(case: Case) -> str:
@@ -73,23 +84,23 @@ def _genesis_payload(case: Case) -> bytes:
     return SignedStatement.parse(case.bundle.log_of_logs_entries[0]).payload
 
 
-def _must_disclose(case: Case, header: Header, digest: bytes) -> bool:
+def _must_disclose(case: Case, statement: SignedStatement, reports: AbstractSet[bytes]) -> bool:
+    header = statement.header
     if header.origin != case.operator.data_origin:
         return False
-    if header.kind in ALWAYS or digest == case.bundle.report_digest:
+    if header.kind in ALWAYS or statement.digest in reports:
         return True
-    start, end = case.bundle.period
     if header.kind in IN_THE_PERIOD and header.interval is not None:
-        return header.interval[0] <= end and header.interval[1] > start
+        return case.bundle.concerns(header.interval)
     return False
 
 
 def _find(case: Case, digest: bytes, kind: str) -> LoggedStatement:
-    for entry in case.operator_data().logged:
-        if entry.statement.digest == digest:
-            require(
-                entry.statement.header.kind == kind and entry.content is not None,
-                f"statement {digest.hex()[:16]} is no disclosed {kind} statement",
-            )
-            return entry
-    raise StepFailed(f"the operator's data log holds no {kind} statement {digest.hex()[:16]}")
+    entry = case.operator_data().find(digest)
+    if entry is None:
+        raise StepFailed(f"the operator's data log holds no {kind} statement {digest.hex()[:16]}")
+    require(
+        entry.statement.header.kind == kind and entry.content is not None,
+        f"statement {digest.hex()[:16]} is no disclosed {kind} statement",
+    )
+    return entry

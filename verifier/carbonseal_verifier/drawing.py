@@ -61,10 +61,10 @@ def make_transcript(
         "format": FORMAT,
         "engagement": commitment["engagement"],
         "operator": case.operator.party,
-        "report_digest": case.bundle.report_digest.hex(),
+        "report_digest": case.about.digest.hex(),
         "bundle_digest": bundle_digest.hex(),
         "plan_digest": case.prepared.plan_digest.hex(),
-        "period": dict(zip(("start", "end"), map(format_instant, case.bundle.period), strict=True)),
+        "period": dict(zip(("start", "end"), map(format_instant, case.about.period), strict=True)),
         "commitment": {
             "statement_digest": statement.digest.hex(),
             "statement": statement.raw.hex(),

@@ -1,7 +1,8 @@
-"""What every act of a verification body begins with: its own trust file, one bundle, and the whole check.
+"""What every act of a verification body begins with: its own trust file, one report, and the whole check.
 
 The steps are printed as `check` prints them. What an act needs to know from a step is asked for by name, and
-an act on a bundle that did not get so far is refused.
+an act on a bundle that did not get so far is refused. An act is about one report: the bundle's only one, or
+the one that is named.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,12 +25,13 @@ from carbonseal_verifier.errors import SamplingRefused, UsageInvalid
 from carbonseal_verifier.paths import open_input
 
 _PIECE: Final = 1 << 20  # bytes read at a time
+_SHOWN: Final = 10  # digests in a refusal
 Print = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One bundle after its check: the outcome, the case, and the SHA-256 of the file."""
+    """A bundle's report after the check: its outcome, its case, and the SHA-256 of the file."""
 
     result: CheckResult
     case: Case
@@ -57,6 +59,9 @@ def add_bundle(parser: argparse.ArgumentParser, *, is_option: bool = False) -> N
         parser.add_argument("--bundle", type=Path, required=True, help="the bundle that it is about")
     else:
         parser.add_argument("bundle", type=Path)
+    parser.add_argument(
+        "--report", metavar="DIGEST", help="which of the bundle's reports, by its statement's digest"
+    )
     add_trust(parser)
     parser.add_argument("--at", metavar="INSTANT", help="judge freshness at this instant; default: now")
 
@@ -95,9 +100,24 @@ def examine_bundle(arguments: argparse.Namespace, *, show: Print | None = None) 
             digest.update(piece)
         stream.seek(0)
         tell(text_report.opening(trust))
-        result, case = examine(stream, trust=trust, at=at, report=report)
+        result, cases = examine(stream, trust=trust, at=at, report=report)
     tell(text_report.closing(result))
+    case = _chosen(cases, arguments.report)
+    if hasattr(case, "about"):
+        result = result.on(case.about.digest)
     return Examined(result, case, digest.digest())
+
+
+def _chosen(cases: Sequence[Case], wanted: str | None) -> Case:
+    """Return the case that was asked for; a bundle that could not be read has one, about no report."""
+    if not hasattr(cases[0], "about"):
+        return cases[0]
+    named = [c for c in cases if wanted is not None and c.about.digest.hex() == wanted.strip().lower()]
+    if named or (wanted is None and len(cases) == 1):
+        return named[0] if named else cases[0]
+    digests = ", ".join(case.about.digest.hex() for case in cases[:_SHOWN])
+    reason = "names no report of the bundle" if wanted is not None else f"the bundle has {len(cases)} reports"
+    raise UsageInvalid("--report", reason, f"give one of {digests}")
 
 
 def read_file(path: Path, field: str, limit: int) -> bytes:

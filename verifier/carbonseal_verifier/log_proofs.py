@@ -40,7 +40,7 @@ def check_log_proofs(case: Case) -> str:
 def check_epochs(case: Case) -> str:
     """Prove each relied-on log's head in every epoch of the period, and the log of logs over all epochs."""
     case.epochs, case.epoch_roots = _log_of_logs(case)
-    first = _first_epoch(case.epochs, case.bundle.period[0])
+    first = _first_epoch(case.epochs, case.bundle.starts_at)
     case.heads = {}
     proofs = 0
     for origin, view in case.logs.items():

@@ -72,12 +72,12 @@ def _independent(examined: Examined, file: StatementFile) -> str:
 
 
 def _same_report(case: Case, body: Mapping[str, Any]) -> str:
-    start, end = case.bundle.period
-    about = {"operator": case.operator.party, "report_digest": case.bundle.report_digest}
+    start, end = case.about.period
+    about = {"operator": case.operator.party, "report_digest": case.about.digest}
     for field, expected in {**about, "period": {"start": start, "end": end}}.items():
         if body[field] != expected:
             raise OpinionRefused(field, "is another one than the bundle's", "take the bundle of that report")
-    return f"about the report {case.bundle.report_digest.hex()[:16]} of {case.operator.party}"
+    return f"about the report {case.about.digest.hex()[:16]} of {case.operator.party}"
 
 
 def _same_figures(case: Case, body: Mapping[str, Any]) -> str:

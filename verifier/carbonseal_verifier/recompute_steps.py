@@ -30,10 +30,10 @@ def check_packages(case: Case) -> str:
         require(
             package_digest(files) == digest, f"the files of {name} have another digest than the report names"
         )
-        _check_published(name, digest, published.get(name), case.bundle.period)
-    stray = sorted(set(case.bundle.packages) - set(named))
-    require(not stray, f"the package {stray[0] if stray else ''} is not named by the report")
-    packages = PackageSet.read(case.bundle.packages)
+        _check_published(name, digest, published.get(name), case.about.period)
+    stray = sorted(set(case.bundle.packages) - _named_by_reports(case))
+    require(not stray, f"the package {stray[0] if stray else ''} is named by no report of the bundle")
+    packages = PackageSet.read({name: case.bundle.packages[name] for name in named})
     _check_profile(case, packages)
     require(report["method"] in packages.methods, f"no package of the method {report['method']}")
     case.packages = packages
@@ -52,7 +52,7 @@ def check_completeness(case: Case) -> str:
         register.logged[:register_size],
         data.logged[: data_size - data.section.first],
         plan_digest=_report(case)["plan_digest"],
-        period=case.bundle.period,
+        period=case.about.period,
         profile=case.profile,
     )
     rows = case.prepared.activity.completeness()
@@ -123,6 +123,13 @@ def _published(case: Case) -> dict[str, dict[str, Any]]:
     """Return the newest `method` statement of each package in the registrar's register log."""
     entries: list[LoggedStatement] = case.logs[case.registrar.register_origin].logged
     return {content.body["id"]: content.body for _, content in disclosed(entries, "method")}
+
+
+def _named_by_reports(case: Case) -> set[str]:
+    """Return the packages that any report of the bundle names."""
+    found = (case.operator_data().find(report.digest) for report in case.bundle.reports)
+    bodies = (e.content.body for e in found if e and e.content and e.content.kind == "emissions_report")
+    return {row["id"] for body in bodies for row in body["packages"]}
 
 
 def _check_published(name: str, digest: bytes, entry: dict[str, Any] | None, period: tuple[int, int]) -> None:

@@ -29,12 +29,12 @@ _WORDS: Final = {
 
 def check_report(case: Case) -> str:
     """Compare report.json with the signed statement and the recomputed figures; find the PDF's document."""
-    data = case.bundle.report_json
+    data = case.about.report_json
     signed = case.report.content.body if case.report.content else {}
     digest = hashlib.sha256(data).digest()
     require(digest == signed["report_json_digest"], "report.json is not the one that the statement signs")
     report = _parse(data)
-    expected = expected_report(case.recomputed, signed, _parties(case, report), case.bundle.period)
+    expected = expected_report(case.recomputed, signed, _parties(case, report), case.about.period)
     place = first_difference(report, expected)
     require(place is None, f"report.json: {place} differs from what was signed and recomputed")
     # Equal values may still be written in two ways: a key that stands twice is read differently elsewhere.
@@ -77,14 +77,14 @@ def _parties(case: Case, report: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pdf_document(case: Case) -> int:
     """Return the entry of the document statement that registers the PDF about this report, anchored."""
-    pdf = case.bundle.report_pdf
+    pdf = case.about.report_pdf
     if pdf is None:
         raise StepFailed("report.pdf is missing")
     digest = hashlib.sha256(pdf).digest()
     covered = case.heads[case.operator.data_origin].get(case.anchored_epoch, 0)
     for entry, content in disclosed(case.operator_data().logged, "document"):
         body = content.body
-        if body["document_digest"] == digest and case.bundle.report_digest in body["relates_to"]:
+        if body["document_digest"] == digest and case.about.digest in body["relates_to"]:
             require(body["size"] == len(pdf), "the PDF's document statement states another size")
             require(entry.index < covered, f"the PDF's document, entry {entry.index}, is not anchored")
             return entry.index
@@ -92,7 +92,7 @@ def _pdf_document(case: Case) -> int:
 
 
 def _check_standing(case: Case) -> None:
-    digest = case.bundle.report_digest
+    digest = case.about.digest
     acts = acts_by_statement(case.operator_register().logged)
     taken_back = acts.get(digest, ())
     require(not taken_back, f"the report was taken back by a {taken_back[0].kind if taken_back else ''}")

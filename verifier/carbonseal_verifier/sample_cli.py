@@ -154,7 +154,7 @@ def run_commit(arguments: argparse.Namespace) -> int:
         nonce = secrets.token_bytes(NONCE_SIZE)
         body = {
             "engagement": _engagement(arguments.engagement, nonce),
-            "report_digest": case.bundle.report_digest,
+            "report_digest": case.about.digest,
             "nonce_digest": nonce_digest(nonce),
             "strata": [{"id": s.id, "expected": s.expected, "sample_size": s.sample_size} for s in strata],
             "epoch": epoch,

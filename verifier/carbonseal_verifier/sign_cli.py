@@ -201,7 +201,7 @@ def _wish(arguments: argparse.Namespace, examined: Examined, transcript: Transcr
     elif transcript is not None:
         engagement = transcript.value["engagement"]
     else:
-        engagement = opaque_code("en", examined.case.bundle.report_digest)
+        engagement = opaque_code("en", examined.case.about.digest)
     if (arguments.text_zh is None) != (arguments.text_en is None):
         raise UsageInvalid(
             "--text-zh", "comes with --text-en or not at all", "give the opinion in both languages"

@@ -20,12 +20,14 @@ def opening(trust: TrustFile) -> str:
 def step_line(step: StepResult) -> str:
     """Return one step's line."""
     optional = "" if step.required else " (not required)"
-    return f"{step.name:{_WIDTH}} {_MARKS[step.outcome]}{optional}  {step.reason}"
+    about = "" if step.report is None else f"report {step.report.hex()[:8]}: "
+    return f"{step.name:{_WIDTH}} {_MARKS[step.outcome]}{optional}  {about}{step.reason}"
 
 
 def closing(result: CheckResult) -> str:
     """Return the verdict in one line."""
     if result.has_passed:
         return f"PASSED: all {len(result.steps)} steps, by the trust file of {result.trust.publisher}"
-    failed = next(s.name for s in result.steps if s.required and s.outcome != PASSED)
-    return f"NOT PASSED: caught at step {failed}"
+    failed = next(s for s in result.steps if s.required and s.outcome != PASSED)
+    about = "" if failed.report is None else f", report {failed.report.hex()[:8]}"
+    return f"NOT PASSED: caught at step {failed.name}{about}"

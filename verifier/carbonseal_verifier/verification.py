@@ -94,13 +94,13 @@ def compose(
         check_transcript(examined, transcript, kid=signer.key.kid, engagement=wish.engagement)
         _check_samples(transcript, findings)
     digest = None if transcript is None else transcript.digest
-    start, end = case.bundle.period
+    start, end = case.about.period
     signed = case.report.content.body if case.report.content else {}
     text = SENTENCES[wish.opinion] if wish.text is None else wish.text
     body: dict[str, Any] = {
         "engagement": wish.engagement,
         "operator": case.operator.party,
-        "report_digest": case.bundle.report_digest,
+        "report_digest": case.about.digest,
         "bundle_digest": examined.bundle_digest,
         "trust_digest": case.trust.digest,
         "period": {"start": start, "end": end},

@@ -12,7 +12,7 @@ import io
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from carbonseal_api.demo import forgery
@@ -99,7 +99,7 @@ def flip_bits(data: bytes, count: int, seed: int) -> tuple[int, int]:
 def _reading_changed(bench: Bench) -> EvidenceBundle:
     made = forgery.copy_of(bench.bundle)
     section = made.logs[bench.data_origin]
-    start, end = bench.bundle.period
+    start, end = bench.bundle.reports[0].period
     inside = [
         statement
         for statement in map(SignedStatement.parse, section.entries)
@@ -108,9 +108,9 @@ def _reading_changed(bench: Bench) -> EvidenceBundle:
         and start <= statement.header.interval[0] < statement.header.interval[1] <= end
     ]
     statement = inside[len(inside) // 2]
-    old = made.contents.pop(statement.payload)
-    new = forgery.rewrite_body(old, _lower_a_reading)
-    made.contents[hashlib.sha256(new).digest()] = new
+    new = forgery.rewrite_body(made.contents[statement.payload], _lower_a_reading)
+    kept = {digest: data for digest, data in made.contents.items() if digest != statement.payload}
+    made.contents = kept | {hashlib.sha256(new).digest(): new}
     return made
 
 
@@ -171,23 +171,26 @@ def _second_history(bench: Bench) -> EvidenceBundle:
     section = bench.bundle.logs[bench.data_origin]
     at = forgery.find_entry(section, "document", last=True)
     statement = SignedStatement.parse(section.entries[at])
-    pdf = (bench.bundle.report_pdf or b"") + b"\n% another rendering\n"
+    (report,) = bench.bundle.reports
+    pdf = (report.report_pdf or b"") + b"\n% another rendering\n"
 
     def change(body: dict[str, Any]) -> None:
         body["document_digest"], body["size"] = hashlib.sha256(pdf).digest(), len(pdf)
 
     content = forgery.rewrite_body(bench.bundle.contents[statement.payload], change)
     made = forgery.second_history(bench.bundle, bench.keys, bench.data_origin, at, content)
-    made.report_pdf = pdf
+    made.reports = (replace(report, report_pdf=pdf),)
     return made
 
 
 def _report_figure_edited(bench: Bench) -> EvidenceBundle:
     made = forgery.copy_of(bench.bundle)
-    report = json.loads(made.report_json)
+    (bundled,) = made.reports
+    report = json.loads(bundled.report_json)
     total = report["emissions"]["total"]
     total["value"] = total["value"][:-1] + ("1" if total["value"][-1] != "1" else "2")
-    made.report_json = (json.dumps(report, ensure_ascii=False, sort_keys=True, indent=2) + "\n").encode()
+    edited = (json.dumps(report, ensure_ascii=False, sort_keys=True, indent=2) + "\n").encode()
+    made.reports = (replace(bundled, report_json=edited),)
     return made
 
 

@@ -120,7 +120,7 @@ def second_history(
                 raise LookupError(old.header.kind)
             new = resign(old, keys.by_kid[old.header.kid], data, **changes)
             renamed[old.digest], entries[position] = new.digest, new.raw
-    made.contents[hashlib.sha256(content).digest()] = content
+    made.contents = {**made.contents, hashlib.sha256(content).digest(): content}
     made.logs[origin] = with_entries(section, entries, keys.log_key)
     return _with_epochs_mended(made, keys, origin)
 

@@ -85,7 +85,7 @@ class Judged:
 
 def judge(scene: Scene, filed: Filed) -> Judged:
     """Walk from the filed report to a corrected reading; return what came of it."""
-    period = filed.bundle.period
+    period = filed.bundle.reports[0].period
     _share(scene, period)
     judged = Judged(opine(scene, filed), period=period)
     _file_figures(scene, period)
@@ -269,7 +269,7 @@ def _correct(scene: Scene, filed: Filed) -> None:
 
 def _a_reading(scene: Scene, filed: Filed) -> tuple[SignedStatement, CorrectedReading]:
     host, origin = scene.stage.host, scene.cast.enterprise.data_origin
-    entries = host.select(origin, kinds={"readings"}, overlapping=filed.bundle.period)
+    entries = host.select(origin, kinds={"readings"}, overlapping=filed.bundle.reports[0].period)
     for entry in entries[len(entries) // 2 :]:
         statement = SignedStatement.parse(entry.raw)
         content = parse_content(host.contents.get(statement.payload))

@@ -16,8 +16,7 @@ from carbonseal_api.demo.scene import Filed, Scene
 from carbonseal_api.demo.settling import settle, tell_statement
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_attest.anchor import AnchorEvidence
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.epoch import MapProof
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.statement import SignedStatement
@@ -70,7 +69,7 @@ def _commit(scene: Scene, desk: BodyDesk, examined: Examined) -> tuple[Statement
     strata = strata_of(case.prepared, confidence="95", tolerable="5", sizes={})
     value = {
         "engagement": opaque_code("en", nonce_digest(nonce)),
-        "report_digest": case.bundle.report_digest,
+        "report_digest": case.about.digest,
         "nonce_digest": nonce_digest(nonce),
         "strata": [{"id": s.id, "expected": s.expected, "sample_size": s.sample_size} for s in strata],
         "epoch": len(scene.stage.host.epochs()) + 1,
@@ -91,7 +90,7 @@ def _draw(
     data = bundle_bytes(
         parts, scene.cast.enterprise.facts.code, filed.report.report.digest, anchored_in + BLOCKS_AFTER
     )
-    evidence = AnchorEvidence.from_cbor(from_members(dict(read_members(io.BytesIO(data)))).anchor or b"")
+    evidence = AnchorEvidence.from_cbor(read_bundle(io.BytesIO(data)).anchor or b"")
     examined = _examined(data, trust_file(scene, evidence, scene.clock()), scene.clock())
     origin = file.statement.header.origin
     head = MapProof.from_value(origin, service.map_proof(origin, epoch))
@@ -108,5 +107,5 @@ def _draw(
 
 
 def _examined(data: bytes, trust: bytes, at: int) -> Examined:
-    result, case = examine(io.BytesIO(data), trust=TrustFile.parse(trust), at=at)
+    result, (case,) = examine(io.BytesIO(data), trust=TrustFile.parse(trust), at=at)
     return Examined(result, case, hashlib.sha256(data).digest())

@@ -15,8 +15,7 @@ from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.instants import Clock, Interval, format_instant
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.trust import TrustedRegistrar
@@ -71,7 +70,7 @@ def file_period(scene: Scene, plan: PlanFile, plan_statement: SignedStatement, p
         host.build_epoch()
         stage.chain.anchor_epoch(host)
         data = bundle_bytes(stage.parts, enterprise.facts.code, report.report.digest)
-        bundle = from_members(dict(read_members(io.BytesIO(data))))
+        bundle = read_bundle(io.BytesIO(data))
         at = scene.clock()
         trust = trust_file(scene, AnchorEvidence.from_cbor(bundle.anchor or b""), at)
         made = {

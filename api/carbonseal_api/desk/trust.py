@@ -10,8 +10,7 @@ from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.deployment import key_folder, read_identity
 from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
+from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.keys import ED25519, PublicKey
 from carbonseal_attest.trust import TrustedRegistrar
 
@@ -19,7 +18,7 @@ from carbonseal_attest.trust import TrustedRegistrar
 def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
     """Return a trust file that names this deployment and trusts the block of the bundle's anchor."""
     identity = read_identity(parts.settings)
-    evidence = from_members(dict(read_members(io.BytesIO(bundle)))).anchor
+    evidence = read_bundle(io.BytesIO(bundle)).anchor
     chain = None
     if evidence is not None and isinstance(parts.anchors, ChainAnchors):
         chain = parts.anchors.profile(AnchorEvidence.from_cbor(evidence))

@@ -12,6 +12,7 @@ from carbonseal_api.problems import ApiError, RequestInvalid
 from carbonseal_api.quality.queries import result_by_digest, results
 from carbonseal_api.reports.report_json import parse_report
 from carbonseal_api.reports.service import report_json
+from carbonseal_attest.bundle_layout import BundledReport
 from carbonseal_attest.errors import AnchorInvalid
 from carbonseal_attest.instants import parse_instant
 from carbonseal_ledger.anchoring import AnchorNotReady
@@ -40,21 +41,18 @@ def bundle_bytes(parts: Parts, party: str, digest: bytes, trusted_block: int | N
     content = parse_report(data)
     name = parts.settings.log_host_name
     start, end = (parse_instant(content["period"][key]) for key in ("start", "end"))
+    zone = content["period"]["time_zone"]
     parties = {party, parts.registrar, parts.host_party}
     register = f"{name}/{party}/register"
     request = BundleRequest(
-        report_digest=digest,
         operator=party,
         registrar=parts.registrar,
         log_host=parts.host_party,
         register_origin=register,
         data_origin=f"{name}/{party}/data",
         registers=tuple(sorted(f"{name}/{one}/register" for one in parties if one != party)),
-        period=(start, end),
-        time_zone=content["period"]["time_zone"],
+        reports=(BundledReport(digest, (start, end), zone, data, filed_pdf(parts, party, digest)),),
         packages=package_files([f"{p['id']}@{p['version']}" for p in content["method"]["packages"]]),
-        report_json=data,
-        report_pdf=filed_pdf(parts, party, digest),
         anchor=_evidence(parts, party, digest, trusted_block),
     )
     buffer = io.BytesIO()

@@ -22,8 +22,8 @@ def files() -> dict[str, str]:
 
 def _bundles() -> list[Vector]:
     out = io.BytesIO()
-    members = to_members(example_bundle())
-    write_bundle(members, out)
+    members = dict(to_members(example_bundle()))
+    write_bundle(members.items(), out)
     data = out.getvalue()
 
     def bad(desc: str, changed: bytes) -> Vector:
