@@ -13,14 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vector_files import read_vectors
 
-<<<<<<< HEAD
 from carbonseal_attest import cbor, foreign_cbor
-from carbonseal_attest.bundle import read_members
-from carbonseal_attest.bundle_layout import from_members
-=======
-from carbonseal_attest import cbor
 from carbonseal_attest.bundle_reading import read_bundle
->>>>>>> 4cf343d (Carry several reports in one bundle, and read and write it a member at a time)
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
 from carbonseal_attest.contents import KINDS, parse_content
 from carbonseal_attest.epoch import EpochEntry, MapProof
@@ -47,15 +41,10 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "decrypt_key_file": lambda data: decrypt_key_file(data, "x"),
     "decode_entries": decode_entries,
     "parse_content": parse_content,
-<<<<<<< HEAD
-    "read_members": lambda data: from_members(dict(read_members(io.BytesIO(data)))),
+    "read_bundle": lambda data: read_bundle(io.BytesIO(data)),
     "SignedNote.parse": SignedNote.parse,
     "Vkey.parse": lambda data: Vkey.parse(data.decode("utf-8", "surrogateescape")),
     "TlogPolicy.from_bytes": TlogPolicy.from_bytes,
-=======
-    "read_bundle": lambda data: read_bundle(io.BytesIO(data)),
-    "SignedNote.parse": lambda data: SignedNote.parse(data.decode("utf-8", "surrogateescape")),
->>>>>>> 4cf343d (Carry several reports in one bundle, and read and write it a member at a time)
     "Checkpoint.parse": lambda data: Checkpoint.parse(data.decode("utf-8", "surrogateescape")),
     "open_checkpoint": lambda data: open_checkpoint(
         data.decode("utf-8", "surrogateescape"), origin=DATA, key=key("log host").public

@@ -43,13 +43,8 @@ def test_bundle_that_was_laid_out_reads_back() -> None:
 
 
 def test_entries_and_prefix_together_give_the_signed_root() -> None:
-<<<<<<< HEAD
-    section = from_members(MEMBERS).logs[DATA]
-    head = Checkpoint.of_note(section.checkpoint)
-=======
     section = from_members(MEMBERS.items()).logs[DATA]
-    head = Checkpoint.parse(SignedNote.parse(section.checkpoint).text)
->>>>>>> 4cf343d (Carry several reports in one bundle, and read and write it a member at a time)
+    head = Checkpoint.of_note(section.checkpoint)
     assert section.prefix.extend(map(leaf_hash, section.entries)).root() == head.root_hash
 
 
