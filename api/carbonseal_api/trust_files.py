@@ -11,16 +11,22 @@ from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.keys import ED25519, PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust import (
+    NONE,
+    Algorithms,
+    Limits,
     LogKey,
     TrustedLogHost,
     TrustedRegistrar,
     TrustFile,
+    Witnesses,
     format_trust_file,
     sign_trust_file,
 )
+from carbonseal_verifier.grade_package import load_grade_rules
 
 _ED25519_LAST = parse_instant("2035-12-31T00:00:00Z")
 _DAY_MS = 86_400_000
+_COMMIT_DELAY_MS = 26 * 3_600_000  # as in the rule profile default@1
 
 
 def own_trust_file(
@@ -53,11 +59,17 @@ def own_trust_file(
                 log_host, f"{log_host_name}/", f"{log_host_name}/epochs", (LogKey(log_key, 0, None),)
             ),
         ),
+        closed_logs=(),
+        witnesses=Witnesses(NONE),
         chains=() if chain is None else (chain,),
-        is_anchor_required=chain is not None,
-        max_age_ms=None,
-        not_before=at - _DAY_MS,
-        last_dates={ED25519: _ED25519_LAST},
-        quality_profile=profile,
+        algorithms=Algorithms({ED25519: _ED25519_LAST}),
+        limits=Limits(
+            max_age_ms=None,
+            not_before=at - _DAY_MS,
+            is_anchor_required=chain is not None,
+            commit_delay_ms=_COMMIT_DELAY_MS,
+            rule_profiles=(profile,),
+            grade_profiles=tuple(sorted(load_grade_rules())),
+        ),
     )
     return sign_trust_file(format_trust_file(trust), signer)

@@ -9,8 +9,17 @@ from example_contents import DATA, key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonseal_attest.errors import TrustInvalid
-from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile, format_trust_file, sign_trust_file
+from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
+from carbonseal_attest.errors import NoteInvalid, TrustInvalid
+from carbonseal_attest.trust import (
+    MAX_TRUST_FILE,
+    AlgorithmNotAdmitted,
+    Algorithms,
+    TrustFile,
+    format_trust_file,
+    sign_trust_file,
+    spoken,
+)
 
 REGISTRAR = key("registrar").public.raw.hex()
 LOG = key("log host").public.raw.hex()
@@ -19,6 +28,7 @@ TEXT = f"""format = "carbonseal-trust/v1"
 publisher = "Example association 示例协会"
 label = "made for the tests"
 published_at = "2026-02-01T00:00:00Z"
+closed_log = []
 
 [freshness]
 max_age_hours = 72
@@ -27,8 +37,17 @@ not_before = "2026-01-01T00:00:00Z"
 [requirements]
 anchor = "required"
 
-[quality]
-profile = "default@1"
+[commit_delay]
+limit_hours = 26
+
+[profiles]
+rule = ["default@1"]
+grade = ["CARBON-EFFICIENCY@1.0.0"]
+
+[witnesses]
+policy = \"\"\"
+quorum none
+\"\"\"
 
 [[algorithm]]
 id = -19
@@ -80,9 +99,10 @@ def test_file_says_what_it_says_and_shows_its_digest() -> None:
     assert trust.publisher == "Example association 示例协会"
     assert trust.digest == hashlib.sha256(TEXT.encode()).digest()
     assert trust.signed_by is None
-    assert trust.max_age_ms == 72 * 3_600_000
-    assert trust.is_anchor_required
-    assert trust.last_dates == {-19: 2_082_672_000_000}
+    assert trust.limits.max_age_ms == 72 * 3_600_000
+    assert trust.limits.is_anchor_required
+    assert trust.limits.commit_delay_ms == 26 * 3_600_000
+    assert trust.algorithms.last_dates == {-19: 2_082_672_000_000}
     assert trust.chains[0].trusted_blocks[0].source == "node of the association"
 
 
@@ -98,7 +118,7 @@ def test_formatted_file_reads_back_to_the_same_facts() -> None:
     [
         ("carbonseal-trust/v1", "carbonseal-trust/v2", "format"),
         ("label =", "labels =", "label: is missing"),
-        ("[quality]", "extra = 1\n[quality]", "extra: is not known"),
+        ("closed_log = []", "closed_log = []\nextra = 1", "extra: is not known"),
         ("slot = 0", "slot = 0\nslots = 1", "slots: is not known"),
         ("from_size = 100", "from_size = 100\nnote = 1", "note: is not known"),
         ("max_age_hours = 72", "max_age_hours = 0", "max_age_hours"),
@@ -132,8 +152,158 @@ def test_refuses_file_without_freshness() -> None:
 
 
 def test_refuses_required_anchor_without_a_chain() -> None:
+    without = TEXT[: TEXT.index("[[chain]]")]
     with pytest.raises(TrustInvalid, match="no chain is named"):
-        parse(TEXT[: TEXT.index("[[chain]]")])
+        parse(without.replace("closed_log = []", "closed_log = []\nchain = []"))
+
+
+PARTS = {
+    "publisher": 'publisher = "Example association 示例协会"\n',
+    "label": 'label = "made for the tests"\n',
+    "published_at": 'published_at = "2026-02-01T00:00:00Z"\n',
+    "closed_log": "closed_log = []\n",
+    "freshness": '[freshness]\nmax_age_hours = 72\nnot_before = "2026-01-01T00:00:00Z"\n',
+    "requirements": '[requirements]\nanchor = "required"\n',
+    "requirements.anchor": 'anchor = "required"\n',
+    "commit_delay": "[commit_delay]\nlimit_hours = 26\n",
+    "commit_delay.limit_hours": "limit_hours = 26\n",
+    "profiles": '[profiles]\nrule = ["default@1"]\ngrade = ["CARBON-EFFICIENCY@1.0.0"]\n',
+    "profiles.rule": 'rule = ["default@1"]\n',
+    "profiles.grade": 'grade = ["CARBON-EFFICIENCY@1.0.0"]\n',
+    "witnesses": '[witnesses]\npolicy = """\nquorum none\n"""\n',
+    "witnesses.policy": 'policy = """\nquorum none\n"""\n',
+    "algorithm": '[[algorithm]]\nid = -19\nlast_date = "2035-12-31T00:00:00Z"\n',
+    "algorithm[0].last_date": 'last_date = "2035-12-31T00:00:00Z"\n',
+    "chain": TEXT[TEXT.index("[[chain]]") :],
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_part_is_refused_by_name_with_what_to_write_and_has_no_default(part: str) -> None:
+    assert PARTS[part] in TEXT
+    with pytest.raises(TrustInvalid) as refused:
+        parse(TEXT.replace(PARTS[part], "", 1))
+    assert refused.value.field == part
+    assert refused.value.reason == "is missing"
+    assert refused.value.remedy.startswith("write ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("id = -19", "id = -9", "does not admit"),
+        ('rule = ["default@1"]', "rule = []", "profiles.rule: none is named"),
+        ('rule = ["default@1"]', 'rule = ["default"]', "not ID@VERSION"),
+        ('rule = ["default@1"]', 'rule = ["default@1", "default@1"]', "each once"),
+        ('rule = ["default@1"]', "rule = [1]", "each once"),
+        ("limit_hours = 26", "limit_hours = 0", "limit_hours"),
+        ("quorum none", "quorum nobody", "witnesses"),
+    ],
+)
+def test_refuses_limits_that_let_nothing_or_anything_pass(old: str, new: str, match: str) -> None:
+    refuse(match, old, new)
+
+
+def test_an_empty_table_of_algorithms_is_refused_not_read_as_any() -> None:
+    text = TEXT.replace(PARTS["algorithm"], "").replace("closed_log = []", "closed_log = []\nalgorithm = []")
+    with pytest.raises(TrustInvalid, match="none is admitted"):
+        parse(text)
+
+
+CLOSED = """[[closed_log]]
+origin = "log.example.org/e-a/data"
+tree_size = 812
+root_hash = "{root}"
+successor = "{successor}"
+"""
+
+
+def closed(*entries: str) -> str:
+    return TEXT.replace("closed_log = []\n", "") + "".join(entries)
+
+
+def test_a_closed_log_says_up_to_which_head_it_counts_and_what_goes_on() -> None:
+    entry = CLOSED.format(root="ab" * 32, successor="log2.example.org/e-a/data")
+    (log,) = parse(closed(entry)).closed_logs
+    assert (log.tree_size, log.root_hash, log.successor) == (
+        812,
+        b"\xab" * 32,
+        "log2.example.org/e-a/data",
+    )
+    assert parse(closed(CLOSED.format(root="ab" * 32, successor="none"))).closed_logs[0].successor is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "match"),
+    [
+        ([("e-a", "none"), ("e-a", "none")], "closed twice"),
+        ([("e-a", "e-c"), ("e-b", "e-c")], "one successor"),
+        ([("e-a", "e-a")], "succeeds itself"),
+        ([("e-a", "e-b"), ("e-b", "e-a")], "succeeds itself"),
+        ([("e-a", "")], "empty"),
+    ],
+)
+def test_refuses_closed_logs_that_contradict_each_other(entries: list[tuple[str, str]], match: str) -> None:
+    def name(code: str) -> str:
+        return f"log.example.org/{code}/data" if code.startswith("e-") else code
+
+    text = [
+        CLOSED.format(root="ab" * 32, successor=name(after)).replace(
+            "log.example.org/e-a/data", name(origin), 1
+        )
+        for origin, after in entries
+    ]
+    with pytest.raises(TrustInvalid, match=match):
+        parse(closed(*text))
+
+
+def test_a_row_about_one_log_takes_it_out_of_the_rows_about_all() -> None:
+    third = key("device").public.raw.hex()
+    row = f'[[log_host.key]]\npublic = "{third}"\norigin = "{DATA}"\nfrom_size = 50\n'
+    (host,) = parse(TEXT.replace("\n[[chain]]", f"{row}\n[[chain]]", 1)).log_hosts
+    assert host.key_for(DATA, 60).raw.hex() == third
+    assert host.key_for("log.example.org/e-other/data", 60).raw.hex() == LOG
+    with pytest.raises(TrustInvalid, match="no key for tree size 49"):
+        host.key_for(DATA, 49)
+
+
+def rotated(*signers: str, size: int = 100) -> str:
+    head = Checkpoint(DATA, size, bytes(32))
+    notes = [sign_checkpoint(head, key(name)) for name in signers]
+    return notes[0] + "".join(note.rpartition("\n\n")[2] for note in notes[1:])
+
+
+def test_the_first_head_under_a_new_log_key_carries_both_signatures() -> None:
+    (host,) = parse(TEXT).log_hosts
+    assert host.open_checkpoint(rotated("log host", "party"), origin=DATA).tree_size == 100
+    for signers in (("party",), ("log host",)):
+        with pytest.raises(NoteInvalid, match="no signature of the expected key"):
+            host.open_checkpoint(rotated(*signers), origin=DATA)
+
+
+def test_a_retired_log_key_signs_no_later_head_and_a_new_one_no_earlier() -> None:
+    (host,) = parse(TEXT).log_hosts
+    assert host.open_checkpoint(rotated("log host", size=99), origin=DATA).tree_size == 99
+    assert host.open_checkpoint(rotated("party", size=101), origin=DATA).tree_size == 101
+    for signer, size in (("log host", 101), ("party", 99)):
+        with pytest.raises(NoteInvalid, match="no signature of the expected key"):
+            host.open_checkpoint(rotated(signer, size=size), origin=DATA)
+
+
+def test_algorithm_is_judged_by_when_it_was_anchored_and_by_its_own_last_date() -> None:
+    algorithms = Algorithms({-19: 1000, -48: 2000})
+    algorithms.require(-19, anchored_at=1000, what="entry 1")
+    with pytest.raises(AlgorithmNotAdmitted, match="counts until"):
+        algorithms.require(-19, anchored_at=1001, what="entry 1")
+    algorithms.require(-48, anchored_at=1001, what="entry 1")
+    with pytest.raises(AlgorithmNotAdmitted, match="is not admitted"):
+        algorithms.require(-9, anchored_at=0, what="entry 1")
+
+
+def test_digest_is_read_out_in_sixteen_groups_of_four() -> None:
+    lines = spoken(bytes(range(32)))
+    assert lines[0] == "0001 0203 0405 0607"
+    assert "".join(lines).replace(" ", "") == bytes(range(32)).hex()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from carbonseal_attest.chain_profile import ChainProfile, TrustedBlock
 from carbonseal_attest.evm_proof import keccak256, rlp_encode, rlp_encode_uint
 from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_attest.trust import TrustFile, format_trust_file
+from carbonseal_attest.trust import format_trust_file
 from carbonseal_verifier.check import examine
 from carbonseal_verifier.commitment import KIND, Engagement, LoggedProof
 from carbonseal_verifier.drawing import make_transcript
@@ -216,7 +216,7 @@ class BodyWorld(World):
         folder.mkdir(parents=True, exist_ok=True)
         bundle, trust = folder / "evidence.bundle", folder / "trust.toml"
         bundle.write_bytes(self.bundle_bytes())
-        changed: TrustFile = replace(self.trust(), **changes)
+        changed = self.trust(**changes)
         trust.write_text(format_trust_file(changed), encoding="utf-8")
         return bundle, trust
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,17 @@ from carbonseal_attest.keys import ED25519
 from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
-from carbonseal_attest.trust import LogKey, TrustedLogHost, TrustedRegistrar, TrustFile, format_trust_file
+from carbonseal_attest.trust import (
+    NONE,
+    Algorithms,
+    Limits,
+    LogKey,
+    TrustedLogHost,
+    TrustedRegistrar,
+    TrustFile,
+    Witnesses,
+    format_trust_file,
+)
 from carbonseal_verifier.check import CheckResult, run_check
 from carbonseal_verifier.recompute import Recomputed, profile_package, recompute_period
 from carbonseal_verifier.report_contents import expected_report
@@ -343,10 +353,17 @@ class World:
             digest=bytes(32), signed_by=None,
             registrars=(TrustedRegistrar(REGISTRAR, register(REGISTRAR), self.keys[REGISTRAR].public),),
             log_hosts=(TrustedLogHost(LOG_HOST, f"{HOST}/", EPOCHS, (log_key,)),),
-            chains=(self.chain.profile(),), is_anchor_required=self.with_anchor, max_age_ms=48 * HOUR,
-            not_before=None, last_dates={ED25519: START + 3650 * DAY}, quality_profile=PROFILE,
+            closed_logs=(), witnesses=Witnesses(NONE), chains=(self.chain.profile(),),
+            algorithms=Algorithms({ED25519: START + 3650 * DAY}),
+            limits=Limits(
+                max_age_ms=48 * HOUR, not_before=None, is_anchor_required=self.with_anchor,
+                commit_delay_ms=26 * HOUR, rule_profiles=(PROFILE,), grade_profiles=(),
+            ),
         )  # fmt: skip
-        return TrustFile.parse(format_trust_file(replace(trust, **changes)).encode())
+        # Limits may be named as if they stood in the file itself.
+        names = {one.name for one in fields(Limits)} & set(changes)
+        limits = replace(trust.limits, **{name: changes.pop(name) for name in names})
+        return TrustFile.parse(format_trust_file(replace(trust, limits=limits, **changes)).encode())
 
     def check(self, bundle: EvidenceBundle | bytes | None = None, **changes: Any) -> CheckResult:
         """Check a bundle (this world's own by default) under this world's trust file."""

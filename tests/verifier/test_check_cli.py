@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,7 +158,7 @@ def test_says_when_an_anchor_is_not_required(tmp_path, capsys):
     world = honest(with_anchor=False)
     bundle, trust = tmp_path / "evidence.bundle", tmp_path / "trust.toml"
     bundle.write_bytes(to_bytes(world.bundle()))
-    relaxed = replace(world.trust(), is_anchor_required=False)
+    relaxed = world.trust(is_anchor_required=False)
     trust.write_text(format_trust_file(relaxed))
     assert main(["check", str(bundle), "--trust", str(trust), "--at", format_instant(world.now)]) == 0
     assert "(not required)" in capsys.readouterr().out

@@ -17,7 +17,17 @@ from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
 from carbonseal_attest.receipt import make_receipt
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import sign_statement
-from carbonseal_attest.trust import LogKey, TrustedLogHost, TrustedRegistrar, TrustFile, format_trust_file
+from carbonseal_attest.trust import (
+    NONE,
+    Algorithms,
+    Limits,
+    LogKey,
+    TrustedLogHost,
+    TrustedRegistrar,
+    TrustFile,
+    Witnesses,
+    format_trust_file,
+)
 from carbonseal_verifier.cli import main
 from carbonseal_verifier.errors import GradeStatementRefused
 from carbonseal_verifier.grade import grade_input
@@ -141,12 +151,18 @@ def trust(*, registrar: str = "registrar", host: str = HOST, prefix: str = f"{BA
             log_hosts=(
                 TrustedLogHost(host, prefix, f"{prefix}epochs", (LogKey(KEYS["log"].public, 0, None),)),
             ),
+            closed_logs=(),
+            witnesses=Witnesses(NONE),
             chains=(),
-            is_anchor_required=False,
-            max_age_ms=None,
-            not_before=1_700_000_000_000,
-            last_dates={ED25519: 4_000_000_000_000},
-            quality_profile="default@1",
+            algorithms=Algorithms({ED25519: 4_000_000_000_000}),
+            limits=Limits(
+                max_age_ms=None,
+                not_before=1_700_000_000_000,
+                is_anchor_required=False,
+                commit_delay_ms=26 * 3_600_000,
+                rule_profiles=("default@1",),
+                grade_profiles=(GRADE["rule"], "CARBON-EFFICIENCY@2.0.0"),
+            ),
         )
     )
     return TrustFile.parse(text.encode())

@@ -18,9 +18,10 @@ from carbonseal_attest.trust import TrustFile
 from carbonseal_verifier.body_desk import BodyDesk, send
 from carbonseal_verifier.body_key import make_key, open_key
 from carbonseal_verifier.errors import InvitationInvalid, UsageInvalid
-from carbonseal_verifier.examined import add_trust, now, read_file, read_trust
+from carbonseal_verifier.examined import add_trust, now, read_file
 from carbonseal_verifier.invitation import MAX_INVITATION, Invitation, Terms
 from carbonseal_verifier.outbox import Membership, Outbox
+from carbonseal_verifier.paths import read_trust
 from carbonseal_verifier.private_files import replace
 from carbonseal_verifier.service_client import TOKEN, ServiceClient
 from carbonseal_verifier.statement_file import MAX_FILE, StatementFile

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.trust import TrustFile
+from carbonseal_verifier.algorithm_dates import check_algorithms
 from carbonseal_verifier.case import Case, Progress, StepFailed
 from carbonseal_verifier.chain_anchor import check_anchor, check_freshness
 from carbonseal_verifier.container import check_container, check_members
@@ -121,6 +122,7 @@ STEPS: Final = (
     Step("log-proofs", ("parties",), check_log_proofs),
     Step("epochs", ("log-proofs",), check_epochs),
     Step("anchor", ("epochs",), check_anchor),
+    Step("algorithms", ("signatures", "anchor"), check_algorithms),
     Step("registers-whole", ("anchor",), check_registers_whole),
     Step("freshness", ("registers-whole", "contents"), check_freshness),
     Step("filed", ("contents",), check_filed, is_about_report=True),
@@ -210,7 +212,7 @@ def _run(step: Step, case: Case) -> tuple[str, str]:
 
 
 def _is_required(step: Step, case: Case) -> bool:
-    return step.name != "anchor" or case.trust.is_anchor_required or case.rpc_url is not None
+    return step.name != "anchor" or case.trust.limits.is_anchor_required or case.rpc_url is not None
 
 
 def _one_line(reason: str) -> str:

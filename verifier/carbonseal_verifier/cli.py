@@ -12,11 +12,19 @@ from pathlib import Path
 
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
-from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
-from carbonseal_verifier import body_cli, grade_cli, quality_cli, sample_cli, sign_cli, text_report
+from carbonseal_attest.trust import TrustFile
+from carbonseal_verifier import (
+    body_cli,
+    grade_cli,
+    quality_cli,
+    sample_cli,
+    sign_cli,
+    text_report,
+    trust_cli,
+)
 from carbonseal_verifier.check import StepResult, run_check
 from carbonseal_verifier.errors import UsageInvalid
-from carbonseal_verifier.paths import check_output, open_input, write_output
+from carbonseal_verifier.paths import check_output, open_input, read_trust, write_output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_check(commands)
+    trust_cli.add_trust(commands)
     quality_cli.add_quality(commands)
     quality_cli.add_rules(commands)
     grade_cli.add_grade(commands)
@@ -71,8 +80,7 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run_check(arguments: argparse.Namespace) -> int:
     check_output(arguments.json)
-    with open_input(arguments.trust, "--trust", "give the path of a trust file") as trust_stream:
-        trust = TrustFile.parse(trust_stream.read(MAX_TRUST_FILE + 1))
+    trust = read_trust(arguments.trust)
     _check_signer(trust, arguments.trust_signer)
     at = time.time_ns() // 1_000_000 if arguments.at is None else parse_instant(arguments.at, field="--at")
     is_machine = arguments.json is not None and str(arguments.json) == "-"

@@ -58,7 +58,7 @@ def check_members(case: Case) -> str:
     bare = [report for report in bundle.reports if report.report_pdf is None]
     require(not bare, f"the PDF of report {bare[0].digest.hex()[:16] if bare else ''} is missing")
     require(
-        bundle.anchor is not None or not case.trust.is_anchor_required,
+        bundle.anchor is not None or not case.trust.limits.is_anchor_required,
         "the trust file requires an anchor, and the bundle carries no evidence of one",
     )
     case.bundle, case.logs = bundle, logs

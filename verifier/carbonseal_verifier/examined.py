@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from carbonseal_attest.instants import parse_instant
-from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
 from carbonseal_verifier import text_report
 from carbonseal_verifier.case import Case
 from carbonseal_verifier.check import PASSED, CheckResult, StepResult, examine
 from carbonseal_verifier.errors import SamplingRefused, UsageInvalid
-from carbonseal_verifier.paths import open_input
+from carbonseal_verifier.paths import open_input, read_trust
 
 _PIECE: Final = 1 << 20  # bytes read at a time
 _SHOWN: Final = 10  # digests in a refusal
@@ -69,17 +68,6 @@ def add_bundle(parser: argparse.ArgumentParser, *, is_option: bool = False) -> N
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """Add the argument that names the trust file."""
     parser.add_argument("--trust", type=Path, required=True, help="your own trust file")
-
-
-def read_trust(path: Path) -> TrustFile:
-    """Return the trust file at a path.
-
-    Raises:
-        UsageInvalid: it cannot be opened.
-        TrustInvalid: it is none.
-    """
-    with open_input(path, "--trust", "give the path of your trust file") as stream:
-        return TrustFile.parse(stream.read(MAX_TRUST_FILE + 1))
 
 
 def examine_bundle(arguments: argparse.Namespace, *, show: Print | None = None) -> Examined:

@@ -9,14 +9,13 @@ from typing import Any
 
 from carbonseal_accounting.arithmetic import plain
 from carbonseal_attest.instants import format_instant
-from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
 from carbonseal_verifier.errors import UsageInvalid
 from carbonseal_verifier.grade import Grade, grade_input
 from carbonseal_verifier.grade_input import MAX_INPUT, GradeInput, one_spelling
 from carbonseal_verifier.grade_package import find_grade_rule, load_grade_rules
 from carbonseal_verifier.grade_rule import GradeRule
 from carbonseal_verifier.grade_statement import MAX_FILE, GradeStatement, check_grade_statement
-from carbonseal_verifier.paths import open_input
+from carbonseal_verifier.paths import open_input, read_trust
 
 
 def add_grade(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -163,8 +162,7 @@ def _statement(arguments: argparse.Namespace) -> GradeStatement | None:
         raise UsageInvalid("--statement", "is missing", "give the log host's answer, or leave --trust out")
     if arguments.trust is None:
         raise UsageInvalid("--trust", "is missing", "give the trust file of a publisher whom you believe")
-    with open_input(arguments.trust, "--trust", "give the path of a trust file") as stream:
-        trust = TrustFile.parse(stream.read(MAX_TRUST_FILE + 1))
+    trust = read_trust(arguments.trust)
     with open_input(arguments.statement, "--statement", "give the path of the log host's answer") as stream:
         return check_grade_statement(stream.read(MAX_FILE + 1), trust=trust)
 

@@ -109,6 +109,8 @@ def _check(proof: Mapping[str, Mapping[str, bytes]], trust: TrustFile) -> GradeS
     if proved.statement.header.issuer != host.party or proved.statement.header.origin != body["data_origin"]:
         raise _refusal("grade", "is not in the log host's own data log")
     grade = proved.content.body
+    if grade["rule"] not in trust.limits.grade_profiles:
+        raise _refusal("grade.rule", f"{grade['rule']} is not one that the trust file counts")
     graded = _proved("party", proof["party"], "party", registrar.key, host)
     if graded.statement.header.origin != registrar.register_origin:
         raise _refusal("party.origin", "is not the registrar's register log")

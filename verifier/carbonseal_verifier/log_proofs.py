@@ -9,7 +9,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
-from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.epoch import EpochEntry, MapEntry
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
@@ -23,8 +22,7 @@ def check_log_proofs(case: Case) -> str:
     """Recompute each log's root from its entries; the checkpoint must be the trusted log key's."""
     for origin, view in case.logs.items():
         section = view.section
-        key = case.log_host.key_for(origin, section.end)
-        checkpoint = open_checkpoint(section.checkpoint, origin=origin, key=key)
+        checkpoint = case.log_host.open_checkpoint(section.checkpoint, origin=origin)
         require(
             checkpoint.tree_size == section.end,
             f"{origin}: the checkpoint is of size {checkpoint.tree_size}, the entries end at {section.end}",
@@ -111,8 +109,7 @@ def _check_known_heads(view: LogView) -> None:
 def _log_of_logs(case: Case) -> tuple[list[EpochEntry], list[bytes]]:
     bundle, host = case.bundle, case.log_host
     entries = bundle.log_of_logs_entries
-    key = host.key_for(host.log_of_logs, len(entries))
-    checkpoint = open_checkpoint(bundle.log_of_logs_checkpoint, origin=host.log_of_logs, key=key)
+    checkpoint = host.open_checkpoint(bundle.log_of_logs_checkpoint, origin=host.log_of_logs)
     require(
         checkpoint.tree_size == len(entries),
         f"the log of logs' checkpoint is of size {checkpoint.tree_size}, its entries are {len(entries)}",

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile
 from carbonseal_verifier.errors import UsageInvalid
 
 _WORDS: Final = (
@@ -39,6 +40,17 @@ def open_input(path: Path, field: str, remedy: str) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = in_words(error) if isinstance(error, OSError) else "not a path"
         raise UsageInvalid(field, f"{str(path)!r:.120} can't be opened: {reason}", remedy) from error
+
+
+def read_trust(path: Path, field: str = "--trust") -> TrustFile:
+    """Return the trust file at a path.
+
+    Raises:
+        UsageInvalid: it cannot be opened.
+        TrustInvalid: it is none.
+    """
+    with open_input(path, field, "give the path of a trust file") as stream:
+        return TrustFile.parse(stream.read(MAX_TRUST_FILE + 1))
 
 
 def check_output(path: Path | None) -> None:

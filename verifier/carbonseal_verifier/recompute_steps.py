@@ -11,9 +11,17 @@ from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.chain_anchor import check_anchored_in_time
 from carbonseal_verifier.errors import ProfileInvalid
 from carbonseal_verifier.quality.inputs import LoggedStatement, disclosed
-from carbonseal_verifier.recompute import PackageSet, finish, pick_profile, prepare, profile_package
+from carbonseal_verifier.recompute import (
+    PackageSet,
+    find_plan,
+    finish,
+    pick_profile,
+    prepare,
+    profile_package,
+)
 from carbonseal_verifier.wording import counted
 
+HOUR = 3_600_000
 USABLE = frozenset({"active", "legacy"})
 
 
@@ -145,8 +153,18 @@ def _check_published(name: str, digest: bytes, entry: dict[str, Any] | None, per
 
 
 def _check_profile(case: Case, packages: PackageSet) -> None:
-    wanted = case.trust.quality_profile
+    limits = case.trust.limits
+    wanted = find_plan(case.operator_register().logged, _report(case)["plan_digest"])["quality_profile"]
+    require(
+        wanted in limits.rule_profiles,
+        f"the plan is judged by {wanted}, and the trust file counts {', '.join(limits.rule_profiles)} only",
+    )
     case.profile = pick_profile(packages, {"quality_profile": wanted})
+    require(
+        case.profile.commit_delay_ms <= limits.commit_delay_ms,
+        f"{wanted} lets values come {case.profile.commit_delay_ms // HOUR} hours after their interval, "
+        f"the trust file {limits.commit_delay_ms // HOUR}",
+    )
     try:
         own = profile_package(wanted)
     except ProfileInvalid:

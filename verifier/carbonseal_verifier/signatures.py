@@ -39,7 +39,7 @@ def check_signatures(case: Case) -> str:
                 statement.verify_signature(key)
             except CarbonsealError as error:
                 raise StepFailed(f"entry {index} of {origin}: {error.reason}") from error
-            require(statement.header.algorithm in case.trust.last_dates, "an algorithm the trust file lacks")
+            require(statement.header.algorithm in case.trust.algorithms, "an algorithm the trust file lacks")
             count += 1
             if count % PROGRESS_EVERY == 0:
                 case.progress(f"{count} signatures")
