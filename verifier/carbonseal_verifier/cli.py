@@ -15,6 +15,7 @@ from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.trust import TrustFile
 from carbonseal_verifier import (
     body_cli,
+    conformance_cli,
     grade_cli,
     quality_cli,
     sample_cli,
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sign_cli.add_opinion(commands)
     body_cli.add_submit(commands)
     body_cli.add_withdraw(commands)
+    conformance_cli.add_conformance(commands)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))

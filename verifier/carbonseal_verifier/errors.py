@@ -136,3 +136,9 @@ class StatementFileInvalid(VerifierError):
     """A file does not hold one statement with its content, and a receipt if it has one."""
 
     code = "statement-file-invalid"
+
+
+class VectorInvalid(VerifierError):
+    """A vector file cannot be read: too large, malformed, or of no shape that its family reads."""
+
+    code = "vector-invalid"

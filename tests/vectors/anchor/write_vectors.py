@@ -184,10 +184,12 @@ def main() -> None:
     add("a map of nothing", form, b"\xa0")
 
     path = Path(__file__).with_name("evidence.json")
-    note = (
-        "Recorded from Anvil 1.7 by write_vectors.py; want_error is the code of the refusal, null for none."
-    )
-    document = {"format": "carbonseal anchor evidence, version 1", "source": note, "vectors": vectors}
+    document = {
+        "format": "docs/spec/epochs-and-anchor.md",
+        "family": "anchor",
+        "source": "recorded from Anvil 1.7 by tests/vectors/anchor/write_vectors.py",
+        "vectors": vectors,
+    }
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,0 +1,318 @@
+"""The conformance command over every public suite and all our vectors, and over vectors that must fail it."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carbonseal_verifier.cli import main
+from carbonseal_verifier.conformance.deviations import DEVIATIONS
+from carbonseal_verifier.conformance.families import FAMILIES
+
+ORDER = [
+    *(
+        "inclusion",
+        "consistency",
+        "range",
+        "epoch-map",
+        "cbor",
+        "cose-sign1",
+        "ed25519",
+        "ecdsa-p256",
+        "ml-dsa",
+    ),
+    *("note", "checkpoint", "cosignature", "tile", "tlog-proof", "statement", "receipt", "anchor", "bundle"),
+]
+VECTORS = Path(__file__).resolve().parent.parent / "vectors"
+READ_AS = {"content": "statement", "evm": "anchor"}  # folders that no family is named after
+OURS = sorted(
+    path
+    for path in VECTORS.glob("*/*.json")
+    if (READ_AS.get(path.parent.name) or path.parent.name) in FAMILIES
+)
+TLOG_KEY = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
+SUITES = [  # family, file, least number of same, of unsupported, of deviations
+    ("inclusion", "merkle-rfc6962-proofs/inclusion.json", 53, 0, 0),
+    ("consistency", "merkle-rfc6962-proofs/consistency.json", 43, 0, 0),
+    ("cbor", "cbor-rfc8949/appendix_a.json", 54, 0, 28),
+    ("ed25519", "wycheproof-signatures/ed25519_test.json.gz", 151, 0, 0),
+]
+
+Lines = list[dict[str, Any]]
+
+
+def family_of(path: Path) -> str:
+    return READ_AS.get(path.parent.name, path.parent.name)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs the command and returns its exit code, the lines of the cases, the summary and what it refused."""
+
+    def call(family: str, path: Path, *options: str) -> tuple[int, Lines, dict[str, Any], str]:
+        code = main(["conformance", family, str(path), *options])
+        shown = capsys.readouterr()
+        lines = [json.loads(line) for line in shown.out.splitlines()]
+        return code, lines[:-1], lines[-1] if lines else {}, shown.err
+
+    return call
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def put(document: Any, name: str = "vectors.json") -> Path:
+        path = tmp_path / name
+        path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
+        return path
+
+    return put
+
+
+def test_list_names_every_family_first_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        n for n in ORDER if n in FAMILIES
+    ]
+
+
+# -- what must come out the same
+
+
+@pytest.mark.parametrize(("family", "name", "same", "unsupported", "deviation"), SUITES)
+def test_public_suite_shows_nothing_different(
+    run: Any, shared_data: Path, family: str, name: str, same: int, unsupported: int, deviation: int
+) -> None:
+    code, lines, summary, _ = run(family, shared_data / name)
+    assert code == 0
+    assert summary == {
+        "family": family,
+        "file": Path(name).name,
+        "cases": same + unsupported + deviation,
+        "same": same,
+        "different": 0,
+        "unsupported": unsupported,
+        "deviation": deviation,
+    }
+    assert len(lines) == summary["cases"]
+    assert all({"id", "outcome", "expected", "observed"} <= line.keys() for line in lines)
+    assert all(line["reason"] for line in lines if line["outcome"] in {"unsupported", "deviation"})
+
+
+@pytest.mark.parametrize("size", range(16))
+def test_public_checkpoint_is_read_and_verified(run: Any, shared_data: Path, size: int) -> None:
+    path = shared_data / "tlog-tiles-small" / f"checkpoint.{size}"
+    for family in ("note", "checkpoint"):
+        assert run(family, path, "--key", TLOG_KEY)[2]["same"] == 1
+
+
+def test_every_file_of_the_public_tiled_log_is_read(run: Any, shared_data: Path) -> None:
+    files = sorted(path for path in (shared_data / "tlog-tiles-small" / "tile").rglob("*") if path.is_file())
+    assert len(files) == 30
+    for path in files:
+        code, lines, summary, _ = run("tile", path)
+        assert (code, summary["same"]) == (0, 1)
+        assert lines[0]["id"] in path.as_posix()
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_own_vectors_all_come_out_the_same(run: Any, path: Path) -> None:
+    code, lines, summary, refused = run(family_of(path), path)
+    assert (code, refused) == (0, "")
+    assert summary["same"] == summary["cases"] == len(lines) > 0
+
+
+def test_every_family_has_vectors_of_ours() -> None:
+    missing = {"inclusion", "consistency", "ecdsa-p256", "ml-dsa", "note", "cosignature", "tile"}  # yet
+    assert {family_of(path) for path in OURS} | missing == set(FAMILIES)
+
+
+# -- the command can fail
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_own_vectors_turned_round_are_different(run: Any, write: Any, path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if "vectors" not in document:
+        document["block_hash"] = "00" * 32
+        assert run(family_of(path), write(document))[0] == 1
+        return
+    turned = copy.deepcopy(document)
+    for vector in turned["vectors"]:
+        vector["want_error"] = "attest-error" if vector["want_error"] is None else None
+    code, lines, summary, _ = run(family_of(path), write(turned))
+    assert code == 1
+    assert {line["outcome"] for line in lines} == {"different"}
+    assert summary["different"] == len(document["vectors"])
+    for vector in turned["vectors"]:
+        vector["want_error"] = "some-other-code"
+    assert run(family_of(path), write(turned))[2]["different"] == len(document["vectors"])
+
+
+@pytest.mark.parametrize(("family", "name"), [(suite[0], suite[1]) for suite in SUITES])
+def test_public_suite_turned_round_is_different(
+    run: Any, write: Any, shared_data: Path, family: str, name: str
+) -> None:
+    data = (shared_data / name).read_bytes()
+    text = (gzip.decompress(data) if name.endswith(".gz") else data).decode()
+    for old, new in (("wantErr", {"true": "false", "false": "true"}), ("roundtrip", {"true": "false"})):
+        text = re.sub(
+            rf'("{old}": ?)(true|false)',
+            lambda found, new=new: found[1] + new.get(found[2], found[2]),
+            text,
+        )
+    swapped = {"valid": "invalid", "invalid": "valid"}
+    text = re.sub(r'("result" ?: ?)"(valid|invalid)"', lambda m: f'{m[1]}"{swapped[m[2]]}"', text)
+    code, _, summary, _ = run(family, write(text.encode()))
+    assert code == 1
+    assert summary["different"] >= 30
+
+
+def test_value_that_differs_from_the_one_told_is_different(run: Any, write: Any) -> None:
+    vectors = [{"hex": "01", "roundtrip": True, "decoded": 2}, {"hex": "f5", "roundtrip": True, "decoded": 1}]
+    code, lines, _, _ = run("cbor", write(vectors))
+    assert code == 1
+    assert [line["reason"] for line in lines] == ["value is 1, not 2", "value is True, not 1"]
+
+
+def test_note_not_signed_by_the_key_given_is_different(run: Any, shared_data: Path, write: Any) -> None:
+    note = (shared_data / "tlog-tiles-small" / "checkpoint.5").read_bytes()
+    assert run("checkpoint", write(note.replace(b"\n5\n", b"\n6\n"), "note"), "--key", TLOG_KEY)[0] == 1
+    of_another = note.replace(b"example.com", b"example.net")
+    assert run("checkpoint", write(of_another, "note"), "--key", TLOG_KEY)[0] == 1
+
+
+def test_tile_of_another_width_than_its_path_is_different(run: Any, tmp_path: Path) -> None:
+    for place, data in (("0", bytes(96)), ("entries", b"\x00\x01a\x00\x01b")):
+        path = tmp_path / "tile" / place / "000.p" / "5"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+        assert run("tile", path)[0] == 1
+
+
+# -- deviations and what is not ours
+
+
+def test_deviations_on_the_page_are_those_of_the_table(repository_root: Path) -> None:
+    page = (repository_root / "docs" / "spec" / "deviations.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    told = [[d.name, ", ".join(d.families), d.what, d.reason] for d in DEVIATIONS.values()]
+    assert rows[2:] == told
+    assert all(set(d.families) <= set(FAMILIES) for d in DEVIATIONS.values())
+
+
+def test_low_order_key_that_others_accept_is_a_deviation(run: Any, write: Any) -> None:
+    point = "01" + "00" * 31
+    vector = {"number": 0, "key": point, "sig": point + "00" * 32, "msg": "any", "flags": ["low_order_A"]}
+    residue = {**vector, "number": 1, "flags": ["low_order_A", "low_order_residue"]}
+    plain = {**vector, "number": 2, "flags": None, "key": "58" + "66" * 31}  # the base point
+    code, lines, _, _ = run("ed25519", write([vector, residue, plain]))
+    assert [line["outcome"] for line in lines] == ["deviation", "same", "different"]
+    assert code == 1
+    assert lines[0]["reason"].startswith("ed25519-low-order-key: ")
+
+
+@pytest.mark.parametrize(
+    ("family", "group", "what"),
+    [
+        ("ed25519", {"publicKey": {"curve": "edwards448", "pk": "00"}}, "edwards448"),
+        (
+            "ecdsa-p256",
+            {
+                "publicKey": {"curve": "secp256k1", "uncompressed": "04"},
+                "sha": "SHA-256",
+                "type": "EcdsaVerify",
+            },
+            "secp256k1",
+        ),
+        ("ml-dsa", {"type": "MlDsaVerify", "publicKey": "00"}, "ML-DSA-65"),
+    ],
+)
+def test_algorithm_that_is_not_ours_is_named(
+    run: Any, write: Any, family: str, group: dict[str, Any], what: str
+) -> None:
+    algorithm = {"ed25519": "EDDSA", "ecdsa-p256": "ECDSA", "ml-dsa": "ML-DSA-65"}[family]
+    whole = group | {"tests": [{"tcId": 7, "msg": "", "sig": "", "result": "valid"}]}
+    code, lines, _, _ = run(family, write({"algorithm": algorithm, "testGroups": [whole]}))
+    assert code == 0
+    assert (lines[0]["id"], lines[0]["outcome"]) == ("tc7", "unsupported")
+    assert what in lines[0]["reason"]
+
+
+# -- what cannot be read
+
+GOOD = {"leafIdx": 0, "treeSize": 1, "root": None, "leafHash": "", "proof": None, "wantErr": True}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "of no shape that inclusion reads; give one of these shapes: "),
+        (b"\xd2\x84\x00", "of no shape"),
+        (b"{}", "of no shape"),
+        (b"[]", "of no shape"),
+        (b"[1]", "of no shape"),
+        (b"{", "not JSON"),
+        (b'{"a": NaN}', "no number of JSON"),
+        (b'{"a": 1, "a": 2}', "a key stands twice"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[" * 60 + b"]" * 60, "nested more than"),
+        (b"[" + b"1," * 1_000_001 + b"1]", "more than 1000000 values"),
+        (b'{"family": "inclusion", "vectors": []}', "holds no case"),
+        (b'{"family": "receipt", "vectors": [{}]}', "vectors of the family 'receipt'"),
+        (b'{"family": "inclusion", "vectors": [{"desc": "x"}]}', "want_error: is missing"),
+        (b'{"family": "inclusion", "vectors": [{"desc": "x", "want_error": null}]}', "index: is missing"),
+        (json.dumps(GOOD | {"leafIdx": 1.5}).encode(), "leafIdx: not a whole number"),
+        (json.dumps(GOOD | {"leafIdx": True}).encode(), "leafIdx: not a whole number"),
+        (json.dumps(GOOD | {"root": "!"}).encode(), "root: not base64"),
+        (json.dumps(GOOD | {"proof": ["", 1]}).encode(), "proof: not an array of texts"),
+        (json.dumps(GOOD | {"wantErr": 1}).encode(), "wantErr: neither true nor false"),
+        (json.dumps([{"path": "a", "vector": GOOD}, {"path": "b"}]).encode(), "no {path, vector}"),
+        (json.dumps([{"path": "a", "vector": GOOD}, {"path": "b", "vector": {}}]).encode(), "b: of no shape"),
+        (b"\x1f\x8b\x08\x00", "broken gzip"),
+        (gzip.compress(bytes(1 << 27)), "more than 67108864 bytes"),
+        (gzip.compress(b"[" + b" " * (1 << 25)), "JSON of more than"),
+    ],
+    ids=lambda value: repr(value[:40]),
+)  # fmt: skip
+def test_unreadable_file_is_refused_with_a_reason(run: Any, write: Any, data: bytes, said: str) -> None:
+    code, lines, summary, refused = run("inclusion", write(data))
+    assert (code, lines, summary) == (2, [], {})
+    assert said in refused
+    assert "; " in refused
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["inclusion"], ["merkle", "x.json"], ["--list", "cbor"], ["cbor", "absent.json"], ["cbor", "."]],
+)
+def test_bad_usage_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("carbonseal-verifier: ")
+
+
+def test_key_that_is_none_is_refused(run: Any, shared_data: Path) -> None:
+    path = shared_data / "tlog-tiles-small" / "checkpoint.5"
+    assert run("checkpoint", path, "--key", "log.example.org+00+AA")[0] == 2
+    code, lines, _, _ = run("checkpoint", path, "--key", "log.example.org+00000000+BQAA")
+    assert (code, lines[0]["outcome"], lines[0]["reason"]) == (0, "unsupported", "note signature type 05")
+
+
+def test_index_of_the_specification_names_every_page_and_every_vector_file(repository_root: Path) -> None:
+    spec = repository_root / "docs" / "spec"
+    index = (spec / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in index.splitlines() if line.startswith("| [")]
+    pages = {re.search(r"\(([\w-]+\.md)\)", row[1])[1] for row in rows}
+    about = {"README.md", "conformance.md", "deviations.md"}
+    assert pages == {path.name for path in spec.glob("*.md")} - about
+    named = set(re.findall(r"`(tests/vectors/[^`]+\.json)`", index))
+    assert named == {path.relative_to(repository_root).as_posix() for path in VECTORS.glob("*/*.json")}
+    families = {name.strip() for row in rows for name in row[3].split(",") if name.strip()}
+    assert families <= set(FAMILIES)
