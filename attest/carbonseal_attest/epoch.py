@@ -1,14 +1,16 @@
 """Epochs: the sorted map of all logs' heads, and the log of logs whose entries are the maps' roots.
 
 Each epoch the log host writes one RFC 9162 tree over [origin, size, root] entries sorted by origin, so that
-one entry an origin can exist, inclusion shows it and neighbours show absence. The log of logs has the host's
-genesis as entry 0 and then one entry an epoch; only its head goes to the chain.
+one entry an origin can exist, inclusion shows it and neighbours show absence. Whoever reads the map whole
+(`EpochMap.parse`) refuses one that isn't sorted or names an origin twice; absence by neighbours rests on
+such readers. The log of logs has the host's genesis as entry 0 and then one entry an epoch; only its head
+goes to the chain.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +40,20 @@ class MapEntry:
     def encode(self) -> bytes:
         """Return the leaf's bytes: CBOR [origin, size, root]."""
         return cbor.encode([self.origin, self.tree_size, self.root_hash])
+
+    @classmethod
+    def decode(cls, data: bytes) -> MapEntry:
+        """Return the entry of a leaf.
+
+        Raises:
+            ProofInvalid: not deterministic CBOR of the three parts within their limits.
+            IdentifierInvalid: the first is not a log origin.
+        """
+        match _decode(data, "map entry"):
+            case [origin, int(size), bytes(root)] if _is_whole(size, 1, MAX_TREE_SIZE) and len(root) == 32:
+                return cls(check_origin(origin), size, root)
+            case _:
+                raise _refusal("map entry", "malformed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,57 @@ class MapProof:
                 raise _refusal("map proof", "malformed")
 
 
+@dataclass(frozen=True, slots=True)
+class AbsenceProof:
+    """Proof that an epoch's map has no head of `origin`: the entries before and after its place.
+
+    `before` is None when every origin of the map comes after `origin`, `after` when every one comes before.
+    """
+
+    origin: str
+    before: MapProof | None
+    after: MapProof | None
+
+    def verify(self, epoch: EpochEntry) -> None:
+        """Check that `origin` has no place in the map of `epoch`.
+
+        Raises:
+            ProofInvalid: the neighbours do not stand in the map, are not next to each other or to its ends,
+                or `origin` does not come between them.
+        """
+        place = 0
+        if self.before is not None:
+            if not self.before.entry.origin < self.origin:
+                raise _refusal("absence proof", "the entry before does not sort before the origin")
+            self.before.verify(epoch)
+            place = self.before.index + 1
+        if self.after is not None:
+            if not self.origin < self.after.entry.origin:
+                raise _refusal("absence proof", "the entry after does not sort after the origin")
+            self.after.verify(epoch)
+        if (epoch.origins if self.after is None else self.after.index) != place:
+            raise _refusal("absence proof", "its entries are not next to each other, or to the map's ends")
+
+    def to_value(self) -> list[Any]:
+        """Return [before, after] as a CBOR value, each null or [origin, size, root, index, path]."""
+        sides = (self.before, self.after)
+        return [None if side is None else [side.entry.origin, *side.to_value()] for side in sides]
+
+    @classmethod
+    def from_value(cls, origin: str, value: object) -> AbsenceProof:
+        """Return the proof that `value` writes for `origin`.
+
+        Raises:
+            ProofInvalid: `value` is not two neighbours, or neither is there.
+            IdentifierInvalid: an origin is not one.
+        """
+        match value:
+            case [before, after] if before is not None or after is not None:
+                return cls(check_origin(origin), _neighbour(before), _neighbour(after))
+            case _:
+                raise _refusal("absence proof", "malformed")
+
+
 class EpochMap:
     """The sorted map of one epoch: at most one head an origin."""
 
@@ -120,6 +187,26 @@ class EpochMap:
         self._leaves = [leaf_hash(e.encode()) for e in self.entries]
         self._nodes: dict[tuple[int, int], bytes] = {}  # kept, so that proving every origin hashes each once
         self.root = root_of(self._leaves)
+
+    @classmethod
+    def parse(cls, leaves: Iterable[bytes], epoch: EpochEntry) -> EpochMap:
+        """Return the map whose leaves stand in this order; a monitor reads every epoch's so.
+
+        Raises:
+            ProofInvalid: a leaf is malformed or too many, they are not sorted, an origin stands twice, or
+                they are not the map of `epoch`.
+            IdentifierInvalid: a leaf names what is no log origin.
+        """
+        entries: list[MapEntry] = []
+        for leaf in leaves:
+            entry = MapEntry.decode(leaf)
+            if len(entries) == epoch.origins or (entries and not entries[-1].origin < entry.origin):
+                raise _refusal("map", "too many leaves, not sorted, or two heads for one origin")
+            entries.append(entry)
+        found = cls(entries)
+        if (found.root, len(entries)) != (epoch.map_root, epoch.origins):
+            raise _refusal("map", "its leaves are not those of the epoch")
+        return found
 
     def close(self, epoch: int, closed_at: int) -> EpochEntry:
         """Return the entry for the log of logs; `closed_at` in milliseconds is the host's claim."""
@@ -134,6 +221,22 @@ class EpochMap:
         index = bisect_left(self._origins, origin)
         if index == len(self._origins) or self._origins[index] != origin:
             raise _refusal("map proof", f"{origin} is not in the map")
+        return self._prove(index)
+
+    def prove_absent(self, origin: str) -> AbsenceProof:
+        """Return the proof that `origin` has no head in this epoch.
+
+        Raises:
+            ProofInvalid: it has one.
+            IdentifierInvalid: it is not a log origin.
+        """
+        index = bisect_left(self._origins, check_origin(origin))
+        if index < len(self._origins) and self._origins[index] == origin:
+            raise _refusal("absence proof", f"{origin} is in the map")
+        before = self._prove(index - 1) if index else None
+        return AbsenceProof(origin, before, self._prove(index) if index < len(self._origins) else None)
+
+    def _prove(self, index: int) -> MapProof:
         path = inclusion_path(index, len(self._leaves), self._node)
         return MapProof(self.entries[index], index, tuple(path))
 
@@ -144,6 +247,16 @@ class EpochMap:
             children = self._node(level - 1, 2 * at), self._node(level - 1, 2 * at + 1)
             self._nodes[level, at] = node_hash(*children)
         return self._nodes[level, at]
+
+
+def _neighbour(value: object) -> MapProof | None:
+    match value:
+        case None:
+            return None
+        case [str(origin), size, root, index, path]:
+            return MapProof.from_value(origin, [size, root, index, path])
+        case _:
+            raise _refusal("absence proof", "malformed")
 
 
 def _is_whole(value: object, low: int, high: int) -> bool:

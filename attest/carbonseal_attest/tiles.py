@@ -6,7 +6,9 @@ A hash tile at level L holds up to 256 hashes of perfect subtrees of 256^L leave
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from carbonseal_attest.errors import ProofInvalid
@@ -16,9 +18,46 @@ TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
 HASH_SIZE: Final = 32
 MAX_ENTRY: Final = 0xFFFF  # bytes; the length prefix has two
+MAX_LEVEL: Final = 63
 
 Tile = tuple[int, int, int]  # level, index, width
 ReadTile = Callable[[int, int, int], bytes]
+
+
+_PATH: Final = re.compile(
+    r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TileName:
+    """What a path of a tiled log names: a hash tile at `level`, or with None an entry bundle."""
+
+    level: int | None
+    index: int
+    width: int
+
+    @classmethod
+    def parse(cls, path: str) -> TileName:
+        """Return what `path` names; `str()` gives `path` back.
+
+        Raises:
+            ProofInvalid: not the one path of a hash tile or an entry bundle.
+        """
+        match = _PATH.fullmatch(path)
+        if match:
+            level = None if match[1] == "entries" else int(match[1])
+            index = int(match[2].replace("x", "").replace("/", ""))
+            name = cls(level, index, int(match[3] or TILE_WIDTH))
+            if (level or 0) <= MAX_LEVEL and name.width <= TILE_WIDTH and str(name) == path:
+                return name
+        raise ProofInvalid("tile", "not a path of a tiled log", "ask as C2SP tlog-tiles names tiles")
+
+    def __str__(self) -> str:
+        """Return the path below the log's prefix."""
+        if self.level is None:
+            return entries_path(self.index, self.width)
+        return tile_path(self.level, self.index, self.width)
 
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:

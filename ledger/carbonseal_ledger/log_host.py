@@ -30,7 +30,8 @@ from sqlalchemy import Engine
 
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.merkle import consistency_path, inclusion_path
+from carbonseal_attest.merkle import Frontier, consistency_path, inclusion_path
+from carbonseal_attest.range_proof import RangeProof
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
@@ -55,7 +56,6 @@ from carbonseal_ledger.outcomes import (
     LoggedEntry,
     OriginHead,
     Outcome,
-    RangeProof,
     ReceiptState,
     Status,
     StreamHead,
@@ -292,9 +292,12 @@ class LogHost:
         """The proof that the entries [start, end) are those of the tree of `tree_size` leaves."""
         self._check_range(origin, start, end)
         self._check_range(origin, end, tree_size)
-        left = self._reader.frontier(origin, start).hashes
-        right = self._reader.right_cover(origin, end, tree_size)
-        return RangeProof(origin, start, end, tree_size, left, tuple(right))
+        return RangeProof.build(start, end, tree_size, self._reader.nodes(origin, tree_size))
+
+    def frontier(self, origin: str, tree_size: int) -> Frontier:
+        """The perfect subtrees of the tree of `tree_size` leaves: what a range that ends the log needs."""
+        self._check_range(origin, 0, tree_size)
+        return self._reader.frontier(origin, tree_size)
 
     def root_at(self, origin: str, tree_size: int) -> bytes:
         """The root hash that the log had at a size."""

@@ -120,22 +120,6 @@ class StreamHead:
 
 
 @dataclass(frozen=True, slots=True)
-class RangeProof:
-    """Proof that the entries [start, end) are those of the tree of `tree_size` leaves.
-
-    `left` are the perfect-subtree hashes that cover [0, start), `right` those that cover [end, tree_size),
-    each from left to right; with the leaf hashes between them they give the root.
-    """
-
-    origin: str
-    start: int
-    end: int
-    tree_size: int
-    left: tuple[bytes, ...]
-    right: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class EpochRecord:
     """One epoch: its number (from 1), its entry in the log of logs, and that log's head just after it."""
 

@@ -9,10 +9,10 @@ trusted: whoever signs something over a proof checks it against the root first.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
-from carbonseal_attest.merkle import Frontier, frontier_nodes, node_hash, read_frontier
+from carbonseal_attest.merkle import Frontier, node_hash, read_frontier
 from carbonseal_attest.tiles import TILE_HEIGHT, TILE_WIDTH, split_hashes
 from carbonseal_ledger.errors import RangeInvalid
 from carbonseal_ledger.publishing import PublishedCopy
@@ -50,16 +50,6 @@ class TreeReader:
         """The root hash of the tree of `size` leaves."""
         return self.frontier(origin, size).root()
 
-    def right_cover(self, origin: str, end: int, size: int) -> list[bytes]:
-        """The hashes of the largest perfect subtrees that cover [end, size), left to right."""
-        get_node, hashes, at = self.nodes(origin, size), [], end
-        while at < size:
-            aligned = (at & -at).bit_length() - 1 if at else size.bit_length()
-            level = min(aligned, (size - at).bit_length() - 1)
-            hashes.append(get_node(level, at >> level))
-            at += 1 << level
-        return hashes
-
     def _pyramid(self, origin: str, level: int, index: int, width: int) -> list[list[bytes]]:
         """All inner nodes of a tile, lowest level first; a wider one that is held serves a smaller width."""
         key = (origin, level, index)
@@ -88,22 +78,3 @@ class TreeReader:
 def frontier_from_bytes(size: int, data: bytes) -> Frontier:
     """The frontier stored with a log: `size` and its concatenated 32-byte hashes."""
     return Frontier(size, tuple(split_hashes(data)))
-
-
-def range_root(
-    left: Sequence[bytes], leaf_hashes: Sequence[bytes], right: Sequence[bytes], start: int, size: int
-) -> bytes:
-    """The root to which a range proof leads: frontier left, the range's leaves, cover of the right."""
-    frontier = Frontier(start, tuple(left)).extend(leaf_hashes)
-    stack = list(zip((level for level, _ in frontier_nodes(frontier.size)), frontier.hashes, strict=True))
-    at = frontier.size
-    for node in right:
-        aligned = (at & -at).bit_length() - 1 if at else size.bit_length()
-        level = min(aligned, (size - at).bit_length() - 1)
-        at += 1 << level
-        merged = node
-        while stack and stack[-1][0] == level:
-            merged = node_hash(stack.pop()[1], merged)
-            level += 1
-        stack.append((level, merged))
-    return Frontier(size, tuple(hash_ for _, hash_ in stack)).root()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint, sign_check
 from carbonseal_attest.errors import NoteInvalid
 from carbonseal_attest.keys import ED25519, PublicKey
 from carbonseal_attest.merkle import EMPTY_ROOT, consistency_path, leaf_hash, root_of, verify_consistency
+from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tiles import decode_entries
+from carbonseal_attest.vkey import Vkey
 
 HOST = key("log host")
 ROOT = "A" * 43 + "="
@@ -134,9 +135,8 @@ def test_any_three_lines_give_a_checkpoint_that_prints_to_itself_or_our_refusal(
 
 def test_every_checkpoint_of_the_public_log_verifies_and_extends_the_one_before(shared_data: Path) -> None:
     folder = shared_data / "tlog-tiles-small"
-    raw = base64.b64decode("AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx")  # SOURCE.md: 01 | raw key
-    assert raw[0] == 1
-    public, origin = PublicKey(ED25519, raw[1:]), "example.com/log/testdata"
+    key = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"  # SOURCE.md
+    vkey = Vkey.parse(key)
     leaves = [leaf_hash(word) for word in decode_entries((folder / "tile/entries/000.p/15").read_bytes())]
 
     def node(level: int, at: int) -> bytes:
@@ -144,10 +144,12 @@ def test_every_checkpoint_of_the_public_log_verifies_and_extends_the_one_before(
 
     heads = []
     for size in range(16):
-        note = (folder / f"checkpoint.{size}").read_text(encoding="utf-8")
-        head = open_checkpoint(note, origin=origin, key=public)
+        note = (folder / f"checkpoint.{size}").read_bytes()
+        assert SignedNote.parse(note).encode() == note
+        head = open_checkpoint(note.decode(), origin=vkey.name, key=vkey.key)
         assert (head.tree_size, head.root_hash) == (size, root_of(leaves[:size]) if size else EMPTY_ROOT)
         heads.append(head)
+    assert (folder / "checkpoint").read_bytes() == (folder / "checkpoint.15").read_bytes()
     for old in heads[1:]:
         for new in heads[old.tree_size :]:
             path = consistency_path(old.tree_size, new.tree_size, node)

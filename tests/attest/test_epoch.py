@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor
-from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry, MapProof
+from carbonseal_attest.epoch import AbsenceProof, EpochEntry, EpochMap, MapEntry, MapProof
 from carbonseal_attest.errors import AttestError, ProofInvalid
+from carbonseal_attest.merkle import leaf_hash, root_of
 
 
 def heads(count: int) -> list[MapEntry]:
@@ -147,3 +148,102 @@ def test_any_bytes_give_an_entry_or_our_refusal(data: bytes) -> None:
 def test_entry_that_was_written_reads_back(epoch: int, root: bytes, origins: int, closed_at: int) -> None:
     entry = EpochEntry(epoch, root, origins, closed_at)
     assert EpochEntry.decode(entry.encode()) == entry
+
+
+ABSENT = [f"log.example.org/e-{n:06d}/{log}" for n in range(9) for log in ("aaa", "data-2")]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9])
+def test_every_absent_origin_is_proved_absent_and_no_present_one_is(count: int) -> None:
+    tree = EpochMap(heads(count))
+    epoch = tree.close(1, 0)
+    for origin in ("a.example/log", *ABSENT, "z.example/log"):
+        proof = tree.prove_absent(origin)
+        proof.verify(epoch)
+        assert AbsenceProof.from_value(origin, cbor.decode(cbor.encode(proof.to_value()))) == proof
+        for entry in heads(count):
+            with pytest.raises(ProofInvalid):
+                AbsenceProof(entry.origin, proof.before, proof.after).verify(epoch)
+    for entry in heads(count):
+        with pytest.raises(ProofInvalid, match="is in the map"):
+            tree.prove_absent(entry.origin)
+
+
+def test_absence_is_refused_when_the_neighbours_are_not_next_to_each_other() -> None:
+    tree = EpochMap(heads(9))
+    epoch = tree.close(1, 0)
+    proofs = [tree.prove(entry.origin) for entry in heads(9)]
+    missing = heads(9)[4].origin  # it is there: nobody may prove that it is not
+    for before in (None, *proofs):
+        for after in (None, *proofs):
+            with pytest.raises(ProofInvalid):
+                AbsenceProof(missing, before, after).verify(epoch)
+    gap = "log.example.org/e-000004/data-2"
+    AbsenceProof(gap, proofs[4], proofs[5]).verify(epoch)
+    for before, after in ((None, 5), (4, None), (3, 5), (4, 6), (5, 4), (None, None), (None, 0), (8, None)):
+        sides = [None if at is None else proofs[at] for at in (before, after)]
+        with pytest.raises(ProofInvalid):
+            AbsenceProof(gap, *sides).verify(epoch)
+
+
+def test_absence_is_refused_when_a_neighbour_does_not_stand_in_the_map() -> None:
+    tree, other = EpochMap(heads(9)), EpochMap(heads(8))
+    gap = "log.example.org/e-000004/data-2"
+    proof = tree.prove_absent(gap)
+    with pytest.raises(ProofInvalid):
+        proof.verify(other.close(1, 0))
+    with pytest.raises(ProofInvalid):
+        AbsenceProof(gap, proof.before, other.prove_absent(gap).after).verify(tree.close(1, 0))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        [None],
+        [None, None],
+        [None, None, None],
+        [[], None],
+        [None, 5],
+        [[DATA, 1, bytes(32), 0], None],
+        {},
+        0,
+    ],
+    ids=repr,
+)
+def test_refuses_malformed_absence_proof(value: Any) -> None:
+    with pytest.raises(ProofInvalid, match="absence proof"):
+        AbsenceProof.from_value(DATA, value)
+
+
+def test_map_that_is_read_whole_is_refused_when_unsorted_doubled_or_another_epochs() -> None:
+    tree = EpochMap(heads(5))
+    epoch, leaves = tree.close(1, 0), [entry.encode() for entry in heads(5)]
+    assert EpochMap.parse(iter(leaves), epoch).entries == tree.entries
+
+    def closed(entries: list[MapEntry]) -> EpochEntry:
+        """The epoch of a host that took the entries as they came."""
+        return EpochEntry(1, root_of([leaf_hash(e.encode()) for e in entries]), len(entries), 0)
+
+    doubled = [*heads(2), MapEntry(heads(2)[1].origin, 9, bytes(32))]
+    for entries in (heads(5)[::-1], doubled, [heads(2)[1], heads(2)[0]], [heads(1)[0]] * 2):
+        with pytest.raises(ProofInvalid, match="not sorted"):
+            EpochMap.parse([e.encode() for e in entries], closed(entries))
+    for wrong in (leaves[:-1], [*leaves, heads(6)[5].encode()], [], [*leaves[:-1], heads(6)[5].encode()]):
+        with pytest.raises(ProofInvalid):
+            EpochMap.parse(wrong, epoch)
+    for malformed in (b"", cbor.encode([DATA, 0, bytes(32)]), cbor.encode([DATA, True, bytes(32)])):
+        with pytest.raises(ProofInvalid, match="map entry"):
+            EpochMap.parse([malformed], epoch)
+    with pytest.raises(AttestError, match="not a log origin"):
+        EpochMap.parse([cbor.encode(["../x", 1, bytes(32)])], epoch)
+
+
+@given(st.sets(st.sampled_from(ABSENT), min_size=1), st.sampled_from(ABSENT))
+def test_every_origin_is_proved_either_there_or_absent(origins: set[str], asked: str) -> None:
+    tree = EpochMap([MapEntry(origin, 1, digest(origin)) for origin in origins])
+    epoch = tree.close(1, 0)
+    if asked in origins:
+        tree.prove(asked).verify(epoch)
+    else:
+        tree.prove_absent(asked).verify(epoch)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rfc9162_reference as rfc
+import unsound_trees
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,23 +20,37 @@ from carbonseal_attest.merkle import (
     frontier_nodes,
     inclusion_path,
     leaf_hash,
+    node_hash,
     read_frontier,
     root_of,
     verify_consistency,
     verify_inclusion,
 )
 
-ENTRIES = [n.to_bytes(2, "big") for n in range(64)]
+MOST = 1025
+ENTRIES = [n.to_bytes(2, "big") for n in range(MOST)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]
-MOST = 33
+RFC = rfc.Entries(ENTRIES)
+SIZES = range(1, MOST + 1)
 
 
+@cache
 def node(level: int, at: int) -> bytes:
-    return root_of(LEAVES[at << level : (at + 1) << level])
+    return node_hash(node(level - 1, 2 * at), node(level - 1, 2 * at + 1)) if level else LEAVES[at]
 
 
 def root(size: int) -> bytes:
-    return root_of(LEAVES[:size])
+    return RFC.mth(0, size)
+
+
+def chosen(size: int, count: int, *, everything: bool) -> list[int]:
+    """Of 0 to size - 1 all, or `count` and the ends and both sides of each power of two."""
+    if everything or size <= 2 * count:
+        return list(range(size))
+    ends = {0, 1, size - 2, size - 1, size // 2}
+    powers = {(1 << n) + at for n in range(1, size.bit_length()) for at in (-1, 0)}
+    others = {(size * 7919 + n * 104_729) % size for n in range(count)}
+    return sorted(n for n in ends | powers | others if n < size)
 
 
 def octets(text: str | None) -> bytes:
@@ -86,24 +102,29 @@ def test_agrees_with_public_consistency_vectors(shared_data: Path) -> None:
     assert accepted == 3
 
 
-def test_roots_agree_with_the_recursion_of_the_standard() -> None:
+def test_root_of_every_size_agrees_with_the_standard() -> None:
     frontier = Frontier()
-    assert frontier.root() == EMPTY_ROOT == rfc.mth([])
-    for size in range(1, len(ENTRIES) + 1):
+    assert frontier.root() == EMPTY_ROOT == RFC.mth(0, 0)
+    for size in SIZES:
         frontier = frontier.extend(LEAVES[size - 1 : size])
-        assert frontier.root() == root(size) == rfc.mth(ENTRIES[:size])
+        assert frontier.root() == RFC.mth(0, size)
+        assert read_frontier(size, node) == frontier
 
 
-def test_proofs_agree_with_the_recursion_of_the_standard_and_check() -> None:
-    for size in range(1, MOST):
-        for index in range(size):
+def test_inclusion_in_trees_of_every_size_agrees_with_the_standard(is_long_run: bool) -> None:  # noqa: FBT001
+    for size in SIZES:
+        for index in chosen(size, 40, everything=is_long_run):
             made = inclusion_path(index, size, node)
-            assert made == rfc.path(index, ENTRIES[:size])
+            assert made == RFC.path(index, 0, size)
             verify_inclusion(index, size, LEAVES[index], made, root(size))
             assert rfc.includes(index, size, LEAVES[index], made, root(size))
-        for old in range(1, size + 1):
+
+
+def test_consistency_of_trees_of_every_size_agrees_with_the_standard(is_long_run: bool) -> None:  # noqa: FBT001
+    for size in SIZES:
+        for old in (n + 1 for n in chosen(size, 40, everything=is_long_run)):
             made = consistency_path(old, size, node)
-            assert made == rfc.proof(old, ENTRIES[:size])
+            assert made == RFC.proof(old, size)
             verify_consistency(old, size, root(old), root(size), made)
             assert rfc.is_consistent(old, size, root(old), root(size), made)
 
@@ -205,7 +226,7 @@ def test_refuses_frontier_that_does_not_fit_its_size() -> None:
         Frontier(1, (bytes(31),))
 
 
-@given(st.integers(0, 64), st.integers(0, 64))
+@given(st.integers(0, MOST), st.integers(0, MOST))
 def test_range_is_proved_by_the_frontier_before_it(first: int, end: int) -> None:
     first, end = min(first, end), max(first, end)
     frontier = read_frontier(first, node)
@@ -213,3 +234,39 @@ def test_range_is_proved_by_the_frontier_before_it(first: int, end: int) -> None
     assert frontier.extend(LEAVES[first:end]).root() == root(end)
     starts = [index << level for level, index in frontier_nodes(first)]
     assert starts == sorted(starts)
+
+
+def test_size_cannot_be_hidden_by_repeating_the_odd_leaf() -> None:
+    # Trees that repeat an odd leaf give three leaves and four, the last one twice, the same root.
+    three, four = LEAVES[:3], [*LEAVES[:3], LEAVES[2]]
+    assert unsound_trees.climb(three, 0)[0] == unsound_trees.climb(four, 0)[0]
+    assert root_of(three) != root_of(four)
+    bad, path = unsound_trees.climb(three, 2)
+    for size, index in ((3, 2), (4, 3)):
+        with pytest.raises(ProofInvalid):
+            verify_inclusion(index, size, LEAVES[2], path, root_of(three))
+    with pytest.raises(ProofInvalid):
+        verify_inclusion(2, 3, LEAVES[2], path, bad)
+
+
+def test_inner_node_cannot_stand_as_an_entry() -> None:
+    entry = LEAVES[0] + LEAVES[1]
+    assert unsound_trees.sha256(entry) == unsound_trees.bare_node(LEAVES[0], LEAVES[1])
+    assert root_of([leaf_hash(entry), LEAVES[2]]) != root_of(LEAVES[:3])
+    for prefix in (b"", b"\x01"):
+        with pytest.raises(ProofInvalid):
+            verify_inclusion(0, 2, leaf_hash(prefix + entry), [LEAVES[2]], root_of(LEAVES[:3]))
+
+
+def test_leaf_of_zeros_counts_and_padding_does_not() -> None:
+    zero = bytes(32)
+    leaves = [*LEAVES[:3], zero]
+    dropped, path = unsound_trees.climb(leaves, 3, unsound_trees.zero_dropped)
+    assert dropped == root_of(LEAVES[:3])
+    assert root_of(leaves) != root_of(LEAVES[:3])
+    with pytest.raises(ProofInvalid):
+        verify_inclusion(3, 4, zero, path, dropped)
+    padded, path = unsound_trees.climb(unsound_trees.padded(LEAVES[:3]), 2)
+    with pytest.raises(ProofInvalid):
+        verify_inclusion(2, 3, LEAVES[2], path, padded)
+    assert padded == root_of(leaves)  # so a size must come from what is signed, never from a proof

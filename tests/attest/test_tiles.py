@@ -11,6 +11,7 @@ from carbonseal_attest.merkle import consistency_path, inclusion_path, leaf_hash
 from carbonseal_attest.tiles import (
     TILE_WIDTH,
     Tile,
+    TileName,
     TileNodes,
     decode_entries,
     encode_entries,
@@ -36,6 +37,60 @@ LEAVES = [leaf_hash(n.to_bytes(3, "big")) for n in range(66_000)]
 def test_paths_are_those_of_tlog_tiles(level: int, index: int, width: int, path: str) -> None:
     assert tile_path(level, index, width) == path
     assert entries_path(index, width) == path.replace(f"tile/{level}/", "tile/entries/")
+    assert TileName.parse(path) == TileName(level, index, width)
+    assert TileName.parse(entries_path(index, width)) == TileName(None, index, width)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "checkpoint",
+        "tile/0",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/0/x000/000",  # more groups than the index needs
+        "tile/0/001/000",
+        "tile/0/x001/x000",
+        "tile/0/x1/000",
+        "tile/64/000",
+        "tile/00/000",
+        "tile/-1/000",
+        "tile/\u0660/000",
+        "tile/0/\u0661\u0662\u0663",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/",
+        "tile/0/000.p",
+        "tile/0/000/",
+        "tile/0/000\n",
+        "/tile/0/000",
+        "tile/entries/../000",
+        "tile/entry/000",
+        "tile/0/" + "x001/" * 8 + "000",
+        "tile/0/" + "x001/" * 10_000 + "000",
+    ],
+)
+def test_refuses_path_of_no_tile_or_a_second_spelling(path: str) -> None:
+    with pytest.raises(ProofInvalid, match="not a path"):
+        TileName.parse(path)
+
+
+@given(st.none() | st.integers(0, 63), st.integers(0, 10**21 - 1), st.integers(1, 256))
+def test_path_that_was_written_reads_back(level: int | None, index: int, width: int) -> None:
+    name = TileName(level, index, width)
+    assert TileName.parse(str(name)) == name
+
+
+@given(st.text("tile/entris0123456789x.p", max_size=24).map("tile/".__add__) | st.text(max_size=30))
+def test_any_text_gives_a_tile_that_prints_to_itself_or_our_refusal(path: str) -> None:
+    try:
+        name = TileName.parse(path)
+    except ProofInvalid:
+        return
+    assert str(name) == path
 
 
 @pytest.mark.parametrize(("index", "width"), [(-1, 256), (0, 0), (0, 257), (0, -1)])
@@ -136,7 +191,12 @@ def test_proofs_read_out_of_tiles_check_above_the_second_level() -> None:
 
 def test_whole_public_log_recomputes_from_its_entries(shared_data: Path) -> None:
     folder = shared_data / "tlog-tiles-small"
-    words = decode_entries((folder / "tile/entries/000.p/15").read_bytes())
+    stored = {path.relative_to(folder).as_posix() for path in (folder / "tile").rglob("*") if path.is_file()}
+    names = sorted(map(TileName.parse, stored), key=lambda name: name.width)
+    assert [str(name) for name in names if name.level is None] == [entries_path(0, n) for n in range(1, 16)]
+    assert [str(name) for name in names if name.level == 0] == [tile_path(0, 0, n) for n in range(1, 16)]
+    assert len(names) == 30
+    words = decode_entries((folder / entries_path(0, 15)).read_bytes())
     assert words[0] == b"one"
     leaves = [leaf_hash(word) for word in words]
     for size in range(1, 16):

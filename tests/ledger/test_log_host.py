@@ -10,7 +10,6 @@ from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.errors import EntryUnknown, LogUnknown, RangeInvalid
 from carbonseal_ledger.outcomes import ReceiptState, Submission
-from carbonseal_ledger.tree_reader import range_root
 
 
 def test_registered_readings_get_receipts_that_check(world):
@@ -40,9 +39,9 @@ def test_proofs_hold_at_every_size_of_a_log_that_spans_tiles(world):
             verify_inclusion(index, n, leaves[index], world.host.inclusion_path(world.data, index, n), root)
         path = world.host.consistency_path(world.data, n, size)
         verify_consistency(n, size, root, root_of(leaves), path)
-        for start, end in ((0, n), (n // 3, n), (n // 3, n // 2), (n, n)):
+        for start, end in {(0, n), (n // 3, n), (n // 2, n // 2 + 1)}:
             proof = world.host.range_proof(world.data, start, end, size)
-            assert range_root(proof.left, leaves[start:end], proof.right, start, size) == root_of(leaves)
+            proof.verify(leaves[start:end], size, root_of(leaves))
 
 
 def test_restart_goes_on_where_the_log_stood(world):

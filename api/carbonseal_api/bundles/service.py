@@ -21,7 +21,6 @@ from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSe
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.epoch import MapProof
 from carbonseal_attest.instants import Interval
-from carbonseal_attest.merkle import Frontier
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.contents_store import ContentsStore
 from carbonseal_ledger.log_host import LogHost
@@ -150,9 +149,8 @@ def _first_index(host: LogHost, request: BundleRequest) -> tuple[int, int]:
 def _section(host: LogHost, origin: str, first: int) -> LogSection:
     note = host.checkpoint(origin)
     size = Checkpoint.of_note(note).tree_size
-    left = host.range_proof(origin, first, size, size).left if first else ()
     entries = LoggedEntries(host, origin, first, size)
-    return LogSection(origin, first, size, Frontier(first, tuple(left)), note, entries)
+    return LogSection(origin, first, size, host.frontier(origin, first), note, entries)
 
 
 def _disclosed(host: LogHost, section: LogSection, reports: Sequence[BundledReport]) -> set[bytes]:
