@@ -20,8 +20,8 @@ from carbonseal_attest.merkle import MAX_TREE_SIZE, GetNode, frontier_nodes, nod
 class RangeProof:
     """Proof that leaves [start, end), at least one, are those of a tree of `tree_size` leaves.
 
-    As with RFC 9162's own proofs, another size of the same shape leads to the same root, and the range with it
-    to another place; `verify` therefore asks for the size that is signed.
+    As with RFC 9162's own proofs, another size of the same shape leads to the same root, and the range with
+    it to another place; `verify` therefore asks for the size that is signed.
     """
 
     start: int
