@@ -18,8 +18,9 @@ from carbonseal_api.founding import DATA, REGISTER, HostFacts, PartyFacts, admis
 from carbonseal_api.organisations import queries
 from carbonseal_api.problems import ApiError, NotFound, RequestInvalid
 from carbonseal_api.standing import account_roles_of, check_exclusions, party_roles
+from carbonseal_attest.errors import KeyRefused
 from carbonseal_attest.identifiers import check_credit_code, is_plain_text, opaque_code
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 
 STATUSES: Final = {"suspend": "suspended", "remove": "removed", "readmit": "admitted"}
@@ -59,20 +60,15 @@ def check_key_may_be_here(roles: Sequence[str]) -> None:
 
 
 def parse_public_key(text: str) -> PublicKey:
-    """Return the Ed25519 public key of 64 hexadecimal digits.
+    """Return the public key that `text` writes: 64 hex digits for Ed25519, else `<name>:<hex>`.
 
     Raises:
         RequestInvalid: It is not such a key.
     """
     try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != 32:
-        raise RequestInvalid(
-            "public_key", "is not an Ed25519 public key", "write its 32 bytes as 64 hexadecimal digits"
-        )
-    return PublicKey(ED25519, raw)
+        return PublicKey.from_text(text.strip())
+    except KeyRefused as error:
+        raise RequestInvalid("public_key", error.reason, error.remedy) from error
 
 
 def check_admission(

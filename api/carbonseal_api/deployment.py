@@ -37,7 +37,7 @@ from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.database import open_database
 from carbonseal_ledger.log_host import LogHost
@@ -52,7 +52,7 @@ _HOST_NAME: Final = {"zh": "本机日志运营方", "en": "Log host on this mach
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose deployment a folder is. Keys are raw Ed25519 public keys in hex."""
+    """Whose deployment a folder is. Keys are public keys as text."""
 
     log_host_name: str
     host_party: str
@@ -117,8 +117,8 @@ def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
         log_host_name=settings.log_host_name,
         host_party=opaque_code("h", host_key.public.raw),
         registrar=opaque_code("r", registrar.public.raw),
-        registrar_key=registrar.public.raw.hex(),
-        log_key=log_key.public.raw.hex(),
+        registrar_key=registrar.public.text(),
+        log_key=log_key.public.text(),
         chain=None
         if chain is None
         else {
@@ -243,7 +243,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         name=identity.log_host_name,
         party=identity.host_party,
         registrar=identity.registrar,
-        registrar_keys=[PublicKey(ED25519, bytes.fromhex(identity.registrar_key))],
+        registrar_keys=[PublicKey.from_text(identity.registrar_key)],
         anchors=anchors,
     )
     return assemble(

@@ -16,9 +16,11 @@ from typing import Final
 from pydantic import SecretStr
 
 from carbonseal_api.problems import PartMissing
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.errors import KeyRefused
 from carbonseal_attest.identifiers import opaque_code
-from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
+from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
+from carbonseal_attest.signing import SoftwareSigner, generate_signer
 
 PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105 - the name of a file
 
@@ -28,7 +30,7 @@ class NewKey:
     """A new party's key and the party code made of it; its file is `<code>.key`."""
 
     code: str
-    signer: Ed25519Signer
+    signer: SoftwareSigner
 
 
 class KeyFolder:
@@ -43,7 +45,7 @@ class KeyFolder:
         """Whether the pass phrase lies beside the keys that it opens."""
         return not self._given
 
-    def signer(self, name: str) -> Ed25519Signer:
+    def signer(self, name: str) -> SoftwareSigner:
         """Return the signer of a key file.
 
         Raises:
@@ -65,17 +67,17 @@ class KeyFolder:
             remedy = f"{refusal.remedy}; CARBONSEAL_PASSPHRASE is {'set' if self._given else 'not set'}"
             raise KeyRefused(f"keys/{name}.key: {refusal.field}", refusal.reason, remedy) from refusal
 
-    def make(self, name: str) -> Ed25519Signer:
+    def make(self, name: str, *, algorithm: int = ED25519) -> SoftwareSigner:
         """Make a new key, write its encrypted file durably and return its signer; an existing one is kept."""
         if (self._folder / f"{name}.key").exists():
             return self.signer(name)
-        signer = Ed25519Signer.generate()
+        signer = generate_signer(algorithm)
         write_private(self._folder / f"{name}.key", encrypt_key_file(signer, self._passphrase()))
         return signer
 
-    def make_new(self, prefix: str) -> NewKey:
+    def make_new(self, prefix: str, *, algorithm: int = ED25519) -> NewKey:
         """Make a key for a new party; file and party code are named by the key itself."""
-        signer = Ed25519Signer.generate()
+        signer = generate_signer(algorithm)
         code = opaque_code(prefix[0], signer.public.raw)
         write_private(self._folder / f"{code}.key", encrypt_key_file(signer, self._passphrase()))
         return NewKey(code, signer)

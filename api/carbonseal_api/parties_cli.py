@@ -35,8 +35,8 @@ def add_commands(commands: Commands) -> None:
     )
     admit.add_argument(
         "--public-key",
-        metavar="HEX",
-        help="Ed25519 public key of a party that has its key elsewhere; left out, a key is made here",
+        metavar="KEY",
+        help="public key of a party that has its key elsewhere; left out, a key is made here",
     )
     admit.add_argument(
         "--out", type=Path, help="with --public-key: the invitation file (default invitation.json)"

@@ -6,9 +6,10 @@ gets a trust file from somebody else than the party that is checked.
 
 from __future__ import annotations
 
+from carbonseal_attest.algorithms import ADMITTED
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import parse_instant
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust import (
     NONE,
@@ -24,7 +25,7 @@ from carbonseal_attest.trust import (
 )
 from carbonseal_verifier.grade_package import load_grade_rules
 
-_ED25519_LAST = parse_instant("2035-12-31T00:00:00Z")
+_LAST_DATE = parse_instant("2035-12-31T00:00:00Z")
 _DAY_MS = 86_400_000
 _COMMIT_DELAY_MS = 26 * 3_600_000  # as in the rule profile default@1
 
@@ -62,7 +63,7 @@ def own_trust_file(
         closed_logs=(),
         witnesses=Witnesses(NONE),
         chains=() if chain is None else (chain,),
-        algorithms=Algorithms({ED25519: _ED25519_LAST}),
+        algorithms=Algorithms(dict.fromkeys(sorted(ADMITTED), _LAST_DATE)),
         limits=Limits(
             max_age_ms=None,
             not_before=at - _DAY_MS,

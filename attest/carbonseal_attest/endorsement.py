@@ -17,6 +17,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import ALG, KID, TYP, sig_structure, sign1, split_sign1
 
+MAX_ENDORSEMENT: Final = 4096  # bytes, of which a signature of ML-DSA-44 takes 2,420
 ENDORSEMENT_TYPE: Final = "application/vnd.carbonseal.endorsement+cose"
 
 
@@ -39,7 +40,7 @@ def verify_endorsement(kind: str, subject: str, role: str, body: Mapping[str, An
     found = [e["signature"] for e in body["endorsements"] if e["role"] == role]
     if len(found) != 1:
         raise _refusal(role, f"{len(found)} endorsements instead of one")
-    protected, payload, signature = split_sign1(found[0], max_size=1024)
+    protected, payload, signature = split_sign1(found[0], max_size=MAX_ENDORSEMENT)
     expected = cbor.encode({ALG: key.algorithm, KID: key.kid, TYP: ENDORSEMENT_TYPE})
     if protected != expected or payload is not None:
         raise _refusal(role, "made by another key, or not an endorsement")

@@ -56,6 +56,12 @@ class KeyRefused(AttestError):
     code = "key-refused"
 
 
+class AlgorithmRefused(AttestError):
+    """A signature algorithm is unknown, not that of the key, or not admitted by whoever checks."""
+
+    code = "algorithm-refused"
+
+
 class SignatureInvalid(AttestError):
     """A signature does not verify under the stated key."""
 

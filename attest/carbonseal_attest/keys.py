@@ -1,37 +1,46 @@
-"""Public keys and their identifiers.
+"""Public keys, their identifiers, and what their signatures are checked with.
 
-Ed25519 as the fully specified algorithm -19 (RFC 9864); key identifier = COSE key thumbprint (RFC 9679).
-Low-order and non-canonical points, and bytes that are no point, are refused when a key is read. ESP256 (-9),
-ML-DSA-44 (-48) and SM2 come with later work; their numbers are reserved here so that nothing else takes them.
+A key has one of the algorithms of `algorithms`; its raw form is what that algorithm defines: Ed25519 the
+32 bytes of RFC 8032, P-256 and SM2 the coordinates x and y (64 bytes), ML-DSA-44 the 1,312 bytes of FIPS 204.
+Key identifier = COSE key thumbprint (RFC 9679). Weak, malformed and second spellings are refused when a key
+is read. `docs/spec/keys.md` is the normative text. Secret keys are in `signing`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from carbonseal_attest import cbor
-from carbonseal_attest.errors import KeyRefused, SignatureInvalid
-
-ED25519: Final = -19
-
-_FIELD_PRIME: Final = (1 << 255) - 19
-_CURVE_D: Final = -121665 * pow(121666, -1, _FIELD_PRIME) % _FIELD_PRIME
-# y-coordinates of the points of order 1, 2, 4 and 8 (RFC 8032 curve); 8-torsion has five distinct ones.
-_LOW_ORDER_Y: Final = frozenset(
-    {
-        0,
-        1,
-        _FIELD_PRIME - 1,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
-        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-    }
+from carbonseal_attest.algorithms import (
+    AKP,
+    ALGORITHMS,
+    EC2,
+    ED25519,
+    ESP256,
+    KEY_ALGORITHMS,
+    ML_DSA_44,
+    OKP,
+    SM2,
+    algorithm_named,
 )
+from carbonseal_attest.curve_points import P256, SM2P256, check_ed25519_point, check_short_curve_point
+from carbonseal_attest.errors import AlgorithmRefused, KeyRefused, SignatureInvalid
+
+MAX_KEY_TEXT: Final = 2700  # characters; an ML-DSA-44 key takes 2,634
+_KTY, _ALG = 1, 3
+_TEXT: Final = re.compile(r"(?:([a-z0-9-]{1,20}):)?([0-9a-f]{1,2640})")
+_VerifyRaw = Callable[[bytes, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,49 +50,99 @@ class PublicKey:
     algorithm: int
     raw: bytes
     kid: bytes = field(init=False, compare=False)
-    _handle: Ed25519PublicKey = field(init=False, compare=False, repr=False)
+    _verify: _VerifyRaw = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.algorithm != ED25519:
-            raise KeyRefused("key.alg", f"algorithm {self.algorithm} is not admitted", "use Ed25519 (-19)")
-        if len(self.raw) != 32:
+        row = ALGORITHMS.get(self.algorithm)
+        if row is None or row.id not in KEY_ALGORITHMS:
             raise KeyRefused(
-                "key.x", f"{len(self.raw)} bytes instead of 32", "give the raw Ed25519 public key"
+                "key.alg",
+                f"algorithm {self.algorithm} is not admitted",
+                "use Ed25519 (-19), ESP256 (-9) or ML-DSA-44 (-48)",
             )
-        y = int.from_bytes(self.raw, "little") & ((1 << 255) - 1)
-        if y >= _FIELD_PRIME or y in _LOW_ORDER_Y:
-            raise KeyRefused("key.x", "a low-order or non-canonical point", "make a new key pair")
-        if not _is_on_curve(y):
-            raise KeyRefused("key.x", "no point of the curve", "give the raw Ed25519 public key")
-        object.__setattr__(self, "_handle", Ed25519PublicKey.from_public_bytes(self.raw))
-        thumbprint = cbor.encode({1: 1, -1: 6, -2: self.raw})  # RFC 9679 §4: kty, crv, x
-        object.__setattr__(self, "kid", hashlib.sha256(thumbprint).digest())
+        if len(self.raw) != row.key_size:
+            raise KeyRefused(
+                "key.x",
+                f"{len(self.raw)} bytes instead of {row.key_size}",
+                f"give the raw {row.title} public key",
+            )
+        object.__setattr__(self, "_verify", _OPENERS[self.algorithm](self.raw))
+        thumbprint = self.cose_key()
+        if row.key_type != AKP:  # RFC 9679 §4: kty, crv and coordinates; of an AKP key kty, alg and pub
+            del thumbprint[_ALG]
+        object.__setattr__(self, "kid", hashlib.sha256(cbor.encode(thumbprint)).digest())
 
     @classmethod
     def from_cose_key(cls, value: object) -> PublicKey:
-        """Return the key of a COSE_Key map {1: 1 (OKP), 3: -19, -1: 6 (Ed25519), -2: x}."""
-        if not isinstance(value, Mapping) or set(value) != {1, 3, -1, -2}:
-            raise KeyRefused(
-                "key", "not a COSE_Key with kty, alg, crv and x", "write {1: 1, 3: -19, -1: 6, -2: x}"
-            )
-        numbers = (value[1], value[3], value[-1])
-        if numbers != (1, ED25519, 6) or set(map(type, numbers)) != {int} or not isinstance(value[-2], bytes):
-            raise KeyRefused("key", "not an Ed25519 key of kty OKP", "write {1: 1, 3: -19, -1: 6, -2: x}")
-        return cls(ED25519, value[-2])
+        """Return the key of a COSE_Key map, as `cose_key` writes it.
+
+        {1: 1, 3: -19, -1: 6, -2: x} for Ed25519, {1: 2, 3: -9, -1: 1, -2: x, -3: y} for P-256,
+        {1: 7, 3: -48, -1: pub} for ML-DSA-44.
+        """
+        remedy = "write the COSE_Key as docs/spec/keys.md has it"
+        algorithm = value.get(_ALG) if isinstance(value, Mapping) else None
+        if type(algorithm) is not int or algorithm not in KEY_ALGORITHMS or not isinstance(value, Mapping):
+            raise KeyRefused("key", "not a COSE_Key of an admitted algorithm", remedy)
+        parts = [value.get(label) for label in _COORDINATES[ALGORITHMS[algorithm].key_type]]
+        raw = b"".join(part for part in parts if isinstance(part, bytes))
+        if ALGORITHMS[algorithm].key_type == EC2 and any(len(p) != 32 for p in parts if isinstance(p, bytes)):
+            raise KeyRefused("key", "x or y is not 32 bytes", remedy)
+        result = cls(algorithm, raw)
+        written = result.cose_key()
+        # Types are asked for by name: in Python true equals 1.
+        if dict(value) != written or {k: type(v) for k, v in value.items()} != {
+            k: type(v) for k, v in written.items()
+        }:
+            raise KeyRefused("key", "not exactly the members of its key type", remedy)
+        return result
 
     def cose_key(self) -> dict[int, Any]:
-        """Return the COSE_Key map (RFC 9053 §7.2)."""
-        return {1: 1, 3: self.algorithm, -1: 6, -2: self.raw}
+        """Return the COSE_Key map (RFC 9053 §7; AKP keys as ML-DSA for COSE has them)."""
+        row = ALGORITHMS[self.algorithm]
+        labels = _COORDINATES[row.key_type]
+        size = len(self.raw) // len(labels)
+        key: dict[int, Any] = {_KTY: row.key_type, _ALG: self.algorithm}
+        if row.curve is not None:
+            key[-1] = row.curve
+        return key | {label: self.raw[at * size : (at + 1) * size] for at, label in enumerate(labels)}
+
+    @classmethod
+    def from_text(cls, text: str) -> PublicKey:
+        """Return the key that `text` writes: 64 hex digits for Ed25519, else `<name>:<hex>`.
+
+        Raises:
+            KeyRefused: not the one spelling of an admitted key.
+        """
+        found = _TEXT.fullmatch(text)
+        remedy = "write 64 lower-case hex digits for Ed25519, or esp256:<hex>, or ml-dsa-44:<hex>"
+        if found is None or len(found[2]) % 2:
+            raise KeyRefused("key", "not a public key in text", remedy)
+        try:
+            algorithm = ED25519 if found[1] is None else algorithm_named(found[1]).id
+        except AlgorithmRefused as error:
+            raise KeyRefused("key", "of an algorithm without a name here", remedy) from error
+        result = cls(algorithm, bytes.fromhex(found[2]))
+        if result.text() != text:
+            raise KeyRefused("key", "not its one spelling", remedy)
+        return result
+
+    def text(self) -> str:
+        """Return the key as text: 64 hex digits for Ed25519, else `<name>:<hex>`."""
+        prefix = "" if self.algorithm == ED25519 else f"{ALGORITHMS[self.algorithm].name}:"
+        return prefix + self.raw.hex()
 
     def verify(self, signature: bytes, data: bytes) -> None:
         """Check `signature` over `data`.
+
+        An ECDSA or SM2 signature is r and s, 32 bytes each, both from 1 to the order less 1. Of ECDSA the
+        high s verifies too: nothing may hang on a signature's bytes.
 
         Raises:
             SignatureInvalid: the signature does not verify.
         """
         try:
-            self._handle.verify(signature, data)
-        except InvalidSignature:
+            self._verify(signature, data)
+        except (InvalidSignature, ValueError):
             raise SignatureInvalid(
                 "signature",
                 f"does not verify under key {self.kid.hex()[:16]}",
@@ -91,7 +150,52 @@ class PublicKey:
             ) from None
 
 
-def _is_on_curve(y: int) -> bool:
-    """Say whether some x² = (y² - 1) / (d·y² + 1) exists (RFC 8032 §5.1.3), by Euler's criterion."""
-    u, v = y * y - 1, _CURVE_D * y * y + 1
-    return pow(u * v, (_FIELD_PRIME - 1) // 2, _FIELD_PRIME) == 1
+def _open_ed25519(raw: bytes) -> _VerifyRaw:
+    check_ed25519_point(raw)
+    return Ed25519PublicKey.from_public_bytes(raw).verify
+
+
+def _open_p256(raw: bytes) -> _VerifyRaw:
+    check_short_curve_point(raw, P256)
+    handle = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + raw)
+    scheme = ec.ECDSA(hashes.SHA256())
+
+    def verify(signature: bytes, data: bytes) -> None:
+        handle.verify(encode_dss_signature(*split_raw_signature(signature, P256.order)), data, scheme)
+
+    return verify
+
+
+def _open_ml_dsa_44(raw: bytes) -> _VerifyRaw:
+    handle = MLDSA44PublicKey.from_public_bytes(raw)
+
+    def verify(signature: bytes, data: bytes) -> None:
+        handle.verify(signature, data)
+
+    return verify
+
+
+def _open_sm2(raw: bytes) -> _VerifyRaw:
+    check_short_curve_point(raw, SM2P256)
+
+    def verify(*_: bytes) -> None:
+        raise AlgorithmRefused("alg", "SM2 can't be verified here", "install carbonseal-attest[sm2]")
+
+    return verify
+
+
+def split_raw_signature(signature: bytes, order: int) -> tuple[int, int]:
+    """Return r and s of a raw signature of 64 bytes, both from 1 to `order` - 1; else raise ValueError."""
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    if len(signature) != 64 or not 0 < r < order or not 0 < s < order:
+        raise ValueError("not r and s within the order")
+    return r, s
+
+
+_COORDINATES: Final[Mapping[int, tuple[int, ...]]] = {OKP: (-2,), EC2: (-2, -3), AKP: (-1,)}
+_OPENERS: Final[Mapping[int, Callable[[bytes], _VerifyRaw]]] = {
+    ED25519: _open_ed25519,
+    ESP256: _open_p256,
+    ML_DSA_44: _open_ml_dsa_44,
+    SM2: _open_sm2,
+}

@@ -7,13 +7,15 @@ checks must recompute the root. Receipts are made on demand and never for a log 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import ADMITTED, ALGORITHMS, check_signed_with
 from carbonseal_attest.errors import EncodingError, IdentifierInvalid, ProofInvalid, StatementInvalid
 from carbonseal_attest.identifiers import check_code
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_PATH, MAX_TREE_SIZE, leaf_hash, root_from_inclusion
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import (
@@ -39,6 +41,7 @@ class Receipt:
 
     log_host: str
     origin: str
+    algorithm: int
     kid: bytes
     tree_size: int
     index: int
@@ -76,7 +79,7 @@ class Receipt:
         claims, origin, kid, signed_size = (labels[n] for n in (CWT_CLAIMS, ORIGIN, KID, TREE_SIZE))
         numbers = [labels[ALG], labels[VDS], signed_size]
         # Types are asked for by name throughout: in Python true equals 1, and isinstance calls it an int.
-        if set(map(type, numbers)) != {int} or numbers[:2] != [ED25519, RFC9162_SHA256]:
+        if set(map(type, numbers)) != {int} or numbers[1] != RFC9162_SHA256 or numbers[0] not in ALGORITHMS:
             raise _refusal("header is not that of an RFC 9162 receipt")
         match proof:
             case [size, index, list(path)] if (
@@ -96,19 +99,23 @@ class Receipt:
                 len(claims) == 2 and subject == origin and isinstance(kid, bytes) and len(kid) == 32
             ):
                 check_code(issuer)
-                return cls(issuer, subject, kid, size, index, tuple(path), protected, signature)
+                return cls(issuer, subject, labels[ALG], kid, size, index, tuple(path), protected, signature)
             case _:
                 raise _refusal("header does not name host and log")
 
-    def verify(self, entry: bytes, *, origin: str, key: PublicKey) -> bytes:
+    def verify(
+        self, entry: bytes, *, origin: str, key: PublicKey, admitted: Container[int] = ADMITTED
+    ) -> bytes:
         """Check that `entry` is in the log `origin` signed by `key`, and return the root hash at `tree_size`.
 
         Raises:
+            AlgorithmRefused: the header's algorithm is not that of the key, or not among the `admitted`.
             ProofInvalid: another log or key, or the proof leads to a root that is not signed.
             SignatureInvalid: the signature does not verify over the recomputed root.
         """
         if self.origin != origin or self.kid != key.kid:
             raise _refusal("of another log or key")
+        check_signed_with(self.algorithm, key.algorithm, admitted)
         root = root_from_inclusion(self.index, self.tree_size, leaf_hash(entry), self.path)
         key.verify(self.signature, sig_structure(self.protected, root))
         return root

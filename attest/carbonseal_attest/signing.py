@@ -1,27 +1,30 @@
-"""Signers, and key files encrypted with a pass phrase.
+"""Signers: whatever shows a public key and signs bytes; the ones here hold their key in memory.
 
-A signer is anything with a public key that signs bytes: a file today, PKCS#11 or a TPM later. A key file is
-deterministic CBOR: scrypt (RFC 7914) with its work factor written down, then AES-256-GCM with everything
-before the ciphertext as associated data. Reading and writing files is the caller's.
+`Signer` is all that the rest of the product knows, so that a key may live in a file (`key_file`), a PKCS#11
+token or a TPM. It is handed the bytes themselves, never a digest: Ed25519 and ML-DSA-44 need them, and a
+device that only signs digests hashes them on its own side of the interface. `docs/spec/keys.md` says what a
+signer must do, low-s among it. Reading and writing files is the caller's.
 """
 
 from __future__ import annotations
 
-import os
+import secrets
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from carbonseal_attest import cbor
-from carbonseal_attest.errors import EncodingError, KeyRefused
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.algorithms import ALGORITHMS, ED25519, ESP256, ML_DSA_44
+from carbonseal_attest.curve_points import P256
+from carbonseal_attest.errors import AlgorithmRefused, KeyRefused
+from carbonseal_attest.keys import PublicKey
 
-SCRYPT_N: Final = 1 << 15  # 32 MiB at r = 8; a gateway box opens its key in well under a second
-_SCRYPT_N_LIMITS: Final = (1 << 14, 1 << 18)  # below is weak; above (256 MiB) would exhaust a small box
-_FORMAT: Final = "carbonseal-key/v1"
+SEED_SIZE: Final = 32  # bytes of every secret here: an RFC 8032 seed, a scalar, a FIPS 204 seed
 
 
 class Signer(Protocol):
@@ -33,12 +36,21 @@ class Signer(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature over `data`."""
+        """Return the signature over `data`, in the raw form that `public.verify` takes; ECDSA in low-s."""
+        ...
+
+
+class SoftwareSigner(Signer, Protocol):
+    """A signer whose secret is 32 bytes in memory, and can be written to a key file."""
+
+    @property
+    def seed(self) -> bytes:
+        """Return the 32 secret bytes; only a key file should ever see them."""
         ...
 
 
 class Ed25519Signer:
-    """A signer with its key in memory."""
+    """Ed25519 (RFC 8032), its key in memory."""
 
     def __init__(self, private: Ed25519PrivateKey) -> None:
         self._private = private
@@ -69,61 +81,106 @@ class Ed25519Signer:
         return self._private.sign(data)
 
 
-def encrypt_key_file(signer: Ed25519Signer, passphrase: str, *, work_factor: int = SCRYPT_N) -> bytes:
-    """Return the bytes of an encrypted key file; salt and nonce are fresh."""
-    salt, nonce = os.urandom(16), os.urandom(12)
-    head = [_FORMAT, ED25519, signer.public.raw, ["scrypt", work_factor, 8, 1, salt], nonce]
-    sealed = AESGCM(_derive(passphrase, work_factor, salt)).encrypt(nonce, signer.seed, cbor.encode(head))
-    return cbor.encode([*head, sealed])
+class Esp256Signer:
+    """ECDSA on P-256 with SHA-256, its key in memory: deterministic (RFC 6979), low-s."""
+
+    def __init__(self, private: ec.EllipticCurvePrivateKey) -> None:
+        self._private = private
+        point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        self._public = PublicKey(ESP256, point[1:])
+
+    @classmethod
+    def generate(cls) -> Esp256Signer:
+        """Return a signer with a new key from the operating system's randomness."""
+        return cls(ec.generate_private_key(ec.SECP256R1()))
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> Esp256Signer:
+        """Return the signer of a secret scalar, 32 bytes, from 1 to the order less 1."""
+        scalar = int.from_bytes(seed, "big")
+        if len(seed) != SEED_SIZE or not 0 < scalar < P256.order:
+            raise KeyRefused("secret key", "no scalar of P-256", "make a new key pair")
+        return cls(ec.derive_private_key(scalar, ec.SECP256R1()))
+
+    @property
+    def public(self) -> PublicKey:
+        """Return the public key."""
+        return self._public
+
+    @property
+    def seed(self) -> bytes:
+        """Return the 32 secret bytes; only a key file should ever see them."""
+        return self._private.private_numbers().private_value.to_bytes(SEED_SIZE, "big")
+
+    def sign(self, data: bytes) -> bytes:
+        """Return r and s over `data`, 32 bytes each."""
+        der = self._private.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+        return low_s(*decode_dss_signature(der))
 
 
-def decrypt_key_file(data: bytes, passphrase: str) -> Ed25519Signer:
-    """Return the signer whose key an encrypted key file holds.
+class MlDsa44Signer:
+    """ML-DSA-44 (FIPS 204), its key in memory: hedged, so that two signatures over one text differ."""
+
+    def __init__(self, private: MLDSA44PrivateKey) -> None:
+        self._private = private
+        self._public = PublicKey(ML_DSA_44, private.public_key().public_bytes_raw())
+
+    @classmethod
+    def generate(cls) -> MlDsa44Signer:
+        """Return a signer with a new key from the operating system's randomness."""
+        return cls(MLDSA44PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> MlDsa44Signer:
+        """Return the signer of a 32-byte FIPS 204 seed (xi)."""
+        return cls(MLDSA44PrivateKey.from_seed_bytes(seed))
+
+    @property
+    def public(self) -> PublicKey:
+        """Return the public key."""
+        return self._public
+
+    @property
+    def seed(self) -> bytes:
+        """Return the 32 secret bytes; only a key file should ever see them."""
+        return self._private.private_bytes_raw()
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the 2,420-byte signature over `data`, with an empty context."""
+        return self._private.sign(data)
+
+
+def low_s(r: int, s: int) -> bytes:
+    """Return a P-256 signature of 64 bytes with the lower of s and order - s; both verify."""
+    return r.to_bytes(32, "big") + min(s, P256.order - s).to_bytes(32, "big")
+
+
+def signer_from_seed(algorithm: int, seed: bytes) -> SoftwareSigner:
+    """Return the signer of 32 secret bytes.
 
     Raises:
-        KeyRefused: not a key file, a work factor outside the limits, or a wrong pass phrase.
+        AlgorithmRefused: no key in memory can have that algorithm.
+        KeyRefused: the bytes are no secret key of it.
     """
-    remedy = "give a key file made by `carbonseal-collector key new`"
-    try:
-        value = cbor.decode(data, max_size=4096)
-    except EncodingError as error:
-        raise KeyRefused("key file", "not a Carbonseal key file", remedy) from error
-    match value:
-        case [
-            str(form),
-            int(algorithm),
-            bytes(raw),
-            ["scrypt", int(n), 8, 1, bytes(salt)],
-            bytes(nonce),
-            bytes(sealed),
-        ] if form == _FORMAT and algorithm == ED25519:
-            pass
-        case _:
-            raise KeyRefused("key file", "not a Carbonseal key file", remedy)
-    if (
-        not _SCRYPT_N_LIMITS[0] <= n <= _SCRYPT_N_LIMITS[1]
-        or n & (n - 1)
-        or len(salt) != 16
-        or len(nonce) != 12
-    ):
-        raise KeyRefused("key file", "work factor, salt or nonce outside the limits", remedy)
-    try:
-        seed = AESGCM(_derive(passphrase, n, salt)).decrypt(nonce, sealed, cbor.encode(value[:5]))
-    except InvalidTag:
-        raise KeyRefused(
-            "pass phrase", "does not open the key file", "give the pass phrase it was made with"
-        ) from None
-    if len(seed) != 32:
-        raise KeyRefused("key file", "holds something else than a key", remedy)
-    signer = Ed25519Signer.from_seed(seed)
-    if signer.public.raw != raw:
-        raise KeyRefused("key file", "public and secret key do not belong together", remedy)
-    return signer
+    if algorithm not in _SIGNERS:
+        name = ALGORITHMS[algorithm].title if algorithm in ALGORITHMS else str(algorithm)
+        raise AlgorithmRefused("algorithm", f"no signer for {name}", "choose an admitted algorithm")
+    if len(seed) != SEED_SIZE:
+        raise KeyRefused("secret key", f"{len(seed)} bytes instead of {SEED_SIZE}", "make a new key pair")
+    return _SIGNERS[algorithm](seed)
 
 
-def _derive(passphrase: str, work_factor: int, salt: bytes) -> bytes:
-    try:
-        secret = passphrase.encode()
-    except UnicodeEncodeError as error:  # bytes of another encoding, from an environment or a terminal
-        raise KeyRefused("pass phrase", "not Unicode text", "give the pass phrase in UTF-8") from error
-    return Scrypt(salt=salt, length=32, n=work_factor, r=8, p=1).derive(secret)
+def generate_signer(algorithm: int = ED25519) -> SoftwareSigner:
+    """Return a signer with a new key from the operating system's randomness."""
+    while True:
+        try:
+            return signer_from_seed(algorithm, secrets.token_bytes(SEED_SIZE))
+        except KeyRefused:  # no scalar of the curve: once in 2^32 draws
+            continue
+
+
+_SIGNERS: Final[Mapping[int, Callable[[bytes], SoftwareSigner]]] = {
+    ED25519: Ed25519Signer.from_seed,
+    ESP256: Esp256Signer.from_seed,
+    ML_DSA_44: MlDsa44Signer.from_seed,
+}

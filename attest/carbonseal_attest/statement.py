@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import ADMITTED, ALGORITHMS, ED25519, check_signed_with
 from carbonseal_attest.errors import CarbonsealError, EncodingError, SignatureInvalid, StatementInvalid
 from carbonseal_attest.identifiers import check_code, check_name, check_origin
 from carbonseal_attest.instants import MAX_INSTANT, Interval, check_interval
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_TREE_SIZE
 from carbonseal_attest.signing import Signer
 
@@ -31,7 +33,7 @@ ORIGIN, STREAM, SEQUENCE, PREVIOUS, INTERVAL, CHECKPOINT, TREE_SIZE = (
 )  # fmt: skip
 SHA256: Final = -16
 STATEMENT_TYPE: Final = "application/vnd.carbonseal.statement+cose"
-MAX_STATEMENT: Final = 4096  # bytes; headers are codes and numbers, and an entry must fit a tile (64 KiB)
+MAX_STATEMENT: Final = 4096  # bytes, of which an ML-DSA-44 signature takes 2,420; it must fit a tile
 MAX_SEQUENCE: Final = (1 << 53) - 1
 
 _TAG: Final = 0xD2  # tag 18 in one byte
@@ -98,16 +100,22 @@ class SignedStatement:
             raise _refusal(f"header.{error.field}", error.reason) from error
         return cls(header, payload, signature, data, protected, _digest(protected, payload))
 
-    def verify_signature(self, key: PublicKey) -> None:
+    def verify_signature(self, key: PublicKey, *, admitted: Container[int] = ADMITTED) -> None:
         """Check that `key` signed this statement.
 
+        Args:
+            key: the key that the header must name.
+            admitted: the algorithms that the caller admits; legacy numbers only if they stand here.
+
         Raises:
+            AlgorithmRefused: the header's algorithm is not that of the key, or not admitted.
             SignatureInvalid: the header names another key, or the signature does not verify.
         """
         if key.kid != self.header.kid:
             raise SignatureInvalid(
                 "header.kid", "names another key", "check with the key that the header names"
             )
+        check_signed_with(self.header.algorithm, key.algorithm, admitted)
         key.verify(self.signature, sig_structure(self.protected, self.payload))
 
 
@@ -220,8 +228,8 @@ def _read_header(labels: object) -> Header:
         raise _refusal("header", "a required label is missing")
     if labels.keys() - _REQUIRED - _OPTIONAL:
         raise _refusal("header", "holds a label outside the profile")
-    if labels[ALG] != ED25519 or type(labels[ALG]) is not int:
-        raise _refusal("header.alg", "an algorithm that is not admitted")
+    if type(labels[ALG]) is not int or labels[ALG] not in ALGORITHMS:
+        raise _refusal("header.alg", "an algorithm that is not known")
     if labels[TYP] != STATEMENT_TYPE or labels[HASH_ALGORITHM] != SHA256:
         raise _refusal("header.typ", "not a Carbonseal statement over SHA-256")
     claims = labels[CWT_CLAIMS]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from carbonseal_attest.algorithms import algorithm_named, algorithm_names
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant
 from carbonseal_collectors.adapter import open_adapters
@@ -97,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     source = new.add_mutually_exclusive_group()
     source.add_argument("--passphrase-env", metavar="NAME", help="environment variable with the passphrase")
     source.add_argument("--passphrase-file", type=Path, metavar="FILE", help="file whose first line is it")
+    new.add_argument(
+        "--algorithm",
+        choices=algorithm_names(),
+        default="ed25519",
+        help="what it signs with (default ed25519)",
+    )
     new.set_defaults(command=_key_new)
 
     simulate = commands.add_parser("simulate", help="play a small plant's seven meters over Modbus TCP")
@@ -300,9 +307,9 @@ def _key_new(options: argparse.Namespace) -> int:
         passphrase = read_passphrase(options.passphrase_file)
     else:
         passphrase = getpass.getpass("passphrase: ")
-    signer = write_new_key(options.file, passphrase)
+    signer = write_new_key(options.file, passphrase, algorithm=algorithm_named(options.algorithm).id)
     print(f"kid {signer.public.kid.hex()}")
-    print(f"public key {signer.public.raw.hex()}")
+    print(f"public key {signer.public.text()}")
     return 0
 
 

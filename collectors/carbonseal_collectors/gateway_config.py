@@ -120,8 +120,9 @@ class UplinkConfig:
         ledger_url: base address of the service; empty means that statements only gather in the spool.
         api_key_env: name of the environment variable that holds the service's key for this party. Whoever
             has it may upload, but cannot sign.
-        log_key: the log's public key, 64 hex digits (Ed25519). Whoever changes it makes the gateway believe
-            another log's receipts, and delete statements that the right log never took.
+        log_key: the log's public key: 64 hex digits (Ed25519), or its algorithm's name, a colon and hex
+            digits. Whoever changes it makes the gateway believe another log's receipts, and delete statements
+            that the right log never took.
         batch_statements, batch_bytes: most of one request.
         timeout_ms: of one request; a time-out is never a loss.
         backoff_first_ms, backoff_max_ms: wait after a failure, doubling up to the cap.
@@ -241,7 +242,7 @@ def _uplink(table: Table) -> UplinkConfig:
     config = UplinkConfig(
         ledger_url=table.text("ledger_url", "", pattern=r"https?://[^\s]+").rstrip("/"),
         api_key_env=table.text("api_key_env", "", pattern=r"[A-Za-z_][A-Za-z0-9_]*"),
-        log_key=table.text("log_key", "", pattern=r"[0-9a-f]{64}"),
+        log_key=table.text("log_key", "", pattern=r"[0-9a-f]{64}|[a-z0-9-]+:[0-9a-f]{128,2640}"),
         batch_statements=table.integer("batch_statements", 200, minimum=1, maximum=10_000),
         batch_bytes=table.integer("batch_bytes", 4 << 20, minimum=1 << 16, maximum=64 << 20),
         timeout_ms=table.duration("timeout", "30 s", maximum=3_600_000) or 0,

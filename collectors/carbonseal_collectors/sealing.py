@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
+from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
 from carbonseal_attest.quantities import format_decimal
-from carbonseal_attest.signing import Ed25519Signer, Signer, decrypt_key_file, encrypt_key_file
+from carbonseal_attest.signing import Signer, SoftwareSigner, generate_signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_collectors.adapter import Sample
 from carbonseal_collectors.batching import Batch
@@ -177,7 +179,7 @@ def is_signed(sample_mark: bytes, known: Mapping[bytes, set[bytes]]) -> bool | N
     return None if said is None else sample_mark[_PLACE_BYTES:] in said
 
 
-def load_signer(config: GatewayConfig, environment: Mapping[str, str]) -> Ed25519Signer:
+def load_signer(config: GatewayConfig, environment: Mapping[str, str]) -> SoftwareSigner:
     """The gateway's signer from its encrypted key file.
 
     Args:
@@ -222,7 +224,7 @@ def read_passphrase(path: Path) -> str:
     return lines[0]
 
 
-def write_new_key(path: Path, passphrase: str) -> Ed25519Signer:
+def write_new_key(path: Path, passphrase: str, *, algorithm: int = ED25519) -> SoftwareSigner:
     """Makes a key, writes it encrypted to `path` (owner only) and returns its signer.
 
     Raises:
@@ -230,7 +232,7 @@ def write_new_key(path: Path, passphrase: str) -> Ed25519Signer:
     """
     if not passphrase:
         raise KeyUnusable("passphrase", "is empty", "give one; without it the key file protects nothing")
-    signer = Ed25519Signer.generate()
+    signer = generate_signer(algorithm)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as exc:

@@ -21,7 +21,7 @@ import httpx
 from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.errors import CarbonsealError, EncodingError
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_TREE_SIZE, verify_consistency
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.statement import SignedStatement
@@ -109,7 +109,7 @@ class Uplink:
         self._spool = spool
         self._sealer = sealer
         try:
-            self._log_key = PublicKey(ED25519, bytes.fromhex(config.log_key))
+            self._log_key = PublicKey.from_text(config.log_key)
         except CarbonsealError as exc:
             raise UplinkUnusable("uplink.log_key", exc.reason, exc.remedy) from exc
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}

@@ -33,14 +33,18 @@ from carbonseal_ledger.publishing import PublishedCopy
 _PAGE: Final = (
     8 * TILE_WIDTH
 )  # entries read at a time; a whole number of tiles, so that each tile is compared once
+# The payload, by which contents are found, stands before the signature and the head that tells its length: 64
+# bytes, or 2,420 for ML-DSA-44.
 _ENTRIES: Final = text(
     "SELECT e.index AS place, e.sequence, e.interval_start, e.interval_end, e.registered_at, e.digest, e.raw,"
     " k.name AS kind, s.name AS subject, t.id AS stream_id, t.kid, t.stream, t.log_id AS stream_log, c.data,"
     " x.digest IS NOT NULL AS is_erased FROM ledger_entries e"
     " LEFT JOIN ledger_kinds k ON k.id = e.kind_id LEFT JOIN ledger_subjects s ON s.id = e.subject_id"
     " LEFT JOIN ledger_streams t ON t.id = e.stream_id"
-    " LEFT JOIN ledger_contents c ON c.digest = substr(e.raw, length(e.raw) - 97, 32)"
-    " LEFT JOIN ledger_erasures x ON x.digest = substr(e.raw, length(e.raw) - 97, 32)"
+    " CROSS JOIN LATERAL (SELECT substr(e.raw, length(e.raw) - CASE WHEN length(e.raw) > 2455"
+    " AND substr(e.raw, length(e.raw) - 2422, 3) = decode('590974', 'hex') THEN 2454 ELSE 97 END, 32)"
+    " AS digest) p"
+    " LEFT JOIN ledger_contents c ON c.digest = p.digest LEFT JOIN ledger_erasures x ON x.digest = p.digest"
     " WHERE e.log_id = :log_id AND e.index >= :start AND e.index < :end ORDER BY e.index"
 )
 

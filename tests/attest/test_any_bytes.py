@@ -20,10 +20,10 @@ from carbonseal_attest.contents import KINDS, parse_content
 from carbonseal_attest.epoch import EpochEntry, MapProof
 from carbonseal_attest.errors import AttestError, CarbonsealError
 from carbonseal_attest.json_view import read_json_view
+from carbonseal_attest.key_file import decrypt_key_file
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.receipt import Receipt
-from carbonseal_attest.signing import decrypt_key_file
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import decode_entries
 from carbonseal_attest.tlog_policy import TlogPolicy

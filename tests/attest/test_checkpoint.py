@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vector_files import read_vectors
 
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from carbonseal_attest.errors import NoteInvalid
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import EMPTY_ROOT, consistency_path, leaf_hash, root_of, verify_consistency
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tiles import decode_entries

@@ -10,9 +10,10 @@ from example_contents import key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonseal_attest import cbor, keys
+from carbonseal_attest import cbor, curve_points
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.errors import KeyRefused, SignatureInvalid
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 
 # The curve of RFC 8032 §5.1, written plainly.
 P = (1 << 255) - 19
@@ -89,7 +90,7 @@ def test_refuses_key_of_wrong_length(size: int) -> None:
         PublicKey(ED25519, bytes(size))
 
 
-@pytest.mark.parametrize("algorithm", [-8, -7, -9, -48, 0])
+@pytest.mark.parametrize("algorithm", [-8, -7, -6, -19999, 0])
 def test_refuses_algorithm_that_is_not_admitted(algorithm: int) -> None:
     with pytest.raises(KeyRefused, match="not admitted"):
         PublicKey(algorithm, key("device").public.raw)
@@ -135,7 +136,7 @@ def test_any_32_bytes_are_a_point_or_refused(raw: bytes) -> None:
     try:
         PublicKey(ED25519, raw)
     except KeyRefused:
-        assert y >= P or recover(y) is None or y in keys._LOW_ORDER_Y
+        assert y >= P or recover(y) is None or y in curve_points._LOW_ORDER_Y
     else:
         assert recover(y) is not None
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.errors import AttestError, ProofInvalid, SignatureInvalid, StatementInvalid
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
 from carbonseal_attest.receipt import Receipt, make_receipt
 from carbonseal_attest.statement import sig_structure
@@ -123,7 +124,7 @@ def test_refuses_malformed_proof(proof: list[Any]) -> None:
 @pytest.mark.parametrize(
     "labels",
     [
-        {1: -8},
+        {1: -6},
         {1: "Ed25519"},
         {395: 2},
         {395: True},

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.errors import SignatureInvalid, StatementInvalid
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import (
     MAX_STATEMENT,
     SignedStatement,

@@ -29,7 +29,7 @@ from carbonseal_api.founding import enrolment
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import read_series
-from carbonseal_attest.signing import decrypt_key_file
+from carbonseal_attest.key_file import decrypt_key_file
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.database import embedded_pid
 from carbonseal_ledger.log_audit import LogAudit

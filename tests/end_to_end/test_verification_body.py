@@ -37,8 +37,8 @@ from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.instants import parse_instant
-from carbonseal_attest.keys import ED25519, PublicKey
-from carbonseal_attest.signing import decrypt_key_file
+from carbonseal_attest.key_file import decrypt_key_file
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.trust import TrustedRegistrar
 from carbonseal_ledger.outcomes import Submission
 from carbonseal_verifier.cli import main
@@ -198,7 +198,7 @@ def tell(story: Engagement, patch: pytest.MonkeyPatch) -> None:
     stage, cast, home = story.stage, story.cast, story.home
     command = [sys.executable, "-m", "carbonseal_verifier.cli", "key", "--out", "body.key"]
     made = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=60, check=True)
-    key = PublicKey(ED25519, bytes.fromhex(made.stdout.strip()))
+    key = PublicKey.from_text(made.stdout.strip())
     name = {"zh": "独立核查机构", "en": "Independent Surveyors"}
     facts = cast.host_facts(stage.chain.facts)
     invited = invite_party(stage.parts, facts, key, name, roles=["verification_body"])

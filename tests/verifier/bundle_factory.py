@@ -17,6 +17,7 @@ from typing import Any
 from chain_evidence import TestChain
 
 from carbonseal_accounting.packages import package_digest, shipped
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.bundle import write_bundle
 from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection, to_members
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
@@ -24,7 +25,6 @@ from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry, MapProof
-from carbonseal_attest.keys import ED25519
 from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement

@@ -41,13 +41,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.bundle import read_members, write_bundle
 from carbonseal_attest.bundle_layout import to_members
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.epoch import EpochMap, MapEntry
-from carbonseal_attest.keys import ED25519
 from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_attest.trust import Algorithms, TrustedRegistrar

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.contents import SALT_SIZE, build_content
-from carbonseal_attest.keys import ED25519
 from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
 from carbonseal_attest.receipt import make_receipt
 from carbonseal_attest.signing import Ed25519Signer

@@ -32,7 +32,8 @@ from carbonseal_attest.contents import build_content
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import format_instant
-from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
+from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
+from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.cli import main
 from carbonseal_verifier.errors import BodyKeyRefused, InvitationInvalid

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from carbonseal_attest.algorithms import algorithm_named, algorithm_names
 from carbonseal_attest.errors import CarbonsealError
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust import TrustFile
 from carbonseal_verifier.body_desk import BodyDesk, send
@@ -39,6 +40,12 @@ def add_key(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "that the registrar needs. The pass phrase is asked for, or taken from CARBONSEAL_PASSPHRASE.",
     )
     key.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new file")
+    key.add_argument(
+        "--algorithm",
+        choices=algorithm_names(),
+        default="ed25519",
+        help="what it signs with (default ed25519)",
+    )
     key.set_defaults(run=run_key)
 
 
@@ -57,9 +64,9 @@ def add_join(commands: Subparsers[argparse.ArgumentParser]) -> None:
     add_service(join, is_required=True)
     join.add_argument("--trust", type=Path, help="your own trust file")
     join.add_argument(
-        "--registrar-key", metavar="HEX", help="without a trust file: the registrar's public key"
+        "--registrar-key", metavar="KEY", help="without a trust file: the registrar's public key"
     )
-    join.add_argument("--log-key", metavar="HEX", help="without a trust file: the log host's public log key")
+    join.add_argument("--log-key", metavar="KEY", help="without a trust file: the log host's public log key")
     join.set_defaults(run=run_join)
 
 
@@ -133,8 +140,8 @@ def open_desk(signer: Signer, outbox: Outbox, trust: TrustFile, client: ServiceC
 
 def run_key(arguments: argparse.Namespace) -> int:
     """Make a key and print its public half."""
-    signer = make_key(arguments.out)
-    print(signer.public.raw.hex())
+    signer = make_key(arguments.out, algorithm_named(arguments.algorithm).id)
+    print(signer.public.text())
     return 0
 
 
@@ -266,6 +273,6 @@ def _terms(arguments: argparse.Namespace) -> Terms:
 
 def _public(text: str, field: str) -> PublicKey:
     try:
-        return PublicKey(ED25519, bytes.fromhex(text.strip()))
-    except (ValueError, CarbonsealError) as error:
-        raise UsageInvalid(field, "is no raw public key", "give 64 hexadecimal digits") from error
+        return PublicKey.from_text(text.strip())
+    except CarbonsealError as error:
+        raise UsageInvalid(field, error.reason, error.remedy) from error

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Final
 
 from carbonseal_attest.errors import KeyRefused
-from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
+from carbonseal_attest.key_file import MAX_KEY_FILE, decrypt_key_file, encrypt_key_file
+from carbonseal_attest.signing import SoftwareSigner, generate_signer
 from carbonseal_verifier.errors import BodyKeyRefused
 from carbonseal_verifier.paths import in_words
 from carbonseal_verifier.private_files import write_new
 
 PASSPHRASE: Final = "CARBONSEAL_PASSPHRASE"  # noqa: S105 - the name of a variable
-MAX_KEY_FILE: Final = 4096  # bytes
 _LEAST_PASSPHRASE: Final = 8  # characters of a new one; scrypt slows guessing, it does not forbid it
 
 
-def make_key(path: Path) -> Ed25519Signer:
+def make_key(path: Path, algorithm: int) -> SoftwareSigner:
     """Make a key, write it encrypted to a new file that only its owner may read, and return its signer.
 
     Raises:
@@ -37,12 +37,12 @@ def make_key(path: Path) -> Ed25519Signer:
     if len(passphrase) < _LEAST_PASSPHRASE:
         reason = f"shorter than {_LEAST_PASSPHRASE} characters"
         raise BodyKeyRefused("pass phrase", reason, "choose a longer one; it is all that protects the file")
-    signer = Ed25519Signer.generate()
+    signer = generate_signer(algorithm)
     write_new(path, encrypt_key_file(signer, passphrase), field="--out")
     return signer
 
 
-def open_key(path: Path) -> Ed25519Signer:
+def open_key(path: Path) -> SoftwareSigner:
     """Return the signer of a key file.
 
     Raises:

@@ -94,7 +94,7 @@ class CheckResult:
             "publisher": self.trust.publisher,
             "label": self.trust.label,
             "trust_digest": self.trust.digest.hex(),
-            "trust_signer": None if self.trust.signed_by is None else self.trust.signed_by.raw.hex(),
+            "trust_signer": None if self.trust.signed_by is None else self.trust.signed_by.text(),
             "steps": [step.to_json() for step in self.steps],
         }
 
@@ -103,7 +103,7 @@ def signer_words(trust: TrustFile) -> str:
     """Return which key signed the trust file, as the check shows it; whose it is, no file can say."""
     if trust.signed_by is None:
         return "NOT SIGNED"
-    return f"signed by key {trust.signed_by.kid.hex()[:16]}… (raw public key {trust.signed_by.raw.hex()})"
+    return f"signed by key {trust.signed_by.kid.hex()[:16]}… (raw public key {trust.signed_by.text()})"
 
 
 def check_trust_file(case: Case) -> str:

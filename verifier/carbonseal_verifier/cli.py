@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.trust import TrustFile
 from carbonseal_verifier import (
     body_cli,
@@ -114,11 +114,12 @@ def _check_signer(trust: TrustFile, wanted: str | None) -> None:
     """Refuse a trust file that the key the user believes has not signed."""
     if wanted is None:
         return
-    raw = wanted.strip().lower().removeprefix("0x")
-    if not re.fullmatch(r"[0-9a-f]{64}", raw):
-        raise UsageInvalid("--trust-signer", "not a raw public key", "give 64 hexadecimal digits")
-    if trust.signed_by is None or trust.signed_by.raw.hex() != raw:
-        found = "not signed" if trust.signed_by is None else f"signed by {trust.signed_by.raw.hex()}"
+    try:
+        key = PublicKey.from_text(wanted.strip().lower().removeprefix("0x"))
+    except CarbonsealError as error:
+        raise UsageInvalid("--trust-signer", error.reason, error.remedy) from error
+    if trust.signed_by != key:
+        found = "not signed" if trust.signed_by is None else f"signed by {trust.signed_by.text()}"
         raise UsageInvalid(
             "--trust-signer", f"the trust file is {found}", "get it again from the publisher you believe"
         )

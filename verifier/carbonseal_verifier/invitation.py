@@ -18,7 +18,7 @@ from carbonseal_attest.contents.identity import ROLES
 from carbonseal_attest.endorsement import verify_endorsement
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identifiers import opaque_code
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import MAX_KEY_TEXT, PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_attest.trust import TrustFile
@@ -35,7 +35,7 @@ _shape = s.record(
     {
         "format": s.one_of(FORMAT),
         "party": s.code,
-        "public_key": s.text(64),
+        "public_key": s.text(MAX_KEY_TEXT),
         "roles": s.array(s.one_of(*ROLES), 8, least=1),
         "name": s.bilingual,
         "org": s.nullable(s.credit_code),
@@ -79,13 +79,13 @@ class Invitation:
         value = parse_object(data, limit=MAX_INVITATION, refuse=_refusal)
         try:
             _shape(value, "invitation")
-            key = PublicKey(ED25519, bytes.fromhex(value["public_key"]))
+            key = PublicKey.from_text(value["public_key"])
             contents = tuple(bytes.fromhex(log["genesis"]) for log in value["logs"])
             bodies = [_genesis(content) for content in contents]
         except CarbonsealError as error:
             raise _refusal(error.field, error.reason) from error
         except (TypeError, ValueError) as error:
-            raise _refusal("invitation", "a key or a genesis is not hexadecimal") from error
+            raise _refusal("invitation", "a genesis is not hexadecimal") from error
         origins = tuple(log["origin"] for log in value["logs"])
         _check_agreement(value, key, origins, bodies)
         return cls(
@@ -173,7 +173,7 @@ def write_invitation(
     value = {
         "format": FORMAT,
         "party": party,
-        "public_key": public_key.raw.hex(),
+        "public_key": public_key.text(),
         "roles": list(roles),
         "name": dict(name),
         "org": org,

@@ -108,7 +108,7 @@ def fingerprint_lines(trust: TrustFile) -> list[str]:
 
 def key_text(key: PublicKey) -> str:
     """Return a public key as the trust file writes it."""
-    return key.raw.hex()
+    return key.text()
 
 
 def algorithm_name(algorithm: int) -> str:

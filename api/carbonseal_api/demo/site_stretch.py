@@ -63,7 +63,7 @@ def found(scene: Scene) -> tuple[PlanFile, SignedStatement, GatewayConfig]:
         "gateway.log_origin": cast.enterprise.data_origin,
         "gateway.spool_folder": str(scene.stage.folder / "spool"),
         "uplink.ledger_url": scene.stage.url,
-        "uplink.log_key": cast.log_key.public.raw.hex(),
+        "uplink.log_key": cast.log_key.public.text(),
     }
     if scene.options.data is not None:
         overrides["gateway.data_folder"] = str(scene.options.data.resolve())

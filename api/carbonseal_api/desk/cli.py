@@ -96,7 +96,7 @@ def _enrol(options: argparse.Namespace) -> int:
                 "device": config.id,
                 "meters": sorted(config.meters()),
                 "statement": statement.digest.hex(),
-                "log_key": parts.log_key.raw.hex(),
+                "log_key": parts.log_key.text(),
             }
         )
 

@@ -34,7 +34,7 @@ from carbonseal_api.problems import ApiError, NotFound, RequestInvalid, ServiceU
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.instants import Interval
-from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.gateway_config import GatewayConfig
 from carbonseal_collectors.plan_file import PlanFile
@@ -81,7 +81,7 @@ class Desk:
         self.register_origin = f"{name}/{party}/{REGISTER}"
         self.data_origin = f"{name}/{party}/{DATA}"
 
-    def enrol(self, config: GatewayConfig, signer: Ed25519Signer) -> SignedStatement:
+    def enrol(self, config: GatewayConfig, signer: Signer) -> SignedStatement:
         """Return the statement that enrols a gateway's key for the meters of its file.
 
         Raises:
@@ -100,7 +100,7 @@ class Desk:
             return self._issuer.issue(self.register_origin, "device", body, subject=config.id)
         except StatementRefused as refusal:
             # Who enrols again has most often lost what the first enrolment printed.
-            remedy = f"{refusal.remedy}; the log key for the gateway file is {self._parts.log_key.raw.hex()}"
+            remedy = f"{refusal.remedy}; the log key for the gateway file is {self._parts.log_key.text()}"
             raise EnrolmentRefused(refusal.field, refusal.reason, remedy) from refusal
 
     def file_plan(self, plan: PlanFile) -> SignedStatement:

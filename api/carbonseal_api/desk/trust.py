@@ -11,7 +11,7 @@ from carbonseal_api.deployment import key_folder, read_identity
 from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle_reading import read_bundle
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.trust import TrustedRegistrar
 
 
@@ -28,7 +28,7 @@ def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
         registrar=TrustedRegistrar(
             identity.registrar,
             f"{identity.log_host_name}/{identity.registrar}/register",
-            PublicKey(ED25519, bytes.fromhex(identity.registrar_key)),
+            PublicKey.from_text(identity.registrar_key),
         ),
         log_host=identity.host_party,
         log_host_name=identity.log_host_name,

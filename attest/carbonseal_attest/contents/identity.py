@@ -15,7 +15,7 @@ CLASSES: Final = ("meter", "gateway", "person")
 KEY_STORAGES: Final = ("file", "pkcs11", "tpm")
 
 endorsement = s.record(
-    {"role": s.one_of("party", "log_host", "registrar", "device"), "signature": s.octets(1, 1024)}
+    {"role": s.one_of("party", "log_host", "registrar", "device"), "signature": s.octets(1, 4096)}
 )
 
 policy = s.record(

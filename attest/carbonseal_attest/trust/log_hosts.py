@@ -69,7 +69,7 @@ class TrustedLogHost:
         written = ["[[log_host]]", f'party = "{self.party}"', f'origin_prefix = "{self.origin_prefix}"']
         written += [f'log_of_logs = "{self.log_of_logs}"', *([] if self.keys else ["key = []"])]
         for entry in self.keys:
-            written += ["[[log_host.key]]", f'public = "{entry.key.raw.hex()}"']
+            written += ["[[log_host.key]]", f'public = "{entry.key.text()}"']
             if entry.origin is not None:
                 written.append(f'origin = "{entry.origin}"')
             written.append(f"from_size = {entry.from_size}")

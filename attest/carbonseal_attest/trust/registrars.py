@@ -31,7 +31,7 @@ class TrustedRegistrar:
             "[[registrar]]",
             f'party = "{self.party}"',
             f'register_origin = "{self.register_origin}"',
-            f'key = "{self.key.raw.hex()}"',
+            f'key = "{self.key.text()}"',
             "",
         ]
 

@@ -9,33 +9,36 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.errors import KeyRefused
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust.tables import refusal
 
-_SIGNATURE: Final = re.compile(rb"(?<=\n)# signature ([0-9a-f]{64}) ([0-9a-f]{128})\n\Z")
+_SIGNATURE: Final = re.compile(rb"(?<=\n)# signature ([0-9a-z:-]{1,2700}) ((?:[0-9a-f]{2}){1,2420})\n\Z")
 
 
 def sign_trust_file(text: str, signer: Signer) -> bytes:
     """Return the trust file `text` (ending in a newline) with the publisher's signature as its last line."""
     data = text.encode()
-    return data + f"# signature {signer.public.raw.hex()} {signer.sign(data).hex()}\n".encode()
+    return data + f"# signature {signer.public.text()} {signer.sign(data).hex()}\n".encode()
 
 
 def verify_publisher(data: bytes) -> PublicKey | None:
     """Return the key that signed a trust file, None where it is not signed.
 
     Raises:
-        TrustInvalid: a signature line is malformed, doubled, or not the last line.
+        TrustInvalid: a signature line is malformed, doubled, not the last line, or by a weak key.
         SignatureInvalid: it does not verify.
-        KeyRefused: the key is weak.
     """
     found = _SIGNATURE.search(data)
     if data.count(b"# signature") != (0 if found is None else 1):
         raise refusal("signature", "malformed, doubled, or not the last line")
     if found is None:
         return None
-    key = PublicKey(ED25519, bytes.fromhex(found[1].decode()))
+    try:
+        key = PublicKey.from_text(found[1].decode())
+    except KeyRefused as error:
+        raise refusal("signature", error.reason) from error
     key.verify(bytes.fromhex(found[2].decode()), data[: found.start()])
     return key
 

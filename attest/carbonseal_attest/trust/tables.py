@@ -12,17 +12,17 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from carbonseal_attest.errors import TrustInvalid
+from carbonseal_attest.errors import KeyRefused, TrustInvalid
 from carbonseal_attest.identifiers import is_plain_text
 from carbonseal_attest.instants import parse_instant
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import MAX_KEY_TEXT, PublicKey
 
 MAX_TRUST_FILE: Final = 1 << 18  # bytes
 MAX_LINE: Final = 1000  # bytes of a line that holds anything but one value
-MAX_VALUE_LINE: Final = 4000  # bytes of a line with one value; an ML-DSA-44 key takes 2,700
+MAX_VALUE_LINE: Final = 8000  # bytes of a line with one value; an ML-DSA-44 signature and key take 7,500
 _REMEDY: Final = "get the trust file again from its publisher, or write it as docs/spec/trust-file.md has it"
 # One key and one string, or one line of a witness policy. Neither can be read as a dotted key.
-_ONE_VALUE: Final = re.compile(rb'[a-z_]+ = "[^"\\]*"|(log|witness) [!-~ ]*')
+_ONE_VALUE: Final = re.compile(rb'[a-z_]+ = "[^"\\]*"|(log|witness) [!-~ ]*|# signature [0-9a-z: -]*')
 _MAX_TEXT: Final = 300  # characters
 
 
@@ -114,7 +114,13 @@ class Table:
 
     def public_key(self, key: str) -> PublicKey:
         """Return a public key; one of low order or off the curve is refused by `PublicKey`."""
-        return PublicKey(ED25519, self.octets(key, 32))
+        text: str = self._take(key, str)
+        if len(text) > MAX_KEY_TEXT:
+            raise refusal(f"{self._path}{key}", "too long for a public key")
+        try:
+            return PublicKey.from_text(text)
+        except KeyRefused as error:
+            raise refusal(f"{self._path}{key}", error.reason) from error
 
     def instant(self, key: str) -> int:
         """Return an instant, ms since 1970 UTC."""

@@ -6,9 +6,10 @@ from example_contents import key
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonseal_attest import cbor, signing
+from carbonseal_attest import cbor, key_file
 from carbonseal_attest.errors import KeyRefused
-from carbonseal_attest.signing import Ed25519Signer, decrypt_key_file, encrypt_key_file
+from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
+from carbonseal_attest.signing import Ed25519Signer
 
 N = 1 << 14  # the least that is read, so that the tests stay quick
 FILE = encrypt_key_file(key("device"), "a pass phrase", work_factor=N)
@@ -17,7 +18,7 @@ FILE = encrypt_key_file(key("device"), "a pass phrase", work_factor=N)
 def sealed(secret: bytes, *, n: int = N, public: bytes = key("device").public.raw) -> bytes:
     salt, nonce = b"s" * 16, b"n" * 12
     head = ["carbonseal-key/v1", -19, public, ["scrypt", n, 8, 1, salt], nonce]
-    box = AESGCM(signing._derive("x", N, salt)).encrypt(nonce, secret, cbor.encode(head))
+    box = AESGCM(key_file._derive("x", N, salt)).encrypt(nonce, secret, cbor.encode(head))
     return cbor.encode([*head, box])
 
 
