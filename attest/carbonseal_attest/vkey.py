@@ -14,8 +14,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from carbonseal_attest.algorithms import ED25519, ESP256, ML_DSA_44
 from carbonseal_attest.errors import KeyRefused
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 
 ED25519_NOTE: Final = 0x01
 ECDSA_NOTE: Final = 0x02
@@ -25,13 +26,11 @@ COSIGNATURES: Final = frozenset({ED25519_COSIGNATURE, ML_DSA_44_COSIGNATURE})
 MAX_VKEY: Final = 2_560  # characters; an ML-DSA-44 key takes 1,752 of them
 KEY_NAME: Final = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")  # no Unicode spaces, no plus
 
-_ESP256: Final = -9
-_ML_DSA_44: Final = -48
 _ALGORITHMS: Final = {
     ED25519_NOTE: ED25519,
-    ECDSA_NOTE: _ESP256,
+    ECDSA_NOTE: ESP256,
     ED25519_COSIGNATURE: ED25519,
-    ML_DSA_44_COSIGNATURE: _ML_DSA_44,
+    ML_DSA_44_COSIGNATURE: ML_DSA_44,
 }
 # SubjectPublicKeyInfo of an uncompressed point on P-256, up to x | y (RFC 5480).
 _P256_SPKI: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")

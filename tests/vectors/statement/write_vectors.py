@@ -70,7 +70,15 @@ def _statements() -> list[Vector]:
         _bad("payload of 31 bytes", _sign1(protected, payload[:31], signature)),
         _bad("detached payload", _sign1(protected, None, signature)),
         _bad("label 3 beside 259", with_labels(other="text/plain")),
-        _bad("deprecated algorithm -8", with_labels(alg=-8)),
+        _bad("unknown algorithm -6", with_labels(alg=-6)),
+        {
+            **_bad("legacy algorithm -8, not admitted", with_labels(alg=-8), "algorithm-refused"),
+            "public": example.key("device").public.raw.hex(),
+        },
+        {
+            **_bad("algorithm of another key type", with_labels(alg=-9), "algorithm-refused"),
+            "public": example.key("device").public.raw.hex(),
+        },
         _bad("no kid", with_labels(kid=None)),
         _bad("sequence is true", with_labels(sequence=True)),
         _bad("previous at sequence 0", with_labels(previous=bytes(32))),
