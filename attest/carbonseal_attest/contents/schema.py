@@ -334,8 +334,11 @@ credit_code = Leaf(
 )
 cose_key = Leaf(
     "cose-key",
-    "{1: 1, 3: -19, -1: 6, -2: bstr .size 32}",
-    "Ed25519 (RFC 9864): a point of the curve, canonical, not of low order",
+    "{1: 1, 3: -19, -1: 6, -2: bstr .size 32}"
+    " / {1: 2, 3: -9, -1: 1, -2: bstr .size 32, -3: bstr .size 32}"
+    " / {1: 2, 3: -70101, -1: -70102, -2: bstr .size 32, -3: bstr .size 32}"
+    " / {1: 7, 3: -48, -1: bstr .size 1312}",
+    "Ed25519, P-256, SM2 or ML-DSA-44 (docs/spec/keys.md): a point of its curve in its one spelling",
     _check_cose_key,
 )
 
