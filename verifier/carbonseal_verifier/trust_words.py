@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from carbonseal_attest.algorithms import ALGORITHMS
 from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.keys import PublicKey
@@ -17,13 +18,6 @@ from carbonseal_attest.trust import LogKey, TrustedLogHost, TrustFile, spoken
 from carbonseal_verifier.wording import counted
 
 HOUR: Final = 3_600_000
-ALGORITHM_NAMES: Final = {
-    -19: "Ed25519",
-    -9: "ECDSA on P-256",
-    -48: "ML-DSA-44",
-    -8: "EdDSA, the old name of Ed25519",
-    -7: "ES256, the old name of ECDSA on P-256",
-}
 Section = tuple[str, list[str]]
 
 
@@ -113,7 +107,7 @@ def key_text(key: PublicKey) -> str:
 
 def algorithm_name(algorithm: int) -> str:
     """Return an algorithm's name and number."""
-    return f"{ALGORITHM_NAMES.get(algorithm, 'algorithm')} ({algorithm})"
+    return f"{ALGORITHMS[algorithm].title if algorithm in ALGORITHMS else 'algorithm'} ({algorithm})"
 
 
 def day(at: int) -> str:

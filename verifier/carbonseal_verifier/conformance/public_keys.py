@@ -7,14 +7,14 @@ import binascii
 from collections.abc import Sequence
 from typing import Final
 
+from carbonseal_attest.algorithms import ED25519, ESP256
 from carbonseal_attest.errors import KeyRefused
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.vkey import Vkey
 from carbonseal_verifier.conformance.case import Unsupported
 from carbonseal_verifier.conformance.fields import Fields
 from carbonseal_verifier.errors import UsageInvalid
 
-_ESP256: Final = -9
 _NOTE_TYPES: Final = frozenset({1, 2, 4, 6})
 _P256_NAMES: Final = frozenset({"P-256", "P_256"})
 _ED25519_NAMES: Final = frozenset({"ED25519"})
@@ -22,7 +22,7 @@ _ED25519_NAMES: Final = frozenset({"ED25519"})
 
 def our_key(fields: Fields, name: str = "public") -> PublicKey:
     """Return the key of one of our vectors: 64 hex digits for Ed25519, else `<name>:<hex>`."""
-    return PublicKey(ED25519, fields.hex(name))
+    return PublicKey.from_text(fields.text(name))
 
 
 def jwk_key(fields: Fields) -> PublicKey:
@@ -35,7 +35,7 @@ def jwk_key(fields: Fields) -> PublicKey:
     if curve.upper() in _ED25519_NAMES:
         return PublicKey(ED25519, _coordinate(fields, "x"))
     if curve in _P256_NAMES:
-        return PublicKey(_ESP256, _coordinate(fields, "x") + _coordinate(fields, "y"))
+        return PublicKey(ESP256, _coordinate(fields, "x") + _coordinate(fields, "y"))
     raise Unsupported(curve)
 
 

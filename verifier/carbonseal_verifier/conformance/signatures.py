@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from carbonseal_attest.algorithms import ED25519, ESP256, ML_DSA_44
 from carbonseal_attest.errors import CarbonsealError, KeyRefused
-from carbonseal_attest.keys import ED25519, PublicKey
+from carbonseal_attest.keys import PublicKey
 from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import ACCEPTED, EITHER, REFUSED, Case, Meaning, Unsupported
 from carbonseal_verifier.conformance.der import fixed_signature
@@ -21,8 +22,6 @@ from carbonseal_verifier.conformance.public_keys import our_key
 from carbonseal_verifier.conformance.shape import Shape, has, has_each
 from carbonseal_verifier.conformance.vector_file import Source, refusal
 
-ESP256: Final = -9
-ML_DSA_44: Final = -48
 _WANTED: Final = {"valid": ACCEPTED, "invalid": REFUSED, "acceptable": EITHER}
 _PRIME: Final = (1 << 255) - 19
 # y of the points whose order divides 8, as C2SP/CCTV lists them; kept apart from the code that is tested.
