@@ -19,10 +19,10 @@ from sqlalchemy import text
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.deployment import admit_enterprise, desk_of, found_deployment, key_folder
-from carbonseal_api.founding import enrolment
 from carbonseal_api.issuing import Issuer
 from carbonseal_api.lineage.service import lineage
 from carbonseal_api.settings import load_settings
+from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_ledger.database import stop_embedded
 from carbonseal_ledger.outcomes import Submission
 from figures import Figure, Measure, percentile
@@ -107,7 +107,8 @@ def _fill(parts: Parts, gateway: Gateway, readings: int) -> Year:
     admitted = admit_enterprise(parts, {"zh": "测量企业", "en": "Measured enterprise"})
     desk = desk_of(parts, admitted.party, key_folder(parts.settings).signer(admitted.party))
     meters = [meter.code for meter in gateway.meters]
-    body = enrolment(gateway.code, gateway.signer, name={"zh": "网关", "en": "Gateway"}, subjects=meters)
+    name = {"zh": "网关", "en": "Gateway"}
+    body = enrolment(admitted.party, gateway.code, gateway.signer, name=name, subjects=meters)
     desk.issue(admitted.register_origin, "device", body, subject=gateway.code)
     plan = desk.issue(admitted.register_origin, "monitoring_plan", _plan(meters), subject="i-works")
     count = -(-readings // READINGS_PER_STATEMENT)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carbonseal_api.deployment import admit_enterprise, desk_of, found_deployment, key_folder
-from carbonseal_api.founding import enrolment
 from carbonseal_api.settings import load_settings
+from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_ledger.database import stop_embedded
 from fleet import Gateway
 from uploads import Site
@@ -81,6 +81,7 @@ def _found(folder: Path, gateways: Sequence[Gateway], *, port: int) -> RunningSi
         desk = desk_of(parts, admitted.party, key_folder(settings).signer(admitted.party))
         for gateway in gateways:
             body = enrolment(
+                admitted.party,
                 gateway.code,
                 gateway.signer,
                 name={"zh": "网关", "en": "Gateway"},

@@ -184,7 +184,12 @@ def change_status(parts: Parts, party: str, act: str, reason: str) -> SignedStat
             raise RequestInvalid(
                 "party", f"is {standing['status']} already", "leave it, or admit another key"
             )
-        body: dict[str, Any] = {**standing, "status": status, "reason": reason.strip()}
+        body: dict[str, Any] = {
+            **standing,
+            "status": status,
+            "reason": reason.strip(),
+            "endorsements": [],
+        }
         statement = desk.issue(parts.keys.standing.register_origin, "party", body, subject=party)
     parts.keys.forget()
     parts.projections.refresh()

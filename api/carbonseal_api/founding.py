@@ -190,51 +190,6 @@ def admission(party: PartyFacts, key: PublicKey, host: HostFacts) -> dict[str, A
         "data_origin": host.origin(party.code, DATA),
         "name": dict(party.name),
         "org": party.org,
+        "endorsements": [],  # the genesis that the party signs shows that it holds the key
     }
     return body if party.industry is None else body | {"industry": party.industry}
-
-
-def enrolment(
-    device: str,
-    signer: Signer,
-    *,
-    name: Mapping[str, str],
-    subjects: Sequence[str],
-    device_class: str = "gateway",
-) -> dict[str, Any]:
-    """Return the body of the `device` statement that enrols `signer`'s key, with its proof of possession."""
-    body: dict[str, Any] = {
-        "device": device,
-        "action": "enrol",
-        "class": device_class,
-        "key_storage": "file",
-        "key": signer.public.cose_key(),
-        "name": dict(name),
-        "subjects": sorted(subjects),
-        "last": [],
-        "reason": "",
-        "endorsements": [],
-    }
-    body["endorsements"] = [endorse(signer, "device", device, "device", body)]
-    return body
-
-
-def revocation(
-    device: str, key: PublicKey, *, last: Sequence[tuple[str, int, bytes]], reason: str
-) -> dict[str, Any]:
-    """Return the body of the `device` statement that revokes `key`.
-
-    `last` holds the last (stream, sequence, statement digest) that still counts, for each stream of the key.
-    """
-    return {
-        "device": device,
-        "action": "revoke",
-        "class": "gateway",
-        "key_storage": "file",
-        "key": key.cose_key(),
-        "name": {"zh": "", "en": ""},
-        "subjects": [],
-        "last": [{"stream": s, "sequence": n, "digest": d} for s, n, d in sorted(last)],
-        "reason": reason,
-        "endorsements": [],
-    }

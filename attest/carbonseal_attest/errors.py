@@ -86,6 +86,12 @@ class ContentContradictsHeader(ContentInvalid):
     code = "content-contradicts-header"
 
 
+class IdentityInvalid(AttestError):
+    """A statement about a party, device or stream does not fit what the register log says so far."""
+
+    code = "identity-invalid"
+
+
 class ProofInvalid(AttestError):
     """An inclusion, consistency, range or map proof does not hold."""
 

@@ -1,8 +1,9 @@
-"""Codes and origins. Headers carry opaque codes only; names and credit codes stay in contents.
+"""Codes and origins. Headers carry opaque codes only; names, credit codes and LEIs stay in contents.
 
 Origins follow C2SP tlog-checkpoint (schema-less URL). The credit code is GB 32100-2015 (18 characters, the
-last one a check character). No name holds `..` or an empty segment, so that none can climb out of a folder.
-LEI and resolution services are left to later.
+last one a check character), the LEI ISO 17442 (20 characters, the last two check digits of ISO 7064 mod
+97-10). No name holds `..` or an empty segment, so that none can climb out of a folder. Whether such a number
+was ever given to anybody is left to its register.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _NOT_PLAIN: Final = re.compile(
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U0001fffe\U0001ffff\U0002fffe\U0002ffff"
     "\U0003fffe-\U0010ffff]"
 )
+_LEI: Final = re.compile(r"[0-9A-Z]{18}[0-9]{2}")
 _CREDIT: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100 leaves out I, O, S, V, Z
 
 
@@ -40,8 +42,13 @@ def check_origin(value: object, *, field: str = "origin") -> str:
 
 
 def check_code(value: object, *, field: str = "code") -> str:
-    """Return `value` if it is an opaque code: one to three letters, a dash, and up to 47 of [a-z0-9-]."""
+    """Return `value` if it is an opaque code: one to three letters, a dash, and up to 47 of [a-z0-9-].
+
+    A credit code or LEI behind the dash is refused, whatever its case: that would name the firm.
+    """
     if isinstance(value, str) and _CODE.fullmatch(value):
+        if is_org(value.partition("-")[2].upper()):
+            raise IdentifierInvalid(field, "names a legal person", "make the code of a key or at random")
         return value
     raise IdentifierInvalid(field, "not an opaque code", "write a prefix, a dash and lower-case characters")
 
@@ -83,3 +90,36 @@ def check_credit_code(value: object, *, field: str = "org") -> str:
     raise IdentifierInvalid(
         field, "not a unified social credit code", "write 18 characters as GB 32100-2015 has them"
     )
+
+
+def check_lei(value: object, *, field: str = "org") -> str:
+    """Return `value` if it is a Legal Entity Identifier with right check digits."""
+    if isinstance(value, str) and _LEI.fullmatch(value):
+        # ISO 7064 mod 97-10 over digits, A = 10 … Z = 35; the check digits it makes run from 02 to 98.
+        number = int("".join(str(int(c, 36)) for c in value))
+        if number % 97 == 1 and 2 <= int(value[18:]) <= 98:
+            return value
+        raise IdentifierInvalid(field, "check digits are wrong", "copy the LEI again, all 20 characters")
+    raise IdentifierInvalid(field, "not an LEI", "write 20 characters as ISO 17442 has them")
+
+
+def check_org(value: object, *, field: str = "org") -> str:
+    """Return `value` if it is a unified social credit code or, for a firm of another country, an LEI."""
+    if isinstance(value, str) and len(value) == 18:
+        return check_credit_code(value, field=field)
+    if isinstance(value, str) and len(value) == 20:
+        return check_lei(value, field=field)
+    raise IdentifierInvalid(
+        field,
+        "neither a unified social credit code nor an LEI",
+        "write the 18 characters of GB 32100-2015, outside China the 20 of ISO 17442",
+    )
+
+
+def is_org(text: str) -> bool:
+    """Say whether `text` is a credit code or an LEI with right check characters."""
+    try:
+        check_org(text)
+    except IdentifierInvalid:
+        return False
+    return True

@@ -1,20 +1,22 @@
-"""Who may sign what: the state of keys, devices and parties, read from the register logs alone.
+"""Who may sign what in one party's logs: the state of keys, devices and parties, read from the register logs.
 
-A `Register` is folded out of one party's register log, entry by entry: its genesis admits the party key and
-the log key, `device` statements enrol, rotate, suspend and revoke, `resume` statements restart streams. The
-registrar's own register adds `party` statements. Key validity is decided by log position, never by a clock
-(`docs/spec/contents.md`, device). Everything here is pure; `admission_book` reads the logs.
+A `Register` is folded out of one party's register log, entry by entry, by the rules of
+`carbonseal_attest.identity`, which the checker applies as well: its genesis admits the party key and the log
+key, `device` statements enrol, rotate, suspend, lift and revoke, `resume` statements restart streams. The
+registrar's own register adds `party` statements. Everything here is pure; `admission_book` reads the logs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from carbonseal_attest.contents import KINDS, Content
-from carbonseal_attest.endorsement import verify_endorsement
-from carbonseal_attest.errors import AttestError
+from carbonseal_attest.errors import IdentityInvalid
+from carbonseal_attest.identity.devices import DeviceKey, DeviceKeys
+from carbonseal_attest.identity.parties import PartyBook, PartyRecord
+from carbonseal_attest.identity.streams import Restart, check_resume
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import Header
 from carbonseal_ledger.errors import (
@@ -32,133 +34,96 @@ FOLDED_KINDS = frozenset({"genesis", "device", "resume", "party"})
 
 @dataclass(frozen=True, slots=True)
 class AdmittedKey:
-    """A key and what its holder may do with it.
-
-    `holder` is party, device, log_host or registrar; `status` active, suspended, rotated or revoked; `last`
-    names, for a key that is no longer active, the last (sequence, digest) of each stream that may still
-    arrive.
-    """
+    """A key that may sign; `holder` is party, device, log_host or registrar, `device` what a device's is."""
 
     key: PublicKey
     holder: str
     code: str
-    subjects: frozenset[str] = frozenset()
-    status: str = "active"
-    last: Mapping[str, tuple[int, bytes]] = field(default_factory=dict)
+    device: DeviceKey | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """Where a stream may go on after its signer lost its state."""
-
-    next_sequence: int
-    previous: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A party as the registrar's newest statement about it has it."""
-
-    status: str
-    roles: frozenset[str]
-    kid: bytes
+    @property
+    def status(self) -> str:
+        """Whether the key is active, suspended, rotated or revoked."""
+        return "active" if self.device is None else self.device.status
 
 
 class Register:
-    """The state of one register log after its first `size` entries."""
+    """The state of one register log after its first `size` entries.
+
+    `genesis` holds the keys that entry 0 names: the party's first key and the log key.
+    """
 
     def __init__(self, party: str) -> None:
         self.party = party
         self.size = 0
-        self.keys: dict[bytes, AdmittedKey] = {}
-        self.devices: dict[str, bytes] = {}
-        self.resumes: dict[tuple[bytes, str], list[Resume]] = {}
-        self.parties: dict[str, Party] = {}
+        self.genesis: dict[bytes, AdmittedKey] = {}
+        self.devices = DeviceKeys(party)
+        self.resumes: dict[tuple[bytes, str], tuple[Restart, ...]] = {}
+        self.book = PartyBook(party)
 
-    def apply(self, kind: str, digest: bytes, content: Content) -> None:
-        """Fold one entry that registration has admitted; `digest` is its statement digest."""
-        body = content.body
+    def copy(self) -> Register:
+        """Return a copy on which a batch may be tried, statement by statement."""
+        made = Register(self.party)
+        made.size, made.genesis = self.size, dict(self.genesis)
+        made.devices, made.book, made.resumes = self.devices.copy(), self.book.copy(), dict(self.resumes)
+        return made
+
+    def apply(self, index: int, digest: bytes, content: Content) -> None:
+        """Fold entry `index`, which registration has admitted; `digest` is its statement digest."""
+        kind, body = content.kind, content.body
         if kind == "genesis":
             party_key, log_key = (
                 PublicKey.from_cose_key(body["party_key"]),
                 PublicKey.from_cose_key(body["log_key"]),
             )
-            self.keys[party_key.kid] = AdmittedKey(party_key, "party", body["party"])
-            self.keys[log_key.kid] = AdmittedKey(log_key, "log_host", body["log_host"])
+            self.genesis[party_key.kid] = AdmittedKey(party_key, "party", body["party"])
+            self.genesis[log_key.kid] = AdmittedKey(log_key, "log_host", body["log_host"])
         elif kind == "device":
-            self._apply_device(body)
+            self.devices.apply(index, body)
         elif kind == "resume":
-            place = self.resumes.setdefault((body["kid"], body["stream"]), [])
-            place.append(Resume(body["next_sequence"], body["previous"] or digest))
+            place = (body["kid"], body["stream"])
+            self.resumes[place] = (*self.resumes.get(place, ()), Restart.of(index, digest, body))
         elif kind == "party":
-            key = PublicKey.from_cose_key(body["key"])
-            self.parties[body["party"]] = Party(body["status"], frozenset(body["roles"]), key.kid)
+            self.book.apply(index, body)
 
     def check(self, kind: str, subject: str, body: Mapping[str, Any]) -> None:
-        """Check a device or resume statement against the register before it is admitted.
+        """Check a device, resume or party statement against the register before it is admitted.
 
         Raises:
-            EnrolmentInvalid: a key in use, a device that is not enrolled, or no proof of possession.
+            EnrolmentInvalid: it does not fit what the register says so far.
         """
-        if kind == "device":
-            self._check_device(subject, body)
-        elif kind == "resume" and body["kid"] not in self.keys:
-            raise EnrolmentInvalid(
-                "content.body.kid", "no such key is enrolled", "name the key whose stream goes on"
+        try:
+            if kind == "device":
+                self._check_apart(body)
+                self.devices.check(subject, body)
+            elif kind == "resume":
+                check_resume(subject, body, self.devices)
+            elif kind == "party":
+                self.book.check(subject, body)
+        except IdentityInvalid as error:
+            raise EnrolmentInvalid(error.field, error.reason, error.remedy) from error
+
+    def _check_apart(self, body: Mapping[str, Any]) -> None:
+        if PublicKey.from_cose_key(body["key"]).kid in self.genesis:
+            raise IdentityInvalid(
+                "content.body.key", "is the party's or the log's", "make a new key pair for the device"
             )
 
-    def _check_device(self, subject: str, body: Mapping[str, Any]) -> None:
-        device, action, key = body["device"], body["action"], PublicKey.from_cose_key(body["key"])
-        if subject != device:
-            raise EnrolmentInvalid(
-                "header.subject", "is not the device", "sign the statement with the device as subject"
-            )
-        held = self.keys.get(key.kid)
-        if action in {"enrol", "rotate"}:
-            is_return = (
-                held is not None and held.code == device and held.status == "suspended" and action == "enrol"
-            )
-            if held is not None and not is_return:
-                raise EnrolmentInvalid(
-                    "content.body.key", "the key is or was in use", "make a new key pair for the device"
-                )
-            if action == "enrol" and not is_return and self._active_kid(device) is not None:
-                raise EnrolmentInvalid(
-                    "content.body.action", "the device has a key already", "rotate or revoke that key"
-                )
-            if action == "rotate" and self._active_kid(device) is None:
-                raise EnrolmentInvalid(
-                    "content.body.device", "the device has no active key", "enrol the device"
-                )
-            try:
-                verify_endorsement("device", subject, "device", body, key)
-            except AttestError as error:
-                reason = f"no proof that the device holds the key ({error.reason})"
-                raise EnrolmentInvalid(
-                    "content.body.endorsements", reason, "sign the body with the device's key"
-                ) from error
-        elif held is None or held.code != device:
-            raise EnrolmentInvalid(
-                "content.body.key", "is not a key of this device", "name the key that was enrolled"
-            )
+    def key_of(self, kid: bytes, record: PartyRecord | None) -> AdmittedKey | None:
+        """Return the key that `kid` names here; `record` is the party as its registrar has it, if it does.
 
-    def _active_kid(self, device: str) -> bytes | None:
-        kid = self.devices.get(device)
-        return kid if kid is not None and self.keys[kid].status in {"active", "suspended"} else None
-
-    def _apply_device(self, body: Mapping[str, Any]) -> None:
-        device, action, key = body["device"], body["action"], PublicKey.from_cose_key(body["key"])
-        last = {item["stream"]: (item["sequence"], item["digest"]) for item in body["last"]}
-        if action in {"enrol", "rotate"}:
-            old = self.devices.get(device)
-            if action == "rotate" and old is not None:
-                self.keys[old] = replace(self.keys[old], status="rotated", last=last)
-            subjects = frozenset(body["subjects"]) | {device}
-            self.keys[key.kid] = AdmittedKey(key, "device", device, subjects)
-            self.devices[device] = key.kid
-        elif key.kid in self.keys:
-            status = "suspended" if action == "suspend" else "revoked"
-            self.keys[key.kid] = replace(self.keys[key.kid], status=status, last=last)
+        A party that its registrar knows signs with the key of the registrar's newest statement.
+        """
+        device = self.devices.keys.get(kid)
+        if device is not None:
+            return AdmittedKey(device.key, "device", device.device, device)
+        held = self.genesis.get(kid)
+        if held is not None and held.holder != "party":
+            return held
+        if record is not None and record.party == self.party:
+            span = record.holds(kid)
+            return None if span is None else AdmittedKey(span.key, "party", self.party)
+        return held
 
 
 def admit_signer(
@@ -188,20 +153,21 @@ def admit_signer(
         raise LogReserved(
             "header.content_type", f"{header.kind} is written by the log host itself", "leave it out"
         )
-    admitted = register.keys.get(header.kid)
+    is_registrar = register.party == registrar_party
+    party = None if is_registrar else registrar.book.records.get(register.party)
+    admitted = register.key_of(header.kid, party)
     if admitted is None:
         raise DeviceUnknown(
             "header.kid",
             f"no statement of {register.party} admits key {header.kid.hex()[:16]}",
             "enrol the device first",
         )
-    is_registrar = register.party == registrar_party
-    party = registrar.parties.get(register.party)
     if not is_registrar and (party is None or party.status != "admitted"):
         state = "not admitted by the registrar" if party is None else party.status
         raise PartyUnknown("log", f"{register.party} is {state}", "ask the registrar to admit the party")
     role = KINDS[header.kind].role
-    if role is not None and (party is None or role not in party.roles):
+    own = registrar.book.records.get(register.party)
+    if role is not None and (own is None or role not in own.roles):
         reason = f"only a party admitted as {role} writes {header.kind}"
         raise RoleMissing(
             "header.content_type", reason, "have the party with that role sign it in its own log"
@@ -228,30 +194,26 @@ def admit_signer(
             raise SubjectNotPermitted(
                 "header.issuer", "is neither the device nor its party", "name the device as issuer"
             )
-        if header.subject not in admitted.subjects:
+        if admitted.device is None or header.subject not in admitted.device.subjects:
             reason = f"{admitted.code} is not enrolled to sign for {header.subject}"
             raise SubjectNotPermitted(
                 "header.subject", reason, "rotate or enrol the device with that subject"
             )
-    check_standing(header, admitted)
+    check_standing(header, admitted, party)
     return admitted
 
 
-def check_standing(header: Header, admitted: AdmittedKey) -> None:
+def check_standing(header: Header, admitted: AdmittedKey, party: PartyRecord | None) -> None:
     """Check that a key may still sign at this place of its stream.
 
-    A key that was rotated or revoked may only fill in what its statement of withdrawal names as last;
-    whether a chain really leads there is checked by `continuity`.
+    A device key that was withdrawn may only fill in what its statement of withdrawal names as last; whether a
+    chain really leads there is checked by `continuity`. A party key that was rotated signs nothing more.
 
     Raises:
-        KeyStale: suspended, or beyond the last place.
+        KeyStale: withdrawn and beyond the last place, or rotated.
     """
-    if admitted.status == "active":
-        return
-    last = admitted.last.get(header.stream)
-    if admitted.status == "suspended" or last is None or header.sequence > last[0]:
-        raise KeyStale(
-            "header.kid",
-            f"the key of {admitted.code} is {admitted.status}",
-            "sign with the device's present key",
-        )
+    remedy = "sign with the present key"
+    if admitted.device is not None and admitted.device.is_beyond_withdrawal(header):
+        raise KeyStale("header.kid", f"the key of {admitted.code} is {admitted.status}", remedy)
+    if admitted.holder == "party" and party is not None and party.key.kid != admitted.key.kid:
+        raise KeyStale("header.kid", f"the key of {admitted.code} is rotated", remedy)

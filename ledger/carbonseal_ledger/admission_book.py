@@ -8,13 +8,14 @@ erased, or do not parse any more, are passed over, which can only withhold right
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
 from carbonseal_attest.contents import check_content
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
 from carbonseal_ledger.errors import LogDamaged, LogUnknown, Refused
@@ -66,21 +67,37 @@ class AdmissionBook:
             LogUnknown: one of the two register logs is not open.
             LogDamaged: a content that says who is who is missing or changed.
         """
-        origins = (self.register_origin(party), self.register_origin(self._registrar))
+        own, registrar = self.register_origin(party), self.register_origin(self._registrar)
+        held = self._present((own, registrar), is_exact=is_exact)
+        return held[own], held[registrar]
+
+    def record_of(self, party: str) -> PartyRecord | None:
+        """The party as the registrar's register has it now; None where it was never admitted.
+
+        Raises:
+            LogDamaged: see `registers`.
+        """
+        origin = self.register_origin(self._registrar)
+        try:
+            return self._present((origin,), is_exact=True)[origin].book.records.get(party)
+        except LogUnknown:
+            return None  # the registrar's own register is opened first of all
+
+    def _present(self, origins: Sequence[str], *, is_exact: bool) -> Mapping[str, Register]:
         # A register counts from its publication on, which is when its sender is answered. The published heads
         # are read before the database is asked, so that what is published meanwhile is asked for next time.
         heads = {origin: self._published.checkpoint(origin) for origin in origins}
         if not is_exact and all(head and self._seen.get(origin) == head for origin, head in heads.items()):
-            return self._held[origins[0]], self._held[origins[1]]
+            return self._held
         with self._lock, self._engine.connect() as connection:
-            query = {"own": origins[0], "registrar": origins[1]}
+            query = {"own": origins[0], "registrar": origins[-1]}
             sizes = {row.origin: (row.id, row.size) for row in connection.execute(_HEADS, query)}
             for origin in origins:
                 if origin not in sizes:
                     raise LogUnknown("origin", f"the register log {origin} is not open here", "open it first")
                 self._follow(connection, origin, *sizes[origin])
             self._seen |= heads
-            return self._held[origins[0]], self._held[origins[1]]
+            return self._held
 
     def _follow(self, connection: Connection, origin: str, log_id: int, size: int) -> None:
         register = self._held.get(origin)
@@ -90,18 +107,18 @@ class AdmissionBook:
             end = min(size, register.size + _PAGE)
             query = {"log_id": log_id, "start": register.size, "end": end, "kinds": sorted(FOLDED_KINDS)}
             found = [
-                (row.name, SignedStatement.parse(bytes(row.raw)))
+                (row[0], row.name, SignedStatement.parse(bytes(row.raw)))
                 for row in connection.execute(_ENTRIES, query)
             ]
-            digests = [statement.payload for _, statement in found]
+            digests = [statement.payload for _, _, statement in found]
             contents = {
                 bytes(row.digest): bytes(row.data)
                 for row in connection.execute(_CONTENTS, {"digests": digests})
             }
-            for kind, statement in found:
+            for index, kind, statement in found:
                 try:
                     data = contents.get(statement.payload, b"")
-                    register.apply(kind, statement.digest, check_content(statement, data))
+                    register.apply(index, statement.digest, check_content(statement, data))
                 except CarbonsealError as error:
                     # It may be the revocation of the very key that asks: without it nobody is admitted.
                     del self._held[origin]
@@ -134,8 +151,6 @@ class AdmissionBook:
                     registrar_kids=self._registrar_kids,
                 )
                 candidate.admitted = admitted
-                if candidate.content is not None and terms.log == "register":
-                    register.check(statement.header.kind, statement.header.subject, candidate.content.body)
             except Refused as refusal:
                 candidate.refusal = candidate.refusal or refusal
         return register

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from carbonseal_attest.identity.streams import GAP, Restart, misfit
 from carbonseal_attest.statement import Header, SignedStatement
-from carbonseal_ledger.admission import AdmittedKey, Resume
+from carbonseal_ledger.admission import AdmittedKey
 from carbonseal_ledger.errors import KeyStale, PreviousWrong, SequenceGap
 
 
@@ -29,7 +30,7 @@ class StreamCursor:
     digest: bytes | None
     void_digest: bytes | None = None
 
-    def check_next(self, header: Header, resumes: Sequence[Resume]) -> None:
+    def check_next(self, header: Header, resumes: Sequence[Restart]) -> None:
         """Check that a statement with a sequence above the head's may come next.
 
         Raises:
@@ -37,17 +38,14 @@ class StreamCursor:
             PreviousWrong: it follows another statement than the last one.
         """
         wanted = self.sequence + 1
-        if any(r.next_sequence == header.sequence and r.previous == header.previous for r in resumes):
-            return
-        if header.sequence != wanted:
+        found = misfit(header, self.sequence, {self.digest, self.void_digest or self.digest}, resumes)
+        if found == GAP:
             raise SequenceGap(
                 "header.sequence",
                 f"{header.sequence} arrived where {wanted} of stream {header.stream} is next",
                 f"send the statements from {wanted} on first, in order",
             )
-        if header.previous != self.digest and (
-            self.void_digest is None or header.previous != self.void_digest
-        ):
+        if found is not None:
             raise PreviousWrong(
                 "header.previous",
                 f"it does not name the last statement of stream {header.stream}",
@@ -66,13 +64,14 @@ def check_backfill(chain: Sequence[SignedStatement], admitted: AdmittedKey) -> N
 
     Args:
         chain: the batch's statements of one stream of that key, in sequence order, not yet registered.
-        admitted: the key, rotated or revoked.
+        admitted: the key, rotated, suspended or revoked.
 
     Raises:
         KeyStale: the chain is broken or does not end in the named statement.
     """
     header = chain[-1].header
-    last = admitted.last.get(header.stream)
+    withdrawal = None if admitted.device is None else admitted.device.withdrawal
+    last = None if withdrawal is None else withdrawal.last.get(header.stream)
     is_chained = all(
         later.header.sequence == earlier.header.sequence + 1 and later.header.previous == earlier.digest
         for earlier, later in pairwise(chain)

@@ -46,7 +46,7 @@ from carbonseal_ledger.errors import (
 )
 from carbonseal_ledger.heads import HeadWriter
 from carbonseal_ledger.intake import Intake
-from carbonseal_ledger.opening import HostTerms, check_genesis
+from carbonseal_ledger.opening import Genesis, HostTerms, check_genesis
 from carbonseal_ledger.outcomes import (
     AnchorPlan,
     EpochEvidence,
@@ -159,19 +159,29 @@ class LogHost:
                     "origin", f"{genesis.origin} is open with another genesis", "use that log"
                 )
             return Outcome(Status.DUPLICATE, 0, digest)
-        if genesis.log == "data":
-            register, _ = self._book.registers(genesis.party)
-            held = register.keys.get(genesis.party_key.kid)
-            if held is None or held.holder != "party":
-                raise GenesisRefused(
-                    "content.body.party_key", "differs from the register's", "use the party's key"
-                )
+        if genesis.log != "epochs" and not self._is_present_key(genesis):
+            raise GenesisRefused(
+                "content.body.party_key",
+                "is not the key that the registrar admitted, or that the register was opened with",
+                "use the party's present key",
+            )
         policy = genesis.content.body["policy"]
         terms = LogTerms(0, genesis.origin, genesis.party, genesis.log, Policy.of(policy))
         head = self._writer.open(terms, genesis.statement, content, policy)
         self._publisher.publish(head)
         self._writer.remember_kinds()
         return Outcome(Status.ACCEPTED, 0, digest)
+
+    def _is_present_key(self, genesis: Genesis) -> bool:
+        """Whether a genesis is signed by the party's key: this is where a party shows that it holds it."""
+        held = None
+        if genesis.log == "data":
+            register, _ = self._book.registers(genesis.party)  # which must be open
+            held = register.genesis.get(genesis.party_key.kid)
+        record = self._book.record_of(genesis.party)
+        if record is not None:
+            return record.key.kid == genesis.party_key.kid
+        return genesis.log == "register" or (held is not None and held.holder == "party")
 
     def logs(self) -> list[LogDescription]:
         """All logs open here, ordered by origin."""

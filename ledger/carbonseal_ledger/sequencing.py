@@ -18,9 +18,10 @@ import psycopg2
 from sqlalchemy import Engine
 
 from carbonseal_attest.contents import Content, build_content, parse_content
+from carbonseal_attest.errors import IdentityInvalid
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Signer
-from carbonseal_attest.statement import SignedStatement, sign_statement
+from carbonseal_attest.statement import Header, SignedStatement, sign_statement
 from carbonseal_ledger import rows
 from carbonseal_ledger.admission import Register
 from carbonseal_ledger.continuity import StreamCursor, check_backfill
@@ -28,6 +29,7 @@ from carbonseal_ledger.database import unusable
 from carbonseal_ledger.errors import (
     ClockWentBack,
     ContentErased,
+    KeyStale,
     LogUnknown,
     Refused,
     RegisterMoved,
@@ -40,6 +42,7 @@ from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
 
 TICK_MS: Final = 60_000  # docs/spec/log.md, Ticks: at least once a minute while entries arrive
 CLOCK_SLACK_MS: Final = 1_000  # a clock being disciplined may step back this much; time then stands still
+EPOCHS_BEFORE_EXPIRY: Final = 2  # an epoch's closing ticks every log, so one epoch would do
 _REMEMBERED_STREAMS: Final = 50_000  # heads kept a log; beyond it they are read again
 
 
@@ -135,10 +138,14 @@ class Sequencer:
             if terms.log == "register" and register.size != batch.log.size:
                 raise RegisterMoved("register", f"{terms.origin} has grown", "read it again")
             self._refuse_broken_backfill(batch, candidates)
-            outcomes = [self._place(cursor, terms, batch, c, register) for c in candidates]
+            # Statements about keys are judged one after the other, each by what those before it left.
+            working = register.copy() if terms.log == "register" else register
+            outcomes = [self._place(cursor, terms, batch, c, working) for c in candidates]
             is_covered = batch.log.ticked_size == batch.log.size + len(batch.statements)
-            is_due = batch.now - batch.log.last_tick_at >= TICK_MS and bool(batch.statements)
-            ticks = (is_due or tick_now) and not is_covered
+            is_due = batch.now - batch.log.last_tick_at >= TICK_MS or any(
+                _expires_soon(candidate, terms, batch.now) for candidate in candidates
+            )
+            ticks = ((is_due and bool(batch.statements)) or tick_now) and not is_covered
             if ticks:
                 self._append_own(terms, batch, "tick", self._party, {"at": batch.now})
             if batch.statements:
@@ -229,12 +236,17 @@ class Sequencer:
                 return _refused(candidate.refusal or refusal, statement.digest)
         if candidate.refusal is not None or not candidate.is_verified:
             return _refused(candidate.refusal, statement.digest)
+        content = candidate.content
         try:
             head.check_next(header, register.resumes.get(key, ()))
+            _check_times(candidate, header, batch.now)
+            if content is not None and terms.log == "register":
+                register.check(header.kind, header.subject, content.body)
         except Refused as refusal:
             return _refused(refusal, statement.digest)
-        content = candidate.content
         index = self._append(batch, key, head, statement, content)
+        if content is not None and terms.log == "register":
+            register.apply(index, statement.digest, content)
         if candidate.submission.content is not None:
             batch.contents[statement.payload] = candidate.submission.content
         return Outcome(Status.ACCEPTED, index, statement.digest)
@@ -382,6 +394,24 @@ class Sequencer:
         )
         memory.subjects = subjects
         return head
+
+
+def _check_times(candidate: Candidate, header: Header, now: int) -> None:
+    """Hold a device key's effective times against the interval and against this registration."""
+    if candidate.admitted is None or candidate.admitted.device is None:
+        return
+    try:
+        candidate.admitted.device.check_times(header.interval, now)
+    except IdentityInvalid as error:
+        raise KeyStale(error.field, error.reason, error.remedy) from error
+
+
+def _expires_soon(candidate: Candidate, terms: LogTerms, now: int) -> bool:
+    """Whether a tick must bound this registration at once, lest the next one lie beyond the key's expiry."""
+    device = None if candidate.admitted is None else candidate.admitted.device
+    if device is None or device.expires is None:
+        return False
+    return device.expires - now <= EPOCHS_BEFORE_EXPIRY * terms.policy.epoch_ms
 
 
 def _refused(refusal: Refused | None, digest: bytes | None) -> Outcome:

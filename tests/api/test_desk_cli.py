@@ -24,11 +24,12 @@ from carbonseal_api.desk.service import Desk
 from carbonseal_api.evidence.correction_schemas import WithdrawalWish
 from carbonseal_api.evidence.withdrawing import withdraw
 from carbonseal_api.filing.period_checks import AlreadyFiled
-from carbonseal_api.founding import enrolment, seal
+from carbonseal_api.founding import seal
 from carbonseal_api.output_folder import make_output_folder
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger.outcomes import Submission
 
@@ -94,7 +95,8 @@ def deployment(database_url: str) -> Iterator[Deployment]:
     register, origin = admitted.register_origin, admitted.data_origin
     gateway = Ed25519Signer.generate()
     with parts.desks.desk(admitted.party) as desk:
-        body = enrolment("d-gateway", gateway, name={"zh": "网关", "en": "gateway"}, subjects=["m-main"])
+        name = {"zh": "网关", "en": "gateway"}
+        body = enrolment(admitted.party, "d-gateway", gateway, name=name, subjects=["m-main"])
         desk.issue(register, "device", body, subject="d-gateway")
         desk.issue(register, "monitoring_plan", plan_body(), subject="i-works1")
     samples = [Sample(MARCH_2024 + step * QUARTER, Decimal(10)) for step in range(4)]

@@ -16,7 +16,7 @@ from neighbours import admit
 from plans import electricity_plan
 from sqlalchemy import select, text
 
-from carbonseal_api.founding import enrolment, revocation, seal
+from carbonseal_api.founding import seal
 from carbonseal_api.impacts import service
 from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.impacts.marks import marks_on
@@ -27,6 +27,7 @@ from carbonseal_api.overview.queries import open_mark_counts
 from carbonseal_api.projections.tables import EDGES, MARKS, MENTIONS, STATEMENTS
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.identity.device_statements import enrolment, withdrawal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.outcomes import Submission
 
@@ -492,7 +493,7 @@ def test_a_revoked_device_marks_what_it_sealed_beyond_its_last_statement(site: A
     enterprise.issue(
         enterprise.register_origin,
         "device",
-        enrolment(device, key, name=name, subjects=[meter]),
+        enrolment(site.party, device, key, name=name, subjects=[meter]),
         subject=device,
     )
     sealed = []
@@ -512,7 +513,8 @@ def test_a_revoked_device_marks_what_it_sealed_beyond_its_last_statement(site: A
     history.measure(day, 2, meters=METERS[1:])
     spared, struck = history.file(day), history.file(day + 1)
     stream = f"readings/{meter}"
-    body = revocation(device, key.public, last=[(stream, 0, sealed[0].digest)], reason="key box lost")
+    last = [(stream, 0, sealed[0].digest)]
+    body = withdrawal(site.party, device, key.public, "revoke", last=last, reason="key box lost")
     enterprise.issue(enterprise.register_origin, "device", body, subject=device)
     (made,) = opened(site)
     assert made["cause"] == "device_revoked"

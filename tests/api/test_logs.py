@@ -8,9 +8,9 @@ from typing import Any
 import cbor2
 import pytest
 
-from carbonseal_api.founding import enrolment, revocation
 from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.identity.device_statements import enrolment, withdrawal
 from carbonseal_attest.merkle import leaf_hash, verify_consistency, verify_inclusion
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.signing import Ed25519Signer
@@ -123,9 +123,9 @@ def test_rejects_statement_of_device_that_is_not_enrolled(site: Any) -> None:
 def test_rejects_statement_signed_by_revoked_key(site: Any) -> None:
     stale = Ed25519Signer.generate()
     enterprise = site.cast.enterprise
-    body = enrolment("g-stale", stale, name={"zh": "旧", "en": "old"}, subjects=list(METERS))
+    body = enrolment(site.party, "g-stale", stale, name={"zh": "旧", "en": "old"}, subjects=list(METERS))
     enterprise.issue(enterprise.register_origin, "device", body, subject="g-stale")
-    gone = revocation("g-stale", stale.public, last=[], reason="key box lost")
+    gone = withdrawal(site.party, "g-stale", stale.public, "revoke", reason="key box lost")
     enterprise.issue(enterprise.register_origin, "device", gone, subject="g-stale")
     statement, content = site.seal_readings(
         ["1"], start_ms=at(site, 1), signer=stale, sequence=0, previous=None

@@ -8,7 +8,9 @@ from carbonseal_attest.errors import IdentifierInvalid
 from carbonseal_attest.identifiers import (
     check_code,
     check_credit_code,
+    check_lei,
     check_name,
+    check_org,
     check_origin,
     is_plain_text,
     opaque_code,
@@ -121,3 +123,37 @@ def test_plain_text_holds_nothing_that_the_library_calls_a_control(text: str) ->
     if is_plain_text(text):
         assert text.encode().decode() == text
         assert not any(c in text for c in map(chr, [*range(32), *range(127, 160)]))
+
+
+# Public LEIs: the first is that of the foundation that runs the system.
+LEIS = ["506700GE1G29325QX363", "7H6GLXDRUGQFU57RNE97", "5493001KJTIIGC8Y1R12"]
+
+
+@pytest.mark.parametrize("lei", LEIS)
+def test_lei_with_any_wrong_character_is_refused(lei: str) -> None:
+    assert check_lei(lei) == lei == check_org(lei)
+    # ISO 7064 promises this for a digit in a digit's place and a letter in a letter's.
+    for at, here in enumerate(lei):
+        for other in set("0123456789" if here.isdigit() else "ABCDEFGHIJKLMNOPQRSTUVWXYZ") - {here}:
+            with pytest.raises(IdentifierInvalid):
+                check_lei(lei[:at] + other + lei[at + 1 :])
+
+
+def test_lei_with_check_digits_that_the_standard_never_makes_is_refused() -> None:
+    for digits in ("00", "01", "99"):
+        for tail in range(97):
+            text = f"{tail:018d}{digits}"
+            with pytest.raises(IdentifierInvalid):
+                check_lei(text)
+
+
+@pytest.mark.parametrize("org", ["", "9135", LEIS[0].lower(), LEIS[0] + "0", "91350100M000100Y43 ", None, 20])
+def test_refuses_what_is_neither_credit_code_nor_lei(org: object) -> None:
+    with pytest.raises(IdentifierInvalid):
+        check_org(org)
+
+
+@pytest.mark.parametrize("org", ["91350100M000100Y43", *LEIS])
+def test_no_code_holds_the_number_of_a_legal_person(org: str) -> None:
+    with pytest.raises(IdentifierInvalid, match="names a legal person"):
+        check_code(f"e-{org.lower()}")

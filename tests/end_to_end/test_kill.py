@@ -25,10 +25,10 @@ from typing import Any
 import pytest
 
 from carbonseal_api.deployment import admit_enterprise, desk_of, key_folder, open_deployment
-from carbonseal_api.founding import enrolment
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import read_series
+from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_attest.key_file import decrypt_key_file
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.database import embedded_pid
@@ -244,7 +244,8 @@ def found_site(data: Path, site: Path, address: str) -> Running:
     try:
         admitted = admit_enterprise(parts, {"zh": "被杀的厂", "en": "Works under fire"})
         desk = desk_of(parts, admitted.party, key_folder(settings).signer(admitted.party))
-        body = enrolment(GATEWAY, gateway, name={"zh": "网关", "en": "gateway"}, subjects=list(METERS))
+        name = {"zh": "网关", "en": "gateway"}
+        body = enrolment(admitted.party, GATEWAY, gateway, name=name, subjects=list(METERS))
         desk.issue(admitted.register_origin, "device", body, subject=GATEWAY)
         log_key = parts.log_key.raw.hex()
     finally:

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
+from carbonseal_attest.identity.device_statements import endorsed
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_ledger.database import open_database, stop_embedded
@@ -173,19 +174,20 @@ class World:
         return {
             "party": party, "status": "admitted", "roles": roles, "key": signer.public.cose_key(),
             "register_origin": f"{NAME}/{party}/register", "data_origin": f"{NAME}/{party}/data",
-            "name": {"zh": "甲方", "en": "Party"}, "org": None,
+            "name": {"zh": "甲方", "en": "Party"}, "org": None, "endorsements": [],
         }  # fmt: skip
 
     def device_body(
-        self, device: str, signer: Ed25519Signer, action: str = "enrol", **changes: Any
-    ) -> dict[str, Any]:
+        self, device: str, signer: Ed25519Signer, action: str = "enrol", *,
+        predecessor: Ed25519Signer | None = None, **changes: Any,
+    ) -> dict[str, Any]:  # fmt: skip
         body = {
-            "device": device, "action": action, "class": "gateway", "key_storage": "file",
-            "key": signer.public.cose_key(), "name": {"zh": "网关", "en": "Gateway"},
-            "subjects": ["m-main", "m-gas"], "last": [], "reason": "test", "endorsements": [],
+            "party": "e-enterprise", "device": device, "action": action, "class": "gateway",
+            "key_storage": "file", "key": signer.public.cose_key(),
+            "name": {"zh": "网关", "en": "Gateway"}, "subjects": ["m-main", "m-gas"], "valid_from": None,
+            "expires": None, "last": [], "reason": "test", "endorsements": [],
         } | changes  # fmt: skip
-        body["endorsements"] = [endorse(signer, "device", device, "device", body)]
-        return body
+        return endorsed(body, signer, predecessor) if action in {"enrol", "rotate"} else body
 
     def found(self) -> World:
         self.open(self.registrar, "r-registrar", "register")

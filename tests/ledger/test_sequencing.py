@@ -191,20 +191,22 @@ def test_nobody_is_admitted_while_a_revocation_cannot_be_read(world, damage):
             world.send(world.readings(world.main, keep=False))
 
 
-def test_suspended_key_is_refused_until_it_is_enrolled_again(world):
+def test_suspended_key_is_refused_until_the_suspension_is_lifted(world):
     world.accept(
         world.devices.sign("device", "g-gateway", world.device_body("g-gateway", world.gateway, "suspend"))
     )
     item = world.readings(world.main)
     assert codes(world.send(item)) == ["key-stale"]
-    world.accept(world.devices.sign("device", "g-gateway", world.device_body("g-gateway", world.gateway)))
+    lifted = world.device_body("g-gateway", world.gateway, "lift")
+    world.accept(world.devices.sign("device", "g-gateway", lifted))
     world.accept(item)
 
 
 def test_rotated_device_signs_with_its_new_key_only(world):
     world.accept(world.readings(world.main))
     new = Ed25519Signer.generate()
-    world.accept(world.devices.sign("device", "g-gateway", world.device_body("g-gateway", new, "rotate")))
+    body = world.device_body("g-gateway", new, "rotate", predecessor=world.gateway)
+    world.accept(world.devices.sign("device", "g-gateway", body))
     assert codes(world.send(world.readings(world.main, keep=False))) == ["key-stale"]
     world.accept(world.readings(world.stream("m-main", new)))
 

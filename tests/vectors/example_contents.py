@@ -66,15 +66,18 @@ def bodies() -> dict[str, dict[str, Any]]:
         "predecessor": {"origin": f"{HOST}/e-former/register", **head},
     }
     device = {
+        "party": PARTY,
         "device": "g-gateway1",
-        "action": "enrol",
+        "action": "rotate",
         "class": "gateway",
         "key_storage": "file",
         "key": key("device").public.cose_key(),
         "name": {"zh": "网关一号", "en": "Gateway one"},
         "subjects": [METER],
+        "valid_from": INTERVAL[0],
+        "expires": INTERVAL[0] + 366 * 86_400_000,
         "last": [{"stream": f"readings/{METER}", "sequence": 7, "digest": digest("last")}],
-        "reason": "first installation",
+        "reason": "yearly rotation",
     }
     return {
         "genesis": {
@@ -108,11 +111,15 @@ def bodies() -> dict[str, dict[str, Any]]:
             "data_origin": DATA,
             "name": {"zh": "示例工厂", "en": "Example works"},
             "org": "91350100M000100Y43",
+            "endorsements": [],
             "industry": "C31",
         },
         "device": {
             **device,
-            "endorsements": [endorse(key("device"), "device", "g-gateway1", "device", device)],
+            "endorsements": [
+                endorse(key("device"), "device", "g-gateway1", "device", device),
+                endorse(key("old device"), "device", "g-gateway1", "predecessor", device),
+            ],
         },
         "resume": {
             "device": "g-gateway1",

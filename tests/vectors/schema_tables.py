@@ -9,7 +9,7 @@ from carbonseal_attest.contents import KINDS
 from carbonseal_attest.contents import schema as s
 
 Rows = list[tuple[str, str]]
-_WORDS: Final = {"cose-key": "COSE_Key", "credit-code": "credit code"}
+_WORDS: Final = {"cose-key": "COSE_Key", "org": "credit code or LEI"}
 _NAMED: Final = {
     "digest": "bytes, 32",
     "bilingual": "bilingual",

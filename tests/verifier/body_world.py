@@ -31,6 +31,7 @@ from chain_evidence import CHAIN_ID, CODE_HASH, CONTRACT, HEAD_KEY, SLOT, TestCh
 
 from carbonseal_attest.anchor import AnchorEvidence, history_link, storage_slots
 from carbonseal_attest.chain_profile import ChainProfile, TrustedBlock
+from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.evm_proof import keccak256, rlp_encode, rlp_encode_uint
 from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
 from carbonseal_attest.statement import SignedStatement
@@ -124,14 +125,22 @@ class BodyWorld(World):
             self.admit_body()
         return self
 
-    def admit_body(self, status: str = "admitted", **changes: Any) -> None:
+    def admit_body(self, status: str = "admitted", *, rotated_to: str | None = None) -> None:
+        """Have the registrar state anew who enterprise and body are; the body's key changes to another's."""
         for party, roles in ((OPERATOR, ("enterprise",)), (BODY, self.body_roles or ("bank",))):
-            self.add(register(REGISTRAR), REGISTRAR, "party", {
+            by = rotated_to if rotated_to is not None and party == BODY else party
+            body: dict[str, Any] = {
                 "party": party, "status": status if party == BODY else "admitted", "roles": list(roles),
-                "key": self.keys[party].public.cose_key(), "register_origin": register(party),
-                "data_origin": data(party), "name": {"zh": f"{party}名称", "en": f"name of {party}"},
-                "org": self.org.get(party), **(changes if party == BODY else {}),
-            }, subject=party)  # fmt: skip
+                "key": self.keys[by].public.cose_key(), "register_origin": register(party),
+                "data_origin": data(party), "endorsements": [],
+                "name": {"zh": f"{party}名称", "en": f"name of {party}"}, "org": self.org.get(party),
+            }  # fmt: skip
+            if by != party:
+                proofs = ((by, "party"), (party, "predecessor"))
+                body["endorsements"] = [
+                    endorse(self.keys[name], "party", party, role, body) for name, role in proofs
+                ]
+            self.add(register(REGISTRAR), REGISTRAR, "party", body, subject=party)
 
     def twin(self) -> BodyWorld:
         """A world with the same past, whose future is its own."""

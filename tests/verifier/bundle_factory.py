@@ -25,6 +25,7 @@ from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry, MapProof
+from carbonseal_attest.identity.device_statements import endorsed
 from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
@@ -217,7 +218,7 @@ class World:
         self.add(register(REGISTRAR), REGISTRAR, "party", {
             "party": party, "status": status, "roles": [role], "key": self.keys[party].public.cose_key(),
             "register_origin": register(party), "data_origin": data(party),
-            "name": {"zh": party, "en": party}, "org": None,
+            "name": {"zh": party, "en": party}, "org": None, "endorsements": [],
         }, subject=party)  # fmt: skip
 
     def publish(self, name: str, files: dict[str, bytes], status: str = "active") -> None:
@@ -233,14 +234,18 @@ class World:
             "effective": {"start": 0, "end": None},
         })  # fmt: skip
 
-    def enrol(self, device: str, by: str, subjects: list[str], action: str = "enrol", **changes: Any) -> None:
+    def enrol(
+        self, device: str, by: str, subjects: list[str], action: str = "enrol", *,
+        predecessor: str | None = None, **changes: Any,
+    ) -> None:  # fmt: skip
         body: dict[str, Any] = {
-            "device": device, "action": action, "class": "gateway", "key_storage": "file",
+            "party": OPERATOR, "device": device, "action": action, "class": "gateway", "key_storage": "file",
             "key": self.keys[by].public.cose_key(), "name": {"zh": "网关", "en": "gateway"},
-            "subjects": sorted(subjects), "last": [], "reason": "", "endorsements": [], **changes,
+            "subjects": sorted(subjects), "valid_from": None, "expires": None, "last": [], "reason": "",
+            "endorsements": [], **changes,
         }  # fmt: skip
         if action in {"enrol", "rotate"}:
-            body["endorsements"] = [endorse(self.keys[by], "device", device, "device", body)]
+            body = endorsed(body, self.keys[by], None if predecessor is None else self.keys[predecessor])
         self.add(register(OPERATOR), OPERATOR, "device", body, subject=device)
 
     def revoke(self, device: str = GATEWAY, by: str = GATEWAY) -> None:

@@ -286,7 +286,7 @@ def test_catches_a_party_statement_that_the_operator_wrote_for_itself():
     world.add(REGISTER, OPERATOR, "party", {
         "party": OPERATOR, "status": "admitted", "roles": ["registrar"],
         "key": world.keys[OPERATOR].public.cose_key(), "register_origin": REGISTER, "data_origin": DATA,
-        "name": {"zh": "一", "en": "a"}, "org": None,
+        "name": {"zh": "一", "en": "a"}, "org": None, "endorsements": [],
     })  # fmt: skip
     assert caught(world.file().check()) == "signatures"
 

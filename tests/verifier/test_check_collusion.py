@@ -89,12 +89,12 @@ def second_day(world):
     world.close_epoch()
 
 
-@pytest.mark.parametrize("then", ["enrol", "revoke"])
+@pytest.mark.parametrize("then", ["lift", "revoke"])
 def test_catches_what_a_suspended_key_signed_although_a_later_statement_lifts_the_suspension(then):
     world = suspended_after_a_day()
     second_day(world)
-    if then == "enrol":
-        world.enrol(GATEWAY, GATEWAY, [MAIN, LINE])
+    if then == "lift":
+        world.enrol(GATEWAY, GATEWAY, [], "lift")
     else:
         world.revoke()
     result = world.file().check()
@@ -102,9 +102,9 @@ def test_catches_what_a_suspended_key_signed_although_a_later_statement_lifts_th
     assert "after it was suspended" in reason(result, "signatures")
 
 
-def test_passes_a_key_that_was_suspended_and_admitted_again_before_it_went_on():
+def test_passes_a_key_whose_suspension_was_lifted_before_it_went_on():
     world = suspended_after_a_day()
-    world.enrol(GATEWAY, GATEWAY, [MAIN, LINE])
+    world.enrol(GATEWAY, GATEWAY, [], "lift")
     world.now += MINUTE
     world.close_epoch()
     second_day(world)

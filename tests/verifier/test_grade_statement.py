@@ -48,6 +48,7 @@ ADMISSION = {
     "key": KEYS["host"].public.cose_key(),
     "register_origin": f"{BASE}/{HOST}/register",
     "data_origin": DATA,
+    "endorsements": [],
     "name": {"zh": "示例", "en": "Example"},
     "org": None,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from body_world import BODY, BodyWorld, verified
-from bundle_factory import GATEWAY, LOG_HOST, MAIN, OPERATOR, REGISTRAR, data, honest, register
+from bundle_factory import GATEWAY, LOG_HOST, MAIN, OPERATOR, REGISTRAR, data, honest, register, signer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,7 +97,8 @@ def test_a_bank_gives_no_opinion() -> None:
 
 def test_a_key_that_the_registrar_has_replaced_gives_no_opinion(world: BodyWorld) -> None:
     made = BodyWorld().found()
-    made.admit_body(key=made.keys[GATEWAY].public.cose_key())
+    made.keys["another"] = signer("another")
+    made.admit_body(rotated_to="another")
     made.measure().file()
     with pytest.raises(OpinionRefused, match="no party with key"):
         body_in(made.examined(), world.keys[BODY].public.kid)
@@ -130,7 +131,7 @@ def test_an_enterprise_that_is_admitted_as_verification_body_as_well_does_not_ve
     made.add(register(REGISTRAR), REGISTRAR, "party", {
         "party": OPERATOR, "status": "admitted", "roles": ["enterprise", "verification_body"],
         "key": made.keys[OPERATOR].public.cose_key(), "register_origin": register(OPERATOR),
-        "data_origin": data(OPERATOR), "name": {"zh": "企业", "en": "works"}, "org": None,
+        "data_origin": data(OPERATOR), "name": {"zh": "企业", "en": "works"}, "org": None, "endorsements": [],
     }, subject=OPERATOR)  # fmt: skip
     made.close_epoch()
     result = made.check()

@@ -17,10 +17,11 @@ from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSe
 from carbonseal_attest.bundle_reading import MemberReader
 from carbonseal_attest.contents import Content, check_content
 from carbonseal_attest.epoch import EpochEntry
+from carbonseal_attest.identity.devices import DeviceKey
+from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.trust import TrustedLogHost, TrustedRegistrar, TrustFile
-from carbonseal_verifier.device_keys import DeviceKey
 from carbonseal_verifier.quality.inputs import LoggedStatement
 from carbonseal_verifier.quality.profile import Profile
 from carbonseal_verifier.recompute import PackageSet, Prepared, Recomputed
@@ -34,13 +35,18 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PartyKeys:
-    """A party relied upon: its logs and the keys that may write there."""
+    """A party relied upon: its logs and the keys that may, or might once, write there.
+
+    `record` says when each counts, by the registrar's register; None for the registrar itself, whose key the
+    trust file names.
+    """
 
     party: str
     roles: frozenset[str]
     register_origin: str
     data_origin: str
     keys: Mapping[bytes, PublicKey]
+    record: PartyRecord | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ accepted and shown. A stream whose first entries lie before the bundle's range b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from carbonseal_attest.contents import Content
-from carbonseal_attest.statement import SignedStatement
-
-Logged = tuple[SignedStatement, Content | None]
+from carbonseal_attest.identity.streams import GAP, Restart, misfit
+from carbonseal_verifier.logged import LoggedStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,56 +26,51 @@ class Break:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Where a party's resume lets a stream go on."""
-
-    kid: bytes
-    stream: str
-    next_sequence: int
-    previous: bytes
-    reason: str
-
-
-def find_restarts(register: Iterable[Logged]) -> list[Restart]:
-    """Return the resumes of a register log; without a previous digest the resume itself is the previous."""
+def find_restarts(register: Iterable[LoggedStatement]) -> list[Restart]:
+    """Return the resumes of a register log."""
     return [
-        Restart(
-            c.body["kid"],
-            c.body["stream"],
-            c.body["next_sequence"],
-            c.body["previous"] or statement.digest,
-            c.body["reason"],
-        )
-        for statement, c in register
-        if c is not None and c.kind == "resume"
+        Restart.of(entry.index, entry.statement.digest, entry.content.body)
+        for entry in register
+        if entry.content is not None and entry.content.kind == "resume"
     ]
 
 
 def find_breaks(
-    logged: Iterable[Logged], restarts: Iterable[Restart] = (), *, is_whole: bool = False
+    logged: Iterable[LoggedStatement],
+    restarts: Iterable[Restart] = (),
+    *,
+    is_whole: bool = False,
+    comes_before: Callable[[Restart, int], bool] = lambda _restart, _index: True,
 ) -> list[Break]:
     """Return the breaks in one log's streams, in log order.
 
     Args:
-        logged: the log's statements in log order, with their contents where disclosed.
+        logged: the log's entries in log order, with their contents where disclosed.
         restarts: the resumes of the party's register log.
-        is_whole: whether the statements begin at the log's first entry, so that streams must begin at 0.
+        is_whole: whether the entries begin at the log's first, so that streams must begin at 0.
+        comes_before: whether a resume lies before an entry of this log, as far as epochs tell.
     """
-    allowed = {(r.kid, r.stream, r.next_sequence, r.previous) for r in restarts}
+    by_stream: dict[tuple[bytes, str], list[Restart]] = {}
+    for restart in restarts:
+        by_stream.setdefault((restart.kid, restart.stream), []).append(restart)
     heads: dict[tuple[bytes, str], tuple[int, frozenset[bytes]]] = {}
     breaks: list[Break] = []
-    for statement, content in logged:
+    for entry in logged:
+        statement, content = entry.statement, entry.content
         header = statement.header
         key = (header.kid, header.stream)
         head = heads.get(key)
+        # A stream whose first entries lie before the range begins wherever it begins.
+        sequence = head[0] if head is not None else -1 if is_whole else header.sequence - 1
+        digests = head[1] if head is not None else {header.previous}
+        allowed = [r for r in by_stream.get(key, ()) if comes_before(r, entry.index)]
         problem = None
-        if (*key, header.sequence, header.previous) not in allowed:
-            if head is None:
-                problem = "begins above 0" if is_whole and header.sequence else None
-            elif header.sequence != head[0] + 1:
-                problem = f"number {header.sequence} follows {head[0]}"
-            elif header.previous not in head[1]:
+        match misfit(header, sequence, digests, allowed):
+            case None:
+                pass
+            case found if found == GAP:
+                problem = "begins above 0" if head is None else f"number {header.sequence} follows {sequence}"
+            case _:
                 problem = "does not name the digest of the statement before it"
         if problem is None and content is not None and content.kind == "void":
             other = content.body["sequence"]
@@ -87,8 +80,8 @@ def find_breaks(
             breaks.append(
                 Break(header.subject, header.stream, header.sequence, at, problem, statement.digest)
             )
-        digests = {statement.digest}
+        accepted = {statement.digest}
         if content is not None and content.kind == "void":
-            digests.add(content.body["digest"])
-        heads[key] = (header.sequence, frozenset(digests))
+            accepted.add(content.body["digest"])
+        heads[key] = (header.sequence, frozenset(accepted))
     return breaks

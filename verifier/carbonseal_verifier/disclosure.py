@@ -7,12 +7,15 @@ void. Contents outside the periods may be withheld. An erased content counts as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
+from carbonseal_attest.identity.streams import Restart
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.continuity import find_breaks, find_restarts
+from carbonseal_verifier.log_order import LogOrder
 from carbonseal_verifier.quality.inputs import LoggedStatement
 from carbonseal_verifier.wording import counted
 
@@ -62,22 +65,32 @@ def check_filed(case: Case) -> str:
 def check_continuity(case: Case) -> str:
     """See that no stream has a hole, a double or a fork; show voids, resumes and registered conflicts."""
     register = case.operator_register()
-    restarts = find_restarts((e.statement, e.content) for e in register.logged)
+    restarts = find_restarts(register.logged)
+    resumed = LogOrder(case, case.operator.register_origin)
     streams, voids, conflicts = 0, 0, 0
     for origin, view in case.logs.items():
-        logged = [(e.statement, e.content) for e in view.logged]
-        breaks = find_breaks(logged, restarts, is_whole=view.section.first == 0)
+        order = LogOrder(case, origin)
+        breaks = find_breaks(
+            view.logged,
+            restarts,
+            is_whole=view.section.first == 0,
+            comes_before=_in_order(resumed, order),
+        )
         if breaks:
             first = breaks[0]
             raise StepFailed(f"{origin}: stream {first.stream}, number {first.sequence}: {first.problem}")
-        streams += len({(s.header.kid, s.header.stream) for s, _ in logged})
-        voids += sum(s.header.kind == "void" for s, _ in logged)
-        conflicts += sum(s.header.kind == "equivocation" for s, _ in logged)
+        streams += len({(s.header.kid, s.header.stream) for s in view.statements})
+        voids += sum(s.header.kind == "void" for s in view.statements)
+        conflicts += sum(s.header.kind == "equivocation" for s in view.statements)
     shown = f"{counted(streams, 'stream')} without a hole"
     if voids or restarts or conflicts:
         shown += f"; {counted(voids, 'void')}, {counted(len(restarts), 'resume')}, "
         shown += counted(conflicts, "registered conflict")
     return shown
+
+
+def _in_order(resumed: LogOrder, order: LogOrder) -> Callable[[Restart, int], bool]:
+    return lambda restart, index: resumed.epoch_of(restart.index) <= order.epoch_of(index)
 
 
 def _genesis_payload(case: Case) -> bytes:

@@ -38,7 +38,7 @@ _shape = s.record(
         "public_key": s.text(MAX_KEY_TEXT),
         "roles": s.array(s.one_of(*ROLES), 8, least=1),
         "name": s.bilingual,
-        "org": s.nullable(s.credit_code),
+        "org": s.nullable(s.org),
         "registrar": s.code,
         "log_host": s.code,
         "logs": s.array(s.record({"origin": s.origin, "genesis": s.anything}), 2, least=2),

@@ -1,7 +1,8 @@
 """Step parties: from the registrar key in the trust file to the parties, their roles, logs and keys.
 
 A role counts only through this chain. Each log's genesis must be signed by its party and endorsed by the log
-host's key and the registrar's key of the trust file; the registrar's register log must admit the party.
+host's key and the registrar's key of the trust file; the registrar's register log must admit the party. What
+`party`, `device` and `resume` statements may say `carbonseal_attest.identity` decides, as in the ledger.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from typing import Any
 
 from carbonseal_attest.contents import Content
 from carbonseal_attest.endorsement import verify_endorsement
+from carbonseal_attest.identity.devices import DeviceKey, DeviceKeys
+from carbonseal_attest.identity.parties import PartyBook, PartyRecord
+from carbonseal_attest.identity.streams import check_resume
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.trust import TrustedLogHost, TrustedRegistrar
 from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
-from carbonseal_verifier.device_keys import fold_device_keys
 from carbonseal_verifier.wording import counted
 
 
@@ -28,16 +31,17 @@ def check_parties(case: Case) -> str:
     register = case.logs.get(case.registrar.register_origin)
     if register is None or register.section.first:
         raise StepFailed(f"the registrar's register log {case.registrar.register_origin} is not there whole")
-    admissions = _admissions(case, register)
+    records = _records(case, register)
     case.parties = {}
     for origin, view in case.logs.items():
         require(origin.startswith(case.log_host.origin_prefix), f"{origin} is not a log of {bundle.log_host}")
-        party = _party_of(case, origin, admissions)
+        party = _party_of(case, origin, records)
         if view.section.first == 0:
             _check_genesis(case, view.statements[0], party)
     for code, role in ((bundle.operator, "enterprise"), (bundle.log_host, "log_host")):
-        require(code in admissions, f"the registrar has not admitted {code}")
-        require(role in admissions[code]["roles"], f"the registrar has not admitted {code} as {role}")
+        require(code in records, f"the registrar has not admitted {code}")
+        require(records[code].status == "admitted", f"the registrar has {records[code].status} {code}")
+        require(role in records[code].roles, f"the registrar has not admitted {code} as {role}")
     case.operator = case.parties.get(bundle.operator) or _missing(bundle.operator)
     for origin in (case.operator.register_origin, case.operator.data_origin):
         require(origin in case.logs, f"the log {origin} is not in the bundle")
@@ -46,7 +50,25 @@ def check_parties(case: Case) -> str:
     case.devices = _devices(case)
     _check_independence(case)
     names = ", ".join(sorted(case.parties))
-    return f"registrar {bundle.registrar} admits {names}; {counted(len(case.devices), 'device key')}"
+    shown = f"registrar {bundle.registrar} admits {names}; {counted(len(case.devices), 'device key')}"
+    return shown + _changes(case)
+
+
+def _changes(case: Case) -> str:
+    """Say which keys changed: a device's key that no predecessor vouches for rests on the party alone."""
+    keys = case.devices.values()
+    rotated = sum(key.predecessor is not None for key in keys)
+    replaced = sorted(key.device for key in keys if key.is_replacement)
+    parties = sorted(
+        p.party for p in case.parties.values() if p.record is not None and len(p.record.keys) > 1
+    )
+    shown = f", {rotated} rotated to by the key before" if rotated else ""
+    if replaced:
+        shown += f", {len(replaced)} in place of a lost or revoked key, on the party's word ({replaced[0]}"
+        shown += ", …)" if len(replaced) > 1 else ")"
+    if parties:
+        shown += f"; party key rotated: {', '.join(parties)}"
+    return shown
 
 
 def _check_independence(case: Case) -> None:
@@ -69,31 +91,31 @@ def _missing(party: str) -> PartyKeys:
     raise StepFailed(f"the bundle carries no log of {party}")
 
 
-def _admissions(case: Case, register: LogView) -> dict[str, dict[str, Any]]:
-    """Return the newest `party` statement about each party; one that is not admitted now is refused."""
-    found: dict[str, dict[str, Any]] = {}
-    for statement in register.statements:
+def _records(case: Case, register: LogView) -> dict[str, PartyRecord]:
+    """Return the parties that the registrar's `party` statements make, each checked as the ledger does."""
+    book = PartyBook(case.registrar.party)
+    for index, statement in enumerate(register.statements):
         if statement.header.kind == "party":
             body = _disclosed(case, statement).body
-            found[body["party"]] = body
-    return {code: body for code, body in found.items() if body["status"] == "admitted"}
+            book.check(statement.header.subject, body)
+            book.apply(index, body)
+    return book.records
 
 
-def _party_of(case: Case, origin: str, admissions: dict[str, dict[str, Any]]) -> PartyKeys:
+def _party_of(case: Case, origin: str, records: dict[str, PartyRecord]) -> PartyKeys:
     registrar = case.registrar
     if origin == registrar.register_origin:
         keys = {registrar.key.kid: registrar.key}
-        data_origin = admissions.get(registrar.party, {}).get("data_origin", "")
-        party = PartyKeys(registrar.party, frozenset({"registrar"}), origin, data_origin, keys)
+        own = records.get(registrar.party)
+        data_origin = "" if own is None else own.data_origin
+        party = PartyKeys(registrar.party, frozenset({"registrar"}), origin, data_origin, keys, None)
     else:
-        body = next(
-            (b for b in admissions.values() if origin in (b["register_origin"], b["data_origin"])), None
-        )
-        if body is None:
+        record = next((r for r in records.values() if origin in (r.register_origin, r.data_origin)), None)
+        if record is None:
             raise StepFailed(f"{origin} is the log of no party that the registrar admits")
-        key = PublicKey.from_cose_key(body["key"])
-        origins = body["register_origin"], body["data_origin"]
-        party = PartyKeys(body["party"], frozenset(body["roles"]), *origins, {key.kid: key})
+        keys = {span.key.kid: span.key for span in record.keys}
+        origins = record.register_origin, record.data_origin
+        party = PartyKeys(record.party, record.roles, *origins, keys, record)
     return case.parties.setdefault(party.party, party)
 
 
@@ -106,7 +128,11 @@ def _check_genesis(case: Case, statement: SignedStatement, party: PartyKeys) -> 
         body["origin"] == origin and body["party"] == party.party,
         f"the genesis of {origin} names another log",
     )
-    require(key.kid in party.keys, f"the genesis of {origin} names another party key than its admission")
+    # The genesis is where a party shows that it holds the key that the registrar admitted first.
+    is_own = key.kid in party.keys
+    if party.record is not None and origin == party.register_origin:
+        is_own = key.kid == party.record.keys[0].key.kid
+    require(is_own, f"the genesis of {origin} names another party key than its admission")
     _check_host(case.log_host, origin, body)
     statement.verify_signature(key)
     verify_endorsement("genesis", header.subject, "log_host", body, case.log_host.key_for(origin, 1))
@@ -145,19 +171,20 @@ def _check_log_of_logs_genesis(case: Case) -> None:
     verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)
 
 
-def _devices(case: Case) -> dict[bytes, Any]:
-    folded = []
+def _devices(case: Case) -> dict[bytes, DeviceKey]:
+    """Return the operator's device keys, each statement checked as the ledger checks it before it admits."""
+    folded = DeviceKeys(case.operator.party)
     for at, statement in enumerate(case.operator_register().statements):
-        if statement.header.kind != "device":
-            continue
-        content = _disclosed(case, statement)
-        body = content.body
-        require(body["device"] == statement.header.subject, f"device statement {at} is about another device")
-        if body["action"] in {"enrol", "rotate"}:
-            key = PublicKey.from_cose_key(body["key"])
-            verify_endorsement("device", statement.header.subject, "device", body, key)
-        folded.append((at, content))
-    return fold_device_keys(folded)
+        kind, subject = statement.header.kind, statement.header.subject
+        if kind == "device":
+            body = _disclosed(case, statement).body
+            kid = PublicKey.from_cose_key(body["key"]).kid
+            require(kid not in case.operator.keys, f"device statement {at} names the party's own key")
+            folded.check(subject, body)
+            folded.apply(at, body)
+        elif kind == "resume":
+            check_resume(subject, _disclosed(case, statement).body, folded)
+    return folded.keys
 
 
 def _disclosed(case: Case, statement: SignedStatement) -> Content:

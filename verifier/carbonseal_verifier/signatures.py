@@ -1,21 +1,25 @@
 """Step signatures: every statement by a key that was admitted at its log position, for what it may sign.
 
-Order across logs is that of epochs: an enrolment must lie in no later epoch than what the key signed, and
-nothing beyond a withdrawal's last statement may lie in a later epoch than the withdrawal. Within one epoch
-the order is not known; what lies beyond a withdrawal there turns the data code red (rule `withdrawn-key`).
+Order across logs is that of epochs: an admission or enrolment must lie in no later epoch than what the key
+signed, and nothing beyond a withdrawal's last statement, and nothing by a party key that was replaced or of a
+party that was suspended, may lie in a later epoch than that. Within one epoch the order is not known; what a
+device key signed beyond its withdrawal there turns the data code red (rule `withdrawn-key`). A device key's
+effective times are held against the interval and against the tick that bounds the registration.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import Final
 
 from carbonseal_attest.contents import KINDS
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.identity.devices import DeviceKey
+from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
-from carbonseal_verifier.device_keys import DeviceKey
+from carbonseal_verifier.commit_delay import TickTimeline
+from carbonseal_verifier.log_order import LogOrder
 from carbonseal_verifier.wording import counted
 
 PROGRESS_EVERY: Final = 5000
@@ -27,13 +31,24 @@ def check_signatures(case: Case) -> str:
     for party in case.parties.values():
         owners[party.register_origin] = owners[party.data_origin] = party
     count = 0
-    register_epochs = _Epochs(case, case.operator.register_origin)
+    enrolments = LogOrder(case, case.operator.register_origin)
+    admissions = LogOrder(case, case.registrar.register_origin)
     for origin, view in case.logs.items():
-        party, epochs = owners[origin], _Epochs(case, origin)
+        party, order = owners[origin], LogOrder(case, origin)
+        is_limited = any(
+            key.valid_from is not None or key.expires is not None for key in case.devices.values()
+        )
+        timeline = _timeline(case, view) if is_limited and party is case.operator else TickTimeline((), ())
         for index, statement in enumerate(view.statements, view.section.first):
-            key = _admitted_key(case, party, statement, index)
+            key, epoch = _admitted_key(case, party, statement, index), order.epoch_of(index)
+            if KINDS[statement.header.kind].signer != "log_host" and party.record is not None:
+                _check_party(party.record, statement, index, epoch, admissions)
             if isinstance(key, DeviceKey):
-                _check_device(key, statement, epochs.of(index), register_epochs)
+                _check_device(key, statement, epoch, enrolments)
+                try:
+                    key.check_times(statement.header.interval, timeline.registered_by(index))
+                except CarbonsealError as error:
+                    raise StepFailed(f"entry {index} of {origin}: {error.reason}") from error
                 key = key.key
             try:
                 statement.verify_signature(key)
@@ -47,21 +62,15 @@ def check_signatures(case: Case) -> str:
     return f"{counted(count, 'statement')}, each by a key admitted and not withdrawn at its place"
 
 
-class _Epochs:
-    """The first epoch that covers an entry of a log, by the bundle's map proofs (proved in step epochs)."""
-
-    def __init__(self, case: Case, origin: str) -> None:
-        proofs = case.bundle.maps.get(origin, {})
-        self._numbers = sorted(proofs)
-        self._sizes = [proofs[number].entry.tree_size for number in self._numbers]
-        require(self._sizes == sorted(self._sizes), f"the heads of {origin} shrink between epochs")
-
-    def of(self, index: int) -> int:
-        """Return the epoch of entry `index`; beyond the last one, the next."""
-        position = bisect_right(self._sizes, index)
-        if position < len(self._numbers):
-            return self._numbers[position]
-        return (self._numbers[-1] if self._numbers else 0) + 1
+def _timeline(case: Case, view: LogView) -> TickTimeline:
+    """Return the ticks of a log; a tick that is withheld bounds nothing, and step contents refuses it."""
+    ticks = []
+    for index, statement in enumerate(view.statements, view.section.first):
+        if statement.header.kind == "tick":
+            content = case.content(statement)
+            if content is not None:
+                ticks.append((index, content.body["at"]))
+    return TickTimeline.of(ticks)
 
 
 def _admitted_key(
@@ -99,16 +108,45 @@ def _admitted_key(
     )
 
 
-def _check_device(key: DeviceKey, statement: SignedStatement, epoch: int, register: _Epochs) -> None:
+def _check_party(
+    record: PartyRecord, statement: SignedStatement, index: int, epoch: int, admissions: LogOrder
+) -> None:
+    """See that the party was admitted at that place, and with that key where it signed itself."""
+    where = f"entry {index} of {statement.header.origin}"
+    if statement.header.kind == "genesis" and record.holds(statement.header.kid) == record.keys[0]:
+        return  # a register log is opened before its party is admitted, or after
+    require(
+        admissions.epoch_of(record.keys[0].start) <= epoch,
+        f"{where}: logged before {record.party} was admitted",
+    )
+    for pause in record.pauses:
+        is_before = epoch <= admissions.epoch_of(pause.start)
+        is_after = pause.end is not None and epoch >= admissions.epoch_of(pause.end)
+        require(is_before or is_after, f"{where}: logged after {record.party} was {pause.status}")
+    span = record.holds(statement.header.kid)
+    if span is None:
+        return
+    require(
+        admissions.epoch_of(span.start) <= epoch,
+        f"{where}: signed by a key of {record.party} before the registrar admitted it",
+    )
+    require(
+        span.end is None or epoch <= admissions.epoch_of(span.end),
+        f"{where}: signed by a key of {record.party} after it was rotated",
+    )
+
+
+def _check_device(key: DeviceKey, statement: SignedStatement, epoch: int, enrolments: LogOrder) -> None:
     header = statement.header
     where = f"number {header.sequence} of {header.stream}"
     require(
-        register.of(key.enrolled) <= epoch, f"{where}: signed by a key of {key.device} before its enrolment"
+        enrolments.epoch_of(key.enrolled) <= epoch,
+        f"{where}: signed by a key of {key.device} before its enrolment",
     )
     for withdrawal in key.withdrawals:
         # A key that was admitted again counts from then on; what it signed meanwhile does not.
-        is_before = epoch <= register.of(withdrawal.index)
-        is_after = withdrawal.ended is not None and epoch >= register.of(withdrawal.ended)
+        is_before = epoch <= enrolments.epoch_of(withdrawal.index)
+        is_after = withdrawal.ended is not None and epoch >= enrolments.epoch_of(withdrawal.ended)
         require(
             is_before or is_after or not withdrawal.covers(header),
             f"{where}: signed by a key of {key.device} after it was {withdrawal.status}",
@@ -117,16 +155,15 @@ def _check_device(key: DeviceKey, statement: SignedStatement, epoch: int, regist
 
 def _check_last_statements(data: LogView, devices: dict[bytes, DeviceKey]) -> None:
     """See that a withdrawal names the very statement that stands at its place."""
-    named = {
-        (kid, stream, sequence): digest
-        for kid, key in devices.items()
-        for withdrawal in key.withdrawals[-1:]
-        for stream, (sequence, digest) in withdrawal.last.items()
-    }
+    named: dict[tuple[bytes, str, int], set[bytes]] = {}
+    for kid, key in devices.items():
+        for withdrawal in key.withdrawals:
+            for stream, (sequence, digest) in withdrawal.last.items():
+                named.setdefault((kid, stream, sequence), set()).add(digest)
     for statement in data.statements if named else ():
         header = statement.header
         expected = named.get((header.kid, header.stream, header.sequence))
         require(
-            expected is None or expected == statement.digest,
+            expected is None or expected == {statement.digest},
             f"number {header.sequence} of {header.stream} is not the one that the key's withdrawal names",
         )

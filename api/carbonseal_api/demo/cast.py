@@ -19,13 +19,12 @@ from carbonseal_api.founding import (
     HostFacts,
     PartyFacts,
     admission,
-    enrolment,
     genesis,
-    revocation,
 )
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.problems import PartMissing
 from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.identity.device_statements import enrolment, withdrawal
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
@@ -159,7 +158,7 @@ def enrol_gateway(cast: Cast, meters: Sequence[str]) -> str:
     """Enrol the gateway for `meters` and return its code."""
     device = opaque_code("g", cast.gateway.public.raw)
     name = {"zh": "现场网关", "en": "Site gateway"}
-    body = enrolment(device, cast.gateway, name=name, subjects=meters)
+    body = enrolment(cast.enterprise.facts.code, device, cast.gateway, name=name, subjects=meters)
     enterprise = cast.enterprise
     enterprise.issue(enterprise.register_origin, "device", body, subject=device)
     return device
@@ -169,11 +168,13 @@ def replace_old_gateway(cast: Cast) -> Callable[[], SignedStatement]:
     """Enrol a gateway that is out of use, and return the act that revokes it."""
     device = opaque_code("g", cast.old_gateway.public.raw)
     enterprise = cast.enterprise
-    body = enrolment(device, cast.old_gateway, name={"zh": "旧网关", "en": "Old gateway"}, subjects=[])
+    name = {"zh": "旧网关", "en": "Old gateway"}
+    body = enrolment(enterprise.facts.code, device, cast.old_gateway, name=name, subjects=[])
     enterprise.issue(enterprise.register_origin, "device", body, subject=device)
 
     def revoke() -> SignedStatement:
-        gone = revocation(device, cast.old_gateway.public, last=[], reason="replaced; key box lost")
+        key, why = cast.old_gateway.public, "replaced; key box lost"
+        gone = withdrawal(enterprise.facts.code, device, key, "revoke", reason=why)
         return enterprise.issue(enterprise.register_origin, "device", gone, subject=device)
 
     return revoke

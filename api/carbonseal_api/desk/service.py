@@ -27,12 +27,13 @@ from carbonseal_api.filing.service import (
     keep_report_json,
     render_and_register,
 )
-from carbonseal_api.founding import DATA, REGISTER, enrolment
+from carbonseal_api.founding import DATA, REGISTER
 from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.problems import ApiError, NotFound, RequestInvalid, ServiceUnavailable
 from carbonseal_api.reports.bundle_files import bundle_bytes
 from carbonseal_attest.contents import parse_content
+from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement
@@ -95,7 +96,8 @@ class Desk:
             if found != wanted:
                 raise RequestInvalid(f"{config.file}: {field}", f"is {found}", f"write {wanted}")
         meters = list(config.meters())
-        body = enrolment(config.id, signer, name={"zh": config.id, "en": config.id}, subjects=meters)
+        name = {"zh": config.id, "en": config.id}
+        body = enrolment(self._party, config.id, signer, name=name, subjects=meters)
         try:
             return self._issuer.issue(self.register_origin, "device", body, subject=config.id)
         except StatementRefused as refusal:

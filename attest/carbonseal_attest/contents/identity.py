@@ -1,7 +1,7 @@
 """Kinds that say who is who: genesis, party, device, resume, withdrawal of rights (all in register logs).
 
-A genesis, and a device, carry proofs of possession: detached COSE signatures over the content without them
-(see `carbonseal_attest.endorsement`).
+A genesis, a party and a device carry endorsements: detached COSE signatures over the content without them
+(see `carbonseal_attest.endorsement`). How they must follow each other is `carbonseal_attest.identity`'s.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from carbonseal_attest.contents import schema as s
 
 ROLES: Final = ("registrar", "log_host", "enterprise", "verification_body", "bank", "regulator", "laboratory")
 CLASSES: Final = ("meter", "gateway", "person")
+ACTIONS: Final = ("enrol", "rotate", "suspend", "lift", "revoke")
 KEY_STORAGES: Final = ("file", "pkcs11", "tpm")
 
 endorsement = s.record(
-    {"role": s.one_of("party", "log_host", "registrar", "device"), "signature": s.octets(1, 4096)}
+    {
+        "role": s.one_of("party", "log_host", "registrar", "device", "predecessor"),
+        "signature": s.octets(1, 4096),
+    }
 )
 
 policy = s.record(
@@ -62,7 +66,8 @@ party = s.record(
         "register_origin": s.origin,
         "data_origin": s.origin,
         "name": s.bilingual,
-        "org": s.nullable(s.credit_code),
+        "org": s.nullable(s.org),
+        "endorsements": s.array(endorsement, 2),
     },
     # Stated by the registrar, so that nobody compares itself with the mildest industry.
     # And why it changed the status; a first admission has none.
@@ -71,18 +76,21 @@ party = s.record(
 
 device = s.record(
     {
+        "party": s.code,
         "device": s.code,
-        "action": s.one_of("enrol", "rotate", "suspend", "revoke"),
+        "action": s.one_of(*ACTIONS),
         "class": s.one_of(*CLASSES),
         "key_storage": s.one_of(*KEY_STORAGES),
         "key": s.cose_key,
         "name": s.bilingual,
         "subjects": s.array(s.code, 1000),
+        "valid_from": s.nullable(s.instant),
+        "expires": s.nullable(s.instant),
         "last": s.array(
             s.record({"stream": s.name, "sequence": s.integer(0, (1 << 53) - 1), "digest": s.digest}), 1000
         ),
         "reason": s.text(400),
-        "endorsements": s.array(endorsement, 1),
+        "endorsements": s.array(endorsement, 2),
     }
 )
 

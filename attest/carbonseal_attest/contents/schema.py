@@ -316,7 +316,7 @@ decimal = Leaf(
 code = Leaf(
     "code",
     'tstr .regexp "[a-z]{1,3}-[a-z0-9][a-z0-9-]{1,46}"',
-    "opaque: says nothing about a firm or a person",
+    "opaque: no credit code and no LEI behind the dash, in any case",
     identifiers.check_code,
 )
 name = Leaf("name", 'tstr .regexp "[a-z0-9][a-z0-9._/-]{0,79}"', "no `..`, no `//`", identifiers.check_name)
@@ -326,11 +326,11 @@ origin = Leaf(
     f"at most {identifiers.MAX_ORIGIN} characters, no `..`",
     identifiers.check_origin,
 )
-credit_code = Leaf(
-    "credit-code",
-    'tstr .regexp "[0-9A-HJ-NP-RTUWXY]{18}"',
-    "unified social credit code of GB 32100-2015, its check character right",
-    identifiers.check_credit_code,
+org = Leaf(
+    "org",
+    'tstr .regexp "[0-9A-HJ-NP-RTUWXY]{18}|[0-9A-Z]{18}[0-9]{2}"',
+    "unified social credit code of GB 32100-2015, else LEI of ISO 17442; its check characters right",
+    identifiers.check_org,
 )
 cose_key = Leaf(
     "cose-key",

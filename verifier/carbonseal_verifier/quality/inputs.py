@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from carbonseal_accounting.activity import SourceContent
+from carbonseal_attest.identity.devices import DeviceKey, fold_device_keys
 from carbonseal_verifier.commit_delay import TickTimeline, is_late
 from carbonseal_verifier.continuity import find_breaks, find_restarts
 from carbonseal_verifier.corrections import Correction, acts_by_statement, correction_of, touches
-from carbonseal_verifier.device_keys import DeviceKey, fold_device_keys
 from carbonseal_verifier.logged import LoggedStatement, disclosed
 from carbonseal_verifier.quality.grid import Gap
 from carbonseal_verifier.quality.profile import Profile
@@ -111,10 +111,10 @@ def gather_inputs(
         for e in (*register, *data)
         if e.content is not None and e.content.kind == "calibration" and e.statement.digest not in acts
     ]
-    restarts = find_restarts((e.statement, e.content) for e in register)
+    restarts = find_restarts(register)
     inputs.breaks = [
         StreamBreak(b.subject, b.stream, b.sequence, b.at, b.problem, b.digest)
-        for b in find_breaks(((e.statement, e.content) for e in data), restarts)
+        for b in find_breaks(data, restarts)
         if start <= b.at < end
     ]
     return inputs
