@@ -12,7 +12,6 @@ from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust import (
-    NONE,
     Algorithms,
     Limits,
     LogKey,
@@ -20,7 +19,6 @@ from carbonseal_attest.trust import (
     TrustedRegistrar,
     TrustFile,
     Witnesses,
-    format_trust_file,
     sign_trust_file,
 )
 from carbonseal_verifier.grade_package import load_grade_rules
@@ -61,7 +59,7 @@ def own_trust_file(
             ),
         ),
         closed_logs=(),
-        witnesses=Witnesses(NONE),
+        witnesses=Witnesses.none(),
         chains=() if chain is None else (chain,),
         algorithms=Algorithms(dict.fromkeys(sorted(ADMITTED), _LAST_DATE)),
         limits=Limits(
@@ -73,4 +71,4 @@ def own_trust_file(
             grade_profiles=tuple(sorted(load_grade_rules())),
         ),
     )
-    return sign_trust_file(format_trust_file(trust), signer)
+    return sign_trust_file(trust, signer)

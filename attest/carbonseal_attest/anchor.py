@@ -77,6 +77,12 @@ class AnchorHistoryWrong(AnchorInvalid):
     code = "anchor-history-wrong"
 
 
+class AnchorHeadKeyWrong(AnchorInvalid):
+    """The contract's head key is not the one that the profile names for a head of that size."""
+
+    code = "anchor-head-key-wrong"
+
+
 class AnchorHeadWrong(AnchorInvalid):
     """The contract's head is not the last head of the list."""
 
@@ -231,6 +237,9 @@ def verify_anchor_evidence(evidence: AnchorEvidence, *, profile: ChainProfile) -
         raise _refusal(AnchorHeadWrong, "heads", "the last one is not the head that the contract held")
     if log_id_of(evidence.heads[0].root_hash, packed.head_key) != evidence.log_id:
         raise _refusal(AnchorHeadWrong, "heads", "the first one and the head key don't give the log's id")
+    if not any(k.address == packed.head_key and k.covers(last.tree_size) for k in profile.head_keys):
+        reason = f"is 0x{packed.head_key.hex()}, which the trust file does not name for size {last.tree_size}"
+        raise _refusal(AnchorHeadKeyWrong, "head key", reason)
     return AnchoredHeads(
         heads=evidence.heads,
         block_number=block.number,

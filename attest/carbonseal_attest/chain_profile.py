@@ -21,6 +21,22 @@ class TrustedBlock:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeadKey:
+    """The address (20 bytes) whose signature moves heads, for the log of logs' sizes [from_size, until_size).
+
+    It is another key than the log's and than the one that pays for gas. By size, as log keys are.
+    """
+
+    address: bytes
+    from_size: int
+    until_size: int | None
+
+    def covers(self, tree_size: int) -> bool:
+        """Whether the key signs heads of that size."""
+        return self.from_size <= tree_size and (self.until_size is None or tree_size < self.until_size)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainProfile:
     """One chain: its id, header form, the LogAnchor's address (20 bytes), code hash and storage slot.
@@ -34,4 +50,5 @@ class ChainProfile:
     code_hash: bytes
     log_id: bytes
     slot: int
+    head_keys: tuple[HeadKey, ...]
     trusted_blocks: tuple[TrustedBlock, ...]

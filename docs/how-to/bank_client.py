@@ -16,6 +16,7 @@ import base64
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -79,7 +80,8 @@ def prove(answer: bytes, trust: TrustFile, credit_code: str) -> tuple[Grade, Rec
     The answer's own words are not read: signatures, receipts and the credit code are checked against the
     trust file, the signed input is graded again, and the bytes must be those that the log host signed.
     """
-    signed = check_grade_statement(answer, trust=trust)
+    at = time.time_ns() // 1_000_000
+    signed = check_grade_statement(answer, trust=trust, at=at)
     rule = find_grade_rule(RULE)
     grade = grade_input(rule, GradeInput.parse(signed.input, rule))
     signed.require(signed.input, grade)

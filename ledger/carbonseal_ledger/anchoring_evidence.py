@@ -21,7 +21,7 @@ from carbonseal_attest.anchor import (
     storage_slots,
     verify_anchor_evidence,
 )
-from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, TrustedBlock
+from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, HeadKey, TrustedBlock
 from carbonseal_attest.evm_proof import parse_header
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.anchoring_models import FinalHead, StoredEvidence
@@ -67,6 +67,7 @@ class EvidenceKeeper:
             code_hash=CODE_HASH,
             log_id=self._log_id,
             slot=LOGS_SLOT,
+            head_keys=(HeadKey(self._chain.head_address, 0, None),),
             trusted_blocks=(TrustedBlock(last.number, last.block_hash, source),),
         )
 

@@ -23,7 +23,7 @@ from carbonseal_attest.anchor import (
     storage_slots,
     verify_anchor_evidence,
 )
-from carbonseal_attest.chain_profile import TrustedBlock
+from carbonseal_attest.chain_profile import HeadKey, TrustedBlock
 from carbonseal_attest.errors import CarbonsealError
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors" / "anchor" / "evidence.json"
@@ -39,6 +39,7 @@ def _profile(fields: dict[str, Any]) -> ChainProfile:
         code_hash=bytes.fromhex(fields["code_hash"]),
         log_id=bytes.fromhex(fields["log_id"]),
         slot=fields["slot"],
+        head_keys=tuple(HeadKey(bytes.fromhex(a), start, end) for a, start, end in fields["head_keys"]),
         trusted_blocks=blocks,
     )
 

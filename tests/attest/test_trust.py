@@ -10,22 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
-from carbonseal_attest.errors import NoteInvalid, TrustInvalid
+from carbonseal_attest.errors import AlgorithmRefused, NoteInvalid, TrustInvalid
 from carbonseal_attest.trust import (
     MAX_TRUST_FILE,
-    AlgorithmNotAdmitted,
     Algorithms,
     TrustFile,
     format_trust_file,
     sign_trust_file,
     spoken,
 )
+from carbonseal_attest.trust.signature import with_signature
 
 REGISTRAR = key("registrar").public.raw.hex()
 LOG = key("log host").public.raw.hex()
 OTHER = key("party").public.raw.hex()
 TEXT = f"""format = "carbonseal-trust/v1"
 publisher = "Example association 示例协会"
+publisher_key = "none"
 label = "made for the tests"
 published_at = "2026-02-01T00:00:00Z"
 closed_log = []
@@ -48,6 +49,7 @@ grade = ["CARBON-EFFICIENCY@1.0.0"]
 policy = \"\"\"
 quorum none
 \"\"\"
+retired = []
 
 [[algorithm]]
 id = -19
@@ -77,6 +79,9 @@ contract = "0x{"c0" * 20}"
 code_hash = "{"cc" * 32}"
 log_id = "{"11" * 32}"
 slot = 0
+[[chain.head_key]]
+address = "{"ab" * 20}"
+from_size = 0
 [[chain.trusted_block]]
 number = 12
 hash = "{"bb" * 32}"
@@ -170,8 +175,10 @@ PARTS = {
     "profiles": '[profiles]\nrule = ["default@1"]\ngrade = ["CARBON-EFFICIENCY@1.0.0"]\n',
     "profiles.rule": 'rule = ["default@1"]\n',
     "profiles.grade": 'grade = ["CARBON-EFFICIENCY@1.0.0"]\n',
-    "witnesses": '[witnesses]\npolicy = """\nquorum none\n"""\n',
+    "witnesses": '[witnesses]\npolicy = """\nquorum none\n"""\nretired = []\n',
     "witnesses.policy": 'policy = """\nquorum none\n"""\n',
+    "witnesses.retired": "retired = []\n",
+    "publisher_key": 'publisher_key = "none"\n',
     "algorithm": '[[algorithm]]\nid = -19\nlast_date = "2035-12-31T00:00:00Z"\n',
     "algorithm[0].last_date": 'last_date = "2035-12-31T00:00:00Z"\n',
     "chain": TEXT[TEXT.index("[[chain]]") :],
@@ -293,10 +300,10 @@ def test_a_retired_log_key_signs_no_later_head_and_a_new_one_no_earlier() -> Non
 def test_algorithm_is_judged_by_when_it_was_anchored_and_by_its_own_last_date() -> None:
     algorithms = Algorithms({-19: 1000, -48: 2000})
     algorithms.require(-19, anchored_at=1000, what="entry 1")
-    with pytest.raises(AlgorithmNotAdmitted, match="counts until"):
+    with pytest.raises(AlgorithmRefused, match="counts until"):
         algorithms.require(-19, anchored_at=1001, what="entry 1")
     algorithms.require(-48, anchored_at=1001, what="entry 1")
-    with pytest.raises(AlgorithmNotAdmitted, match="is not admitted"):
+    with pytest.raises(AlgorithmRefused, match="is not admitted"):
         algorithms.require(-9, anchored_at=0, what="entry 1")
 
 
@@ -379,7 +386,7 @@ def test_log_key_is_chosen_by_tree_size_and_only_within_the_hosts_prefix() -> No
 
 
 def test_signature_of_the_publisher_is_shown_and_any_flipped_bit_is_refused() -> None:
-    signed = sign_trust_file(TEXT, key("party"))
+    signed = sign_trust_file(parse(TEXT), key("party"))
     assert TrustFile.parse(signed).signed_by == key("party").public
     for at in range(0, len(signed), 3):
         changed = signed[:at] + bytes([signed[at] ^ 1]) + signed[at + 1 :]
@@ -407,7 +414,7 @@ def test_refuses_signature_line_that_is_malformed(tail: str) -> None:
 
 
 def test_refuses_signature_that_is_not_the_last_line_or_stands_twice() -> None:
-    signed = sign_trust_file(TEXT, key("party"))
+    signed = sign_trust_file(parse(TEXT), key("party"))
     for changed in (
         signed + b"\n",
         signed[:-1],
@@ -417,7 +424,7 @@ def test_refuses_signature_that_is_not_the_last_line_or_stands_twice() -> None:
         with pytest.raises(TrustInvalid):
             TrustFile.parse(changed)
     with pytest.raises(TrustInvalid, match="doubled"):
-        TrustFile.parse(sign_trust_file(signed.decode(), key("registrar")))
+        TrustFile.parse(with_signature(signed.decode(), key("registrar")))
 
 
 def test_refuses_to_write_text_that_would_say_more_than_it_seems() -> None:

@@ -17,7 +17,7 @@ from carbonseal_attest.anchor import (
     storage_slots,
     verify_anchor_evidence,
 )
-from carbonseal_attest.chain_profile import TrustedBlock
+from carbonseal_attest.chain_profile import HeadKey, TrustedBlock
 from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode, AnvilUnavailable, find_anvil
 from carbonseal_ledger.chain_answers import (
@@ -123,6 +123,7 @@ def test_evidence_fetched_from_a_node_proves_every_head(deployed: Deployed) -> N
         code_hash=CODE_HASH,
         log_id=log_id,
         slot=0,
+        head_keys=(HeadKey(chain.head_address, 0, None),),
         trusted_blocks=(TrustedBlock(last.number, last.block_hash, "test"),),
     )
     proven = verify_anchor_evidence(AnchorEvidence.from_cbor(evidence.to_cbor()), profile=profile)

@@ -30,7 +30,6 @@ from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_attest.trust import (
-    NONE,
     Algorithms,
     Limits,
     LogKey,
@@ -358,7 +357,7 @@ class World:
             digest=bytes(32), signed_by=None,
             registrars=(TrustedRegistrar(REGISTRAR, register(REGISTRAR), self.keys[REGISTRAR].public),),
             log_hosts=(TrustedLogHost(LOG_HOST, f"{HOST}/", EPOCHS, (log_key,)),),
-            closed_logs=(), witnesses=Witnesses(NONE), chains=(self.chain.profile(),),
+            closed_logs=(), witnesses=Witnesses.none(), chains=(self.chain.profile(),),
             algorithms=Algorithms({ED25519: START + 3650 * DAY}),
             limits=Limits(
                 max_age_ms=48 * HOUR, not_before=None, is_anchor_required=self.with_anchor,

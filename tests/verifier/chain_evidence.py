@@ -12,7 +12,7 @@ from carbonseal_attest.anchor import (
     log_id_of,
     storage_slots,
 )
-from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, TrustedBlock
+from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, HeadKey, TrustedBlock
 from carbonseal_attest.evm_proof import keccak256, rlp_encode, rlp_encode_uint
 
 CHAIN_ID = 31_337
@@ -137,6 +137,7 @@ class TestChain:
             code_hash=CODE_HASH,
             log_id=self.log_id,
             slot=SLOT,
+            head_keys=(HeadKey(HEAD_KEY, 0, None),),
             trusted_blocks=(TrustedBlock(11, keccak256(trusted), "made by the test"),),
         )
 

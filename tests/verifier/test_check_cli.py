@@ -23,7 +23,7 @@ def world():
 def files(world, tmp_path):
     bundle, trust = tmp_path / "evidence.bundle", tmp_path / "trust.toml"
     bundle.write_bytes(to_bytes(world.bundle()))
-    trust.write_bytes(sign_trust_file(format_trust_file(world.trust()), signer("publisher")))
+    trust.write_bytes(sign_trust_file(world.trust(), signer("publisher")))
     return str(bundle), str(trust)
 
 

@@ -32,7 +32,7 @@ from bundle_factory import (
 from carbonseal_attest.epoch import EpochMap, MapEntry
 from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.statement import SignedStatement, sign_statement
-from carbonseal_attest.trust import TrustFile, format_trust_file, sign_trust_file
+from carbonseal_attest.trust import TrustFile, sign_trust_file
 
 DATA, REGISTER = data(OPERATOR), register(OPERATOR)
 
@@ -121,11 +121,11 @@ def test_catches_a_void_that_speaks_of_another_place_than_its_own():
 @pytest.mark.parametrize("who", [OPERATOR, GATEWAY])
 def test_catches_a_trust_file_that_the_enterprise_made_itself(who):
     world = honest()
-    signed = sign_trust_file(format_trust_file(world.trust()), world.keys[who])
+    signed = sign_trust_file(world.trust(), world.keys[who])
     result = world.check(trust=TrustFile.parse(signed))
     assert caught(result) == "parties"
     assert "made by the enterprise" in reason(result, "parties")
-    signed = sign_trust_file(format_trust_file(world.trust()), signer("a bank"))
+    signed = sign_trust_file(world.trust(), signer("a bank"))
     assert world.check(trust=TrustFile.parse(signed)).has_passed
 
 

@@ -18,7 +18,6 @@ from carbonseal_attest.receipt import make_receipt
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import sign_statement
 from carbonseal_attest.trust import (
-    NONE,
     Algorithms,
     Limits,
     LogKey,
@@ -118,6 +117,9 @@ class Part:
         return {name: base64.b64encode(data).decode() for name, data in parts.items()}
 
 
+AT = 1_800_000_000_000
+
+
 def honest() -> tuple[Part, Part]:
     return (
         Part("grade", copy.deepcopy(GRADE), "host", HOST, GRADE["party"], DATA),
@@ -153,7 +155,7 @@ def trust(*, registrar: str = "registrar", host: str = HOST, prefix: str = f"{BA
                 TrustedLogHost(host, prefix, f"{prefix}epochs", (LogKey(KEYS["log"].public, 0, None),)),
             ),
             closed_logs=(),
-            witnesses=Witnesses(NONE),
+            witnesses=Witnesses.none(),
             chains=(),
             algorithms=Algorithms({ED25519: 4_000_000_000_000}),
             limits=Limits(
@@ -170,7 +172,7 @@ def trust(*, registrar: str = "registrar", host: str = HOST, prefix: str = f"{BA
 
 
 def checked(grade: Part, admission: Part, **more):
-    return check_grade_statement(answer(grade, admission), trust=trust(**more))
+    return check_grade_statement(answer(grade, admission), trust=trust(**more), at=AT)
 
 
 def test_an_honest_statement_carries_input_and_result():
@@ -225,7 +227,7 @@ def test_refuses_a_credit_code_that_the_registrar_did_not_give(change, match):
     for name, value in change.items():
         setattr(party, name, value)
     with pytest.raises(GradeStatementRefused, match=match):
-        check_grade_statement(answer(*honest(), party), trust=trust())
+        check_grade_statement(answer(*honest(), party), trust=trust(), at=AT)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_refuses_a_statement_that_says_something_else_than_the_grade(change, fie
     grade.body |= change
     party = of_party()
     party.body["party"] = grade.body["party"]
-    found = check_grade_statement(answer(grade, admission, party), trust=trust())
+    found = check_grade_statement(answer(grade, admission, party), trust=trust(), at=AT)
     with pytest.raises(GradeStatementRefused, match=rf"grade.{field}: differs"):
         found.require(INPUT, RESULT)
 
@@ -268,7 +270,7 @@ def test_refuses_a_content_that_was_not_signed():
     other = honest()[0]
     other.body["grade"] = "deep"
     with pytest.raises(GradeStatementRefused, match="not what the statement signed"):
-        check_grade_statement(answer(*honest(), content=other.made()["content"]), trust=trust())
+        check_grade_statement(answer(*honest(), content=other.made()["content"]), trust=trust(), at=AT)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,7 @@ def test_refuses_a_content_that_was_not_signed():
 )
 def test_refuses_what_is_no_answer(data):
     with pytest.raises(GradeStatementRefused, match="file"):
-        check_grade_statement(data, trust=trust())
+        check_grade_statement(data, trust=trust(), at=AT)
 
 
 WHOLE = answer(*honest())
@@ -297,7 +299,7 @@ WHOLE = answer(*honest())
 def test_any_changed_byte_is_refused_or_changes_nothing(at, value):
     data = WHOLE[:at] + bytes([value]) + WHOLE[at + 1 :]
     try:
-        found = check_grade_statement(data, trust=trust())
+        found = check_grade_statement(data, trust=trust(), at=AT)
     except GradeStatementRefused:
         return
     assert (found.input, found.result) == (INPUT, RESULT.to_bytes())

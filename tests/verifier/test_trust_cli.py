@@ -32,7 +32,7 @@ def trust() -> TrustFile:
 @pytest.fixture
 def path(trust: TrustFile, tmp_path: Path) -> Path:
     file = tmp_path / "trust.toml"
-    file.write_bytes(sign_trust_file(format_trust_file(trust), PUBLISHER))
+    file.write_bytes(sign_trust_file(trust, PUBLISHER))
     return file
 
 
@@ -106,7 +106,7 @@ def test_diff_exits_0_for_the_same_facts_1_for_others_and_2_for_no_trust_file(
     path: Path, trust: TrustFile, tmp_path: Path, capsys
 ) -> None:
     other, broken = tmp_path / "other.toml", tmp_path / "broken.toml"
-    other.write_bytes(sign_trust_file(format_trust_file(limited(trust, max_age_ms=72 * HOUR)), PUBLISHER))
+    other.write_bytes(sign_trust_file(limited(trust, max_age_ms=72 * HOUR), PUBLISHER))
     broken.write_text("format = 1")
     assert main(["trust", "diff", str(path), str(path)]) == 0
     assert capsys.readouterr().out == "same: both say the same\n"
@@ -178,8 +178,16 @@ def test_another_key_publisher_or_contract_is_neither_wider_nor_narrower(trust: 
         assert verdict(changes(trust, other)).startswith("different")
 
 
-def test_a_missing_part_is_refused_by_the_command_with_what_to_write(path: Path, capsys) -> None:
-    text = path.read_text().partition("# signature")[0]
+def test_a_file_that_lost_its_signature_is_refused_not_read_as_unsigned(path: Path, capsys) -> None:
+    path.write_text(path.read_text().partition("# signature")[0])
+    assert main(["trust", "show", str(path)]) == 2
+    assert "signature: is not that of publisher_key" in capsys.readouterr().err
+
+
+def test_a_missing_part_is_refused_by_the_command_with_what_to_write(
+    path: Path, trust: TrustFile, capsys
+) -> None:
+    text = format_trust_file(trust)
     start, end = text.index("[commit_delay]"), text.index("[profiles]")
     path.write_text(text[:start] + text[end:])
     assert main(["trust", "show", str(path)]) == 2

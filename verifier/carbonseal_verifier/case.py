@@ -87,6 +87,8 @@ class Case:
     anchored: AnchoredHeads | None = field(init=False)  # anchor
     anchored_epoch: int = field(init=False)  # anchor: the last epoch that counts
     anchored_at: int = field(init=False)  # anchor: when it was anchored
+    is_final: bool = field(init=False)  # anchor: in, or below, a block that the trust file believes
+    is_witnessed: bool = field(init=False)  # witnesses: a quorum was asked for, and is met
     # --- one case a report
     about: BundledReport = field(init=False)
     report: LoggedStatement = field(init=False)  # filed

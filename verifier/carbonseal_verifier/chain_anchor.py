@@ -34,11 +34,8 @@ def check_anchor(case: Case) -> str:
     """Verify the chain's evidence and tie its heads to the log of logs recomputed before."""
     if case.bundle.anchor is None:
         # Step members has made sure that the trust file does not require one.
-        case.anchored, case.anchored_epoch, case.anchored_at = (
-            None,
-            len(case.epochs),
-            case.epochs[-1].closed_at,
-        )
+        case.anchored, case.is_final = None, False
+        case.anchored_epoch, case.anchored_at = len(case.epochs), case.epochs[-1].closed_at
         return "not required by the trust file, and none carried; times are the log host's word"
     evidence = AnchorEvidence.from_cbor(case.bundle.anchor)
     profile = _profile(case.trust.chains, evidence.chain_id)
@@ -56,6 +53,7 @@ def check_anchor(case: Case) -> str:
     if case.rpc_url is not None:
         shown += "; " + compare_with_node(case.rpc_url, profile, anchored)
     case.anchored, case.anchored_epoch, case.anchored_at = anchored, last.tree_size - 1, last.anchored_at
+    case.is_final = True  # its headers lead to a block that the trust file believes
     return shown
 
 

@@ -32,6 +32,7 @@ from carbonseal_verifier.recompute_steps import (
 )
 from carbonseal_verifier.report_step import check_report
 from carbonseal_verifier.signatures import check_signatures
+from carbonseal_verifier.witnessing import check_witnesses
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
 _MAX_REASON: Final = 500  # characters
@@ -123,10 +124,11 @@ STEPS: Final = (
     Step("epochs", ("log-proofs",), check_epochs),
     Step("anchor", ("epochs",), check_anchor),
     Step("algorithms", ("signatures", "anchor"), check_algorithms),
+    Step("witnesses", ("algorithms",), check_witnesses),
     Step("registers-whole", ("anchor",), check_registers_whole),
     Step("freshness", ("registers-whole", "contents"), check_freshness),
     Step("filed", ("contents",), check_filed, is_about_report=True),
-    Step("cut-off", ("anchor", "filed"), check_cut_off, is_about_report=True),
+    Step("cut-off", ("witnesses", "filed"), check_cut_off, is_about_report=True),
     Step("packages", ("parties", "filed"), check_packages, is_about_report=True),
     Step("completeness", ("packages", "cut-off"), check_completeness, is_about_report=True),
     Step("recompute", ("completeness",), check_recompute, is_about_report=True),

@@ -87,7 +87,7 @@ def check_commitment(case: Case, file: StatementFile) -> PartyFacts:
     facts = admissions_in(case).body_of(statement.header.kid)
     check_independence_in(case, facts)
     try:
-        statement.verify_signature(facts.key)
+        statement.verify_signature(facts.key, admitted=case.trust.algorithms.last_dates)
     except CarbonsealError as error:
         raise _refusal("commitment", error.reason) from error
     header = statement.header

@@ -7,6 +7,7 @@ from typing import Any
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.disclosure import IN_THE_PERIOD
 from carbonseal_verifier.log_proofs import roots_at
+from carbonseal_verifier.witnessing import receipt_states
 from carbonseal_verifier.wording import counted
 
 
@@ -63,7 +64,8 @@ def check_cut_off(case: Case) -> str:
     _check_period(case, report, quality)
     sizes = [head["tree_size"] for head in heads]
     after = _after_cut_off(case, sizes[0])
-    shown = f"data log at {sizes[0]}, register log at {sizes[1]}; report and code are anchored"
+    shown = f"data log at {sizes[0]}, register log at {sizes[1]}; "
+    shown += f"report and code: {receipt_states(case, max(one.index for one in (case.quality, case.report)))}"
     if after:
         late = counted(after, "statement about the period was", "statements about the period were")
         shown += f"; {late} registered after it and not counted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def _statement(arguments: argparse.Namespace) -> GradeStatement | None:
         raise UsageInvalid("--trust", "is missing", "give the trust file of a publisher whom you believe")
     trust = read_trust(arguments.trust)
     with open_input(arguments.statement, "--statement", "give the path of the log host's answer") as stream:
-        return check_grade_statement(stream.read(MAX_FILE + 1), trust=trust)
+        return check_grade_statement(stream.read(MAX_FILE + 1), trust=trust, at=time.time_ns() // 1_000_000)
 
 
 def _read(name: str) -> bytes:

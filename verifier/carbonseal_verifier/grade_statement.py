@@ -75,22 +75,26 @@ class GradeStatement:
                 raise _refusal(f"grade.{field}", "differs from what was re-performed")
 
 
-def check_grade_statement(data: bytes, *, trust: TrustFile) -> GradeStatement:
+def check_grade_statement(data: bytes, *, trust: TrustFile, at: int) -> GradeStatement:
     """Return the grade statement of a file, checked.
+
+    `at` is the instant of the check (ms): no anchor is shown, so algorithms are judged by it.
 
     Raises:
         GradeStatementRefused: Malformed, not signed by a log host that a trusted registrar admitted, not in
             the log, or its content is not what was signed.
     """
     try:
-        return _check(_read(data), trust)
+        return _check(_read(data), trust, trust.algorithms.at(at))
     except GradeStatementRefused:
         raise
     except CarbonsealError as error:
         raise _refusal(error.field, error.reason) from error
 
 
-def _check(proof: Mapping[str, Mapping[str, bytes]], trust: TrustFile) -> GradeStatement:
+def _check(
+    proof: Mapping[str, Mapping[str, bytes]], trust: TrustFile, admitted: frozenset[int]
+) -> GradeStatement:
     admission = SignedStatement.parse(proof["log_host"]["statement"])
     registrar = next((r for r in trust.registrars if r.party == admission.header.issuer), None)
     if registrar is None:
@@ -98,20 +102,20 @@ def _check(proof: Mapping[str, Mapping[str, bytes]], trust: TrustFile) -> GradeS
     host = next((h for h in trust.log_hosts if h.party == admission.header.subject), None)
     if host is None:
         raise _refusal("log_host", "is none that the trust file names")
-    admitted = _proved("log_host", proof["log_host"], "party", registrar.key, host).content
-    body = admitted.body
+    host_entry = _proved("log_host", proof["log_host"], "party", registrar.key, host, admitted).content
+    body = host_entry.body
     if admission.header.origin != registrar.register_origin:
         raise _refusal("log_host.origin", "is not the registrar's register log")
     if body["party"] != host.party or body["status"] != "admitted" or "log_host" not in body["roles"]:
         raise _refusal("log_host", "is not admitted as a log host")
     key = PublicKey.from_cose_key(body["key"])
-    proved = _proved("grade", proof["grade"], "grade", key, host)
+    proved = _proved("grade", proof["grade"], "grade", key, host, admitted)
     if proved.statement.header.issuer != host.party or proved.statement.header.origin != body["data_origin"]:
         raise _refusal("grade", "is not in the log host's own data log")
     grade = proved.content.body
     if grade["rule"] not in trust.limits.grade_profiles:
         raise _refusal("grade.rule", f"{grade['rule']} is not one that the trust file counts")
-    graded = _proved("party", proof["party"], "party", registrar.key, host)
+    graded = _proved("party", proof["party"], "party", registrar.key, host, admitted)
     if graded.statement.header.origin != registrar.register_origin:
         raise _refusal("party.origin", "is not the registrar's register log")
     if graded.content.body["party"] != grade["party"]:
@@ -120,15 +124,23 @@ def _check(proof: Mapping[str, Mapping[str, bytes]], trust: TrustFile) -> GradeS
     return GradeStatement(proved, host.party, registrar.party, code, grade["input"], grade["result"])
 
 
-def _proved(field: str, part: Mapping[str, bytes], kind: str, key: PublicKey, host: TrustedLogHost) -> Proved:
+def _proved(
+    field: str,
+    part: Mapping[str, bytes],
+    kind: str,
+    key: PublicKey,
+    host: TrustedLogHost,
+    admitted: frozenset[int],
+) -> Proved:
     statement = SignedStatement.parse(part["statement"])
-    statement.verify_signature(key)
+    statement.verify_signature(key, admitted=admitted)
     content = check_content(statement, part["content"])
     if content.kind != kind:
         raise _refusal(field, f"is a {content.kind} statement, not a {kind}")
     receipt = Receipt.parse(part["receipt"])
     origin = statement.header.origin
-    receipt.verify(statement.raw, origin=origin, key=host.key_for(origin, receipt.tree_size))
+    log_key = host.key_for(origin, receipt.tree_size)
+    receipt.verify(statement.raw, origin=origin, key=log_key, admitted=admitted)
     return Proved(statement, content, receipt.index, receipt.tree_size)
 
 

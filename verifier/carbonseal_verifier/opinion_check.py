@@ -58,7 +58,8 @@ def recheck(examined: Examined, file: StatementFile, transcript: Transcript | No
 def _signed(examined: Examined, file: StatementFile) -> str:
     facts = body_in(examined, file.statement.header.kid)
     header = file.statement.header
-    file.statement.verify_signature(facts.key)
+    admitted = examined.case.trust.algorithms.at(examined.case.at)
+    file.statement.verify_signature(facts.key, admitted=admitted)
     if header.issuer != facts.party or header.origin != facts.data_origin:
         raise OpinionRefused(
             "header", f"is not of the data log of {facts.party}", "ask the body for the statement"

@@ -134,7 +134,7 @@ def _check_genesis(case: Case, statement: SignedStatement, party: PartyKeys) -> 
         is_own = key.kid == party.record.keys[0].key.kid
     require(is_own, f"the genesis of {origin} names another party key than its admission")
     _check_host(case.log_host, origin, body)
-    statement.verify_signature(key)
+    statement.verify_signature(key, admitted=case.trust.algorithms.last_dates)
     verify_endorsement("genesis", header.subject, "log_host", body, case.log_host.key_for(origin, 1))
     verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)
     for profile in case.trust.chains:
@@ -165,7 +165,8 @@ def _check_log_of_logs_genesis(case: Case) -> None:
         body["origin"] == host.log_of_logs and body["party"] == host.party, "the log of logs is another's"
     )
     _check_host(host, host.log_of_logs, body)
-    statement.verify_signature(PublicKey.from_cose_key(body["party_key"]))
+    party_key = PublicKey.from_cose_key(body["party_key"])
+    statement.verify_signature(party_key, admitted=case.trust.algorithms.last_dates)
     key = host.key_for(host.log_of_logs, 1)
     verify_endorsement("genesis", header.subject, "log_host", body, key)
     verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from carbonseal_attest.chain_profile import ChainProfile
+from carbonseal_attest.chain_profile import ChainProfile, HeadKey
 from carbonseal_attest.trust import LogKey, TrustFile
+from carbonseal_verifier.quorums import DIFFERENT, NARROWER, WIDER, compare_quorums
 from carbonseal_verifier.trust_words import HOUR, algorithm_name, day, key_text
 
-WIDER, NARROWER, DIFFERENT = "wider", "narrower", "different"
 _NEVER: Final = 1 << 62  # a span without an end
 
 
@@ -96,7 +96,16 @@ def _of_algorithms(old: TrustFile, new: TrustFile) -> Iterator[Change]:
 
 
 def _of_witnesses(old: TrustFile, new: TrustFile) -> Iterator[Change]:
-    yield from _plain("witnesses", old.witnesses.policy, new.witnesses.policy)
+    was, now = old.witnesses, new.witnesses
+    if str(was.policy) != str(now.policy):
+        shown = [" / ".join(str(one.policy).strip().splitlines()) for one in (was, now)]
+        effect = compare_quorums(was, now)
+        if effect is not None:
+            yield Change("witness quorum", shown[0], shown[1], effect)
+    for name in sorted(was.retired.keys() | now.retired.keys()):
+        sizes = tuple(one.retired.get(name, _NEVER) for one in (was, now))
+        words = tuple("counts" if size == _NEVER else f"counts below size {size}" for size in sizes)
+        yield from _ranked(f"witness {name}", sizes, words)
 
 
 def _of_registrars(old: TrustFile, new: TrustFile) -> Iterator[Change]:
@@ -132,8 +141,7 @@ def _of_log_keys(party: str, old: tuple[LogKey, ...], new: tuple[LogKey, ...]) -
         # A row about one log takes that log out of the rows about all: neither more nor less for sure.
         about = f"key {key} of {party} from size {start}" + (f" of {origin}" if origin else "")
         ends = tuple(_end(rows.get(name)) for rows in (was, now))
-        shown = tuple({-1: "none", _NEVER: "without end"}.get(end, f"below {end}") for end in ends)
-        for change in _ranked(about, ends, shown):
+        for change in _ranked(about, ends, _ends(ends)):
             yield Change(change.what, change.before, change.after, DIFFERENT if origin else change.effect)
 
 
@@ -159,6 +167,12 @@ def _of_chains(old: TrustFile, new: TrustFile) -> Iterator[Change]:
         yield from _plain(f"code of {name}", before.code_hash.hex(), after.code_hash.hex())
         yield from _plain(f"slot of {name}", str(before.slot), str(after.slot))
         yield from _plain(f"header profile of {name}", before.header_profile, after.header_profile)
+        was_keys, now_keys = (
+            {(one.address.hex(), one.from_size): one for one in chain.head_keys} for chain in (before, after)
+        )
+        for at in sorted(was_keys.keys() | now_keys.keys()):
+            ends = tuple(_end(rows.get(at)) for rows in (was_keys, now_keys))
+            yield from _ranked(f"head key 0x{at[0]} from size {at[1]} of {name}", ends, _ends(ends))
         blocks = [
             {f"{one.number} {one.block_hash.hex()}": "" for one in chain.trusted_blocks}
             for chain in (before, after)
@@ -188,7 +202,11 @@ def _set(what: str, was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[
             yield from _plain(f"{what} {name}", was[name], now[name])
 
 
-def _end(entry: LogKey | None) -> int:
+def _ends(ends: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple({-1: "none", _NEVER: "without end"}.get(end, f"below {end}") for end in ends)
+
+
+def _end(entry: LogKey | HeadKey | None) -> int:
     if entry is None:
         return -1
     return _NEVER if entry.until_size is None else entry.until_size

@@ -6,14 +6,15 @@ and digests stand in full, since an abbreviation can be matched by an attacker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from carbonseal_attest.algorithms import ALGORITHMS
-from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile
+from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, HeadKey
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.tlog_policy import Group
 from carbonseal_attest.trust import LogKey, TrustedLogHost, TrustFile, spoken
 from carbonseal_verifier.wording import counted
 
@@ -60,7 +61,7 @@ def to_json(trust: TrustFile) -> dict[str, Any]:
         "rule_profiles": list(limits.rule_profiles),
         "grade_profiles": list(limits.grade_profiles),
         "algorithms": {str(n): format_instant(at) for n, at in trust.algorithms.last_dates.items()},
-        "witnesses": trust.witnesses.policy,
+        "witnesses": {"policy": str(trust.witnesses.policy), "retired": dict(trust.witnesses.retired)},
         "registrars": [
             {"party": one.party, "register_origin": one.register_origin, "key": key_text(one.key)}
             for one in trust.registrars
@@ -136,10 +137,11 @@ def _host(host: TrustedLogHost) -> Iterator[str]:
     yield f"{host.party} keeps the logs under {host.origin_prefix}; its log of logs is {host.log_of_logs}."
     for entry in host.keys:
         which = "every log without a row of its own" if entry.origin is None else entry.origin
-        yield f"  Key {key_text(entry.key)} signs {which} {_span(entry)}."
+        yield f"  Key {key_text(entry.key)} signs {which} {span(entry)}."
 
 
-def _span(entry: LogKey) -> str:
+def span(entry: LogKey | HeadKey) -> str:
+    """Return in words for which tree sizes a key counts."""
     if entry.until_size is None:
         return "from the first entry on" if entry.from_size == 0 else f"from size {entry.from_size} on"
     return f"from size {entry.from_size} to below {entry.until_size}"
@@ -154,8 +156,27 @@ def _closed(trust: TrustFile) -> Iterator[str]:
 
 
 def _witnesses(trust: TrustFile) -> Iterator[str]:
-    if trust.witnesses.policy.split() == ["quorum", "none"]:
+    witnesses = trust.witnesses
+    if witnesses.asks_nobody:
         yield "Nobody: no witness is asked, so that a second history shows on the chain only."
+        return
+    groups = {group.name: group for group in witnesses.policy.groups}
+    yield f"{_quorum(witnesses.policy.quorum, groups)} must have cosigned the log of logs."
+    for name, vkey in witnesses.policy.witnesses.items():
+        yield f"  {name} is {vkey}."
+    for name, until in witnesses.retired.items():
+        yield f"  {name} is retired: it counts only for sizes below {until}."
+
+
+def _quorum(name: str, groups: Mapping[str, Group]) -> str:
+    if name not in groups:
+        return name
+    group = groups[name]
+    members = [_quorum(member, groups) for member in group.members]
+    if len(members) == 1:
+        return members[0]
+    how = "all" if group.threshold == len(members) else f"at least {group.threshold}"
+    return f"{how} of ({', '.join(members)})"
 
 
 def _chain(chain: ChainProfile) -> Iterator[str]:
@@ -164,6 +185,8 @@ def _chain(chain: ChainProfile) -> Iterator[str]:
     yield "  That it is this chain, the publisher asserts: no block says so."
     if chain.header_profile != EVM_RLP:
         yield f"  Header profile {chain.header_profile}: its anchor can be checked online only."
+    for key in chain.head_keys:
+        yield f"  Head key 0x{key.address.hex()} moves its head {span(key)}."
     for block in chain.trusted_blocks:
         yield f"  Block {block.number} {block.block_hash.hex()} is believed: {block.source}."
     if not chain.trusted_blocks:
@@ -216,6 +239,10 @@ def _chain_json(chain: ChainProfile) -> dict[str, Any]:
         "code_hash": chain.code_hash.hex(),
         "log_id": chain.log_id.hex(),
         "slot": chain.slot,
+        "head_keys": [
+            {"address": one.address.hex(), "from_size": one.from_size, "until_size": one.until_size}
+            for one in chain.head_keys
+        ],
         "trusted_blocks": [
             {"number": one.number, "hash": one.block_hash.hex(), "source": one.source}
             for one in chain.trusted_blocks

@@ -11,21 +11,19 @@ signature   the publisher's signature, and the digest to be read out
 tables      TOML, read strictly
 """
 
-from carbonseal_attest.trust.algorithms import AlgorithmNotAdmitted, Algorithms
+from carbonseal_attest.trust.algorithms import Algorithms
 from carbonseal_attest.trust.chains import format_chain
-from carbonseal_attest.trust.file import FORMAT, TrustFile, format_trust_file
+from carbonseal_attest.trust.file import FORMAT, TrustFile, format_trust_file, sign_trust_file
 from carbonseal_attest.trust.limits import Limits
 from carbonseal_attest.trust.log_hosts import ClosedLog, LogKey, TrustedLogHost
 from carbonseal_attest.trust.registrars import TrustedRegistrar
-from carbonseal_attest.trust.signature import sign_trust_file, spoken
+from carbonseal_attest.trust.signature import spoken
 from carbonseal_attest.trust.tables import MAX_TRUST_FILE
-from carbonseal_attest.trust.witnesses import NONE, Witnesses
+from carbonseal_attest.trust.witnesses import Witnesses, keep_signatures
 
 __all__ = [
     "FORMAT",
     "MAX_TRUST_FILE",
-    "NONE",
-    "AlgorithmNotAdmitted",
     "Algorithms",
     "ClosedLog",
     "Limits",
@@ -36,6 +34,7 @@ __all__ = [
     "Witnesses",
     "format_chain",
     "format_trust_file",
+    "keep_signatures",
     "sign_trust_file",
     "spoken",
 ]

@@ -9,18 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from carbonseal_attest.errors import TrustInvalid
+from carbonseal_attest.errors import AlgorithmRefused
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.trust.tables import Table, refusal
 
 _NO_CLOSER = "have it signed anew by an algorithm that the trust file admits"
-
-
-class AlgorithmNotAdmitted(TrustInvalid):
-    """A signature is of an algorithm that the trust file does not list, or no longer admits."""
-
-    code = "algorithm-not-admitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +44,23 @@ class Algorithms:
             written += ["[[algorithm]]", f"id = {algorithm}", f'last_date = "{format_instant(last)}"', ""]
         return written
 
-    def __contains__(self, algorithm: int) -> bool:
-        return algorithm in self.last_dates
+    def at(self, instant: int) -> frozenset[int]:
+        """Return the algorithms that count for what was anchored, or without an anchor is shown, then."""
+        return frozenset(number for number, last in self.last_dates.items() if instant <= last)
 
     def require(self, algorithm: int, *, anchored_at: int, what: str) -> None:
         """See that something signed with `algorithm` and anchored at `anchored_at` still counts.
 
         Raises:
-            AlgorithmNotAdmitted: the algorithm is not listed, or its last date lies before the anchor.
+            AlgorithmRefused: the algorithm is not listed, or its last date lies before the anchor.
         """
         last = self.last_dates.get(algorithm)
         if last is None:
-            raise AlgorithmNotAdmitted(what, f"algorithm {algorithm} is not admitted", _NO_CLOSER)
+            raise AlgorithmRefused(what, f"algorithm {algorithm} is not admitted", _NO_CLOSER)
         if anchored_at > last:
             reason = f"algorithm {algorithm} counts until {format_instant(last)}, "
             reason += f"and this is shown only at {format_instant(anchored_at)}"
-            raise AlgorithmNotAdmitted(what, reason, _NO_CLOSER)
+            raise AlgorithmRefused(what, reason, _NO_CLOSER)
 
     def require_usable(self, key: PublicKey, field: str) -> None:
         """Refuse a key in the trust file with which nothing could be signed that the file admits."""

@@ -8,20 +8,21 @@ publisher, label and digest first and ignores any policy inside a bundle.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Final
 
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.errors import CarbonsealError, TrustInvalid
 from carbonseal_attest.instants import format_instant
-from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.keys import MAX_KEY_TEXT, PublicKey
+from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust.algorithms import Algorithms
 from carbonseal_attest.trust.chains import check_chains, format_chain, read_chain
 from carbonseal_attest.trust.limits import Limits
 from carbonseal_attest.trust.log_hosts import ClosedLog, TrustedLogHost, check_closed_logs
 from carbonseal_attest.trust.registrars import TrustedRegistrar, check_registrars
-from carbonseal_attest.trust.signature import verify_publisher
+from carbonseal_attest.trust.signature import key_text, verify_publisher, with_signature
 from carbonseal_attest.trust.tables import Table, plain, read_toml, refusal
 from carbonseal_attest.trust.witnesses import Witnesses
 
@@ -29,6 +30,7 @@ FORMAT: Final = "carbonseal-trust/v1"
 # What to write where a part is missing: there is no default, so the refusal says how to decide.
 _TO_WRITE: Final = {
     "publisher": 'write publisher = "…", who answers for the file',
+    "publisher_key": 'write publisher_key = "…", the key that signs the file, or "none" if nobody does',
     "label": 'write label = "…", what the file was made for',
     "published_at": 'write published_at = "2026-01-31T00:00:00Z", the day of publication',
     "freshness": "write [freshness] with max_age_hours, not_before or both",
@@ -41,12 +43,14 @@ _TO_WRITE: Final = {
     "profiles.grade": "write grade = [], or the grade rules that count",
     "witnesses": 'write [witnesses] with policy = "quorum none\\n", or a tlog-policy with witnesses',
     "witnesses.policy": 'write policy = "quorum none\\n", or a tlog-policy with witnesses',
+    "witnesses.retired": "write retired = [], or one [[witnesses.retired]] with name and until_size for each",
     "algorithm": "write one [[algorithm]] with id and last_date for each algorithm that counts",
     "algorithm.last_date": "write last_date, until when anchors count for the algorithm",
     "registrar": "write one [[registrar]] with party, register_origin and key for each that you believe",
     "log_host": "write one [[log_host]] with party, origin_prefix, log_of_logs and its keys",
     "log_host.key": "write one [[log_host.key]] with public and from_size for each key of the host",
     "chain": "write chain = [], or one [[chain]] for each chain that you believe",
+    "chain.head_key": "write one [[chain.head_key]] with address and from_size for each head key",
     "chain.trusted_block": "write trusted_block = [], or one for each that you believe",
     "closed_log": "write closed_log = [], or one [[closed_log]] for each log that was compromised",
     "closed_log.successor": 'write successor = "none", or the origin of the log that goes on',
@@ -88,17 +92,16 @@ class TrustFile:
     def _read(cls, root: Table, data: bytes) -> TrustFile:
         if root.text("format") != FORMAT:
             raise refusal("format", f"not {FORMAT}")
-        witnesses = root.table("witnesses")
         result = cls(
             publisher=root.text("publisher"),
             label=root.text("label"),
             published_at=root.instant("published_at"),
             digest=hashlib.sha256(data).digest(),
-            signed_by=verify_publisher(data),
+            signed_by=verify_publisher(data, root.text("publisher_key", most=MAX_KEY_TEXT)),
             registrars=tuple(map(TrustedRegistrar.read, root.tables("registrar"))),
             log_hosts=tuple(map(TrustedLogHost.read, root.tables("log_host"))),
             closed_logs=tuple(map(ClosedLog.read, root.tables("closed_log"))),
-            witnesses=Witnesses.read(witnesses),
+            witnesses=Witnesses.read(root.table("witnesses")),
             chains=tuple(map(read_chain, root.tables("chain"))),
             algorithms=Algorithms.read(root.tables("algorithm")),
             limits=Limits.read(root),
@@ -124,13 +127,21 @@ class TrustFile:
         for host in self.log_hosts:
             for entry in host.keys:
                 self.algorithms.require_usable(entry.key, f"log_host {host.party}: key")
+        for name, vkey in self.witnesses.policy.witnesses.items():
+            self.algorithms.require_usable(vkey.key, f"witness {name}: key")
+
+
+def sign_trust_file(trust: TrustFile, signer: Signer) -> bytes:
+    """Return `trust` as a file that names the signer's key as its publisher's, and carries its signature."""
+    return with_signature(format_trust_file(replace(trust, signed_by=signer.public)), signer)
 
 
 def format_trust_file(trust: TrustFile) -> str:
-    """Return `trust` as TOML text, unsigned; reading it again gives the same facts."""
+    """Return `trust` as TOML text without the signature; reading it again, signed, gives the same facts."""
     lines = [
         f'format = "{FORMAT}"',
         f'publisher = "{plain(trust.publisher, "publisher")}"',
+        f'publisher_key = "{key_text(trust.signed_by)}"',
         f'label = "{plain(trust.label, "label")}"',
         f'published_at = "{format_instant(trust.published_at)}"',
     ]

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
 from carbonseal_attest.identifiers import check_code, check_origin
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_TREE_SIZE
-from carbonseal_attest.trust.tables import Table, refusal
+from carbonseal_attest.trust.tables import Table, check_spans, refusal
 
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,100}/")
 NO_SUCCESSOR: Final = "none"
@@ -117,9 +116,7 @@ class TrustedLogHost:
             if origin is not None and not origin.startswith(self.origin_prefix):
                 raise refusal("log_host.key.origin", f"{origin} is outside {self.origin_prefix}")
             rows = [entry for entry in self.keys if entry.origin == origin]
-            spans = sorted((row.from_size, row.until_size or MAX_TREE_SIZE + 1) for row in rows)
-            if any(start >= end for start, end in spans) or any(a[1] > b[0] for a, b in pairwise(spans)):
-                raise refusal("log_host.key", "sizes of keys overlap, or are empty")
+            check_spans([(row.from_size, row.until_size) for row in rows], "log_host.key")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,25 +14,35 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust.tables import refusal
 
+NOBODY: Final = "none"
 _SIGNATURE: Final = re.compile(rb"(?<=\n)# signature ([0-9a-z:-]{1,2700}) ((?:[0-9a-f]{2}){1,2420})\n\Z")
 
 
-def sign_trust_file(text: str, signer: Signer) -> bytes:
+def with_signature(text: str, signer: Signer) -> bytes:
     """Return the trust file `text` (ending in a newline) with the publisher's signature as its last line."""
     data = text.encode()
     return data + f"# signature {signer.public.text()} {signer.sign(data).hex()}\n".encode()
 
 
-def verify_publisher(data: bytes) -> PublicKey | None:
-    """Return the key that signed a trust file, None where it is not signed.
+def key_text(key: PublicKey | None) -> str:
+    """Return a public key as a trust file writes it, `none` for nobody."""
+    return NOBODY if key is None else key.text()
+
+
+def verify_publisher(data: bytes, named: str) -> PublicKey | None:
+    """Return the key that signed a trust file, None where it says itself that nobody does.
+
+    `named` is what the file says under `publisher_key`: a file that lost its signature is refused.
 
     Raises:
-        TrustInvalid: a signature line is malformed, doubled, not the last line, or by a weak key.
+        TrustInvalid: a signature line is missing, malformed, doubled, not the last line, or of another key.
         SignatureInvalid: it does not verify.
     """
     found = _SIGNATURE.search(data)
     if data.count(b"# signature") != (0 if found is None else 1):
         raise refusal("signature", "malformed, doubled, or not the last line")
+    if (found is None) != (named == NOBODY) or (found is not None and found[1].decode() != named):
+        raise refusal("signature", f"is not that of publisher_key {named}")
     if found is None:
         return None
     try:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 from carbonseal_attest.errors import KeyRefused, TrustInvalid
 from carbonseal_attest.identifiers import is_plain_text
 from carbonseal_attest.instants import parse_instant
 from carbonseal_attest.keys import MAX_KEY_TEXT, PublicKey
+from carbonseal_attest.merkle import MAX_TREE_SIZE
 
 MAX_TRUST_FILE: Final = 1 << 18  # bytes
 MAX_LINE: Final = 1000  # bytes of a line that holds anything but one value
@@ -56,6 +58,13 @@ def refusal(field: str, reason: str, remedy: str = _REMEDY) -> TrustInvalid:
     return TrustInvalid(field, reason, remedy)
 
 
+def check_spans(spans: Iterable[tuple[int, int | None]], field: str) -> None:
+    """Refuse [from, until) spans of tree sizes that overlap or are empty: one size has one key."""
+    ends = sorted((start, MAX_TREE_SIZE + 1 if until is None else until) for start, until in spans)
+    if any(start >= end for start, end in ends) or any(a[1] > b[0] for a, b in pairwise(ends)):
+        raise refusal(field, "sizes of keys overlap, or are empty")
+
+
 class Table:
     """A TOML table whose keys must all be read: what is left at `close` is unknown and refused.
 
@@ -81,10 +90,10 @@ class Table:
             raise refusal(name, f"not of type {kind.__name__}")
         return value
 
-    def text(self, key: str) -> str:
-        """Return a short plain string."""
+    def text(self, key: str, *, most: int = _MAX_TEXT) -> str:
+        """Return a plain string of at most `most` characters."""
         value: str = self._take(key, str)
-        return plain(value, f"{self._path}{key}")
+        return plain(value, f"{self._path}{key}", most=most)
 
     def lines(self, key: str) -> str:
         """Return a string that may have several lines; the caller's parser decides what it may hold."""

@@ -70,6 +70,7 @@ def record(forged: int | None = None) -> tuple[AnchorEvidence, dict[str, Any]]:
         "code_hash": CODE_HASH.hex(),
         "log_id": log_id.hex(),
         "slot": 0,
+        "head_keys": [[chain.head_address.hex(), 0, None]],
         "trusted_blocks": [[last.number, last.block_hash.hex()]],
     }
 
@@ -166,6 +167,15 @@ def main() -> None:
     for slot, name in ((0, "head key"), (1, "root")):
         forged, its_profile = record(slot)
         add(f"the contract's state holds another {name}", "anchor-head-wrong", forged, **its_profile)
+
+    (key, _, _), *_ = profile["head_keys"]
+    size = heads[-1].tree_size
+    wrong = "anchor-head-key-wrong"
+    add("the head key is valid up to this size only just", None, head_keys=[[key, 0, size + 1]])
+    add("no head key is named", wrong, head_keys=[])
+    add("another head key is named", wrong, head_keys=[["01" * 20, 0, None]])
+    add("the head key was retired before this size", wrong, head_keys=[[key, 0, size]])
+    add("the head key is valid only from a later size", wrong, head_keys=[[key, size + 1, None]])
 
     form = "anchor-malformed"
     add("no heads", form, replace(e, heads=()))

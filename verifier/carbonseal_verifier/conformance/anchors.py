@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from carbonseal_attest.anchor import AnchorEvidence, verify_anchor_evidence
-from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, TrustedBlock
+from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile, HeadKey, TrustedBlock
 from carbonseal_attest.evm_proof import keccak256, parse_header, verify_account, verify_storage
 from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import ACCEPTED, REFUSED, Case, Meaning
@@ -31,6 +31,13 @@ def _profile(fields: Fields) -> ChainProfile:
             raise fields.refusal("trusted_blocks", "not pairs of number and hash")
         block = Fields({"number": item[0], "hash": item[1]}, f"{fields.name}, trusted_blocks")
         blocks.append(TrustedBlock(block.whole("number"), block.hex("hash"), "vector"))
+    keys = []
+    for item in fields.items("head_keys"):
+        if not isinstance(item, list) or len(item) != 3:
+            raise fields.refusal("head_keys", "not triples of address, first size and size after the last")
+        entry = Fields({"address": item[0], "from_size": item[1]}, f"{fields.name}, head_keys")
+        until = item[2] if type(item[2]) is int else None
+        keys.append(HeadKey(entry.hex("address"), entry.whole("from_size"), until))
     return ChainProfile(
         chain_id=fields.whole("chain_id"),
         header_profile=fields.text("header_profile"),
@@ -38,6 +45,7 @@ def _profile(fields: Fields) -> ChainProfile:
         code_hash=fields.hex("code_hash"),
         log_id=fields.hex("log_id"),
         slot=fields.whole("slot"),
+        head_keys=tuple(keys),
         trusted_blocks=tuple(blocks),
     )
 

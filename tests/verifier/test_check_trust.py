@@ -1,0 +1,237 @@
+"""Attacks on keys, witnesses and closed logs, judged by the trust file alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import bundle_factory
+import pytest
+from bundle_factory import (
+    EPOCHS,
+    OPERATOR,
+    World,
+    caught,
+    data,
+    honest,
+    reason,
+    register,
+    signer,
+)
+
+from carbonseal_attest.bundle_layout import EvidenceBundle
+from carbonseal_attest.cosignature import cosign
+from carbonseal_attest.errors import NoteInvalid
+from carbonseal_attest.note import SignedNote
+from carbonseal_attest.tlog_policy import TlogPolicy
+from carbonseal_attest.trust import LogKey, TrustFile, Witnesses, keep_signatures
+from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
+
+WITNESSES = {
+    name: Vkey(f"{name}.example.org", ED25519_COSIGNATURE, signer(name).public) for name in ("w1", "w2", "w3")
+}
+TWO_OF_THREE = "".join(f"witness {name} {vkey}\n" for name, vkey in WITNESSES.items())
+TWO_OF_THREE += "group g 2 w1 w2 w3\nquorum g\n"
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return honest()
+
+
+def witnessed(world: World, policy: str = TWO_OF_THREE, **retired: int) -> TrustFile:
+    return world.trust(witnesses=Witnesses(TlogPolicy.parse(policy), retired))
+
+
+def cosigned(world: World, *names: str, by: dict[str, str] | None = None) -> EvidenceBundle:
+    """A bundle whose log of logs these witnesses cosigned; `by` lets another key sign in a witness's name."""
+    bundle = world.bundle()
+    note = SignedNote.parse(bundle.log_of_logs_checkpoint.encode())
+    for name in names:
+        key = signer((by or {}).get(name, name))
+        vkey = Vkey(WITNESSES[name].name, ED25519_COSIGNATURE, key.public)
+        note = cosign(note, vkey, key, time=world.now // 1000)
+    bundle.log_of_logs_checkpoint = note.encode().decode()
+    return bundle
+
+
+# -- witnesses -------------------------------------------------------------------------------------
+
+
+def test_a_quorum_of_cosigners_passes_and_every_receipt_state_is_named(world):
+    result = world.check(cosigned(world, "w1", "w3"), trust=witnessed(world))
+    assert result.has_passed
+    assert "2 witnesses (w1, w3) cosigned the log of logs" in reason(result, "witnesses")
+    assert "report and code: logged, witnessed, anchored, final" in reason(result, "cut-off")
+
+
+def test_without_a_quorum_it_is_said_plainly_that_nobody_confirms_the_heads(world):
+    result = world.check(cosigned(world, "w1", "w2", "w3"))
+    assert result.has_passed
+    assert "none asked for by the trust file: nobody but the log host" in reason(result, "witnesses")
+    assert "logged, anchored, final; not witnessed" in reason(result, "cut-off")
+
+
+@pytest.mark.parametrize("names", [(), ("w1",), ("w2",)])
+def test_catches_too_few_cosigners(world, names):
+    result = world.check(cosigned(world, *names), trust=witnessed(world))
+    assert caught(result) == "witnesses"
+    assert "quorum g is not met" in reason(result, "witnesses")
+
+
+def test_catches_a_cosignature_by_another_key_in_a_witnesss_name(world):
+    bundle = cosigned(world, "w1", "w2", by={"w2": "thief"})
+    assert caught(world.check(bundle, trust=witnessed(world))) == "witnesses"
+
+
+def test_catches_one_witness_that_signs_twice(world):
+    bundle = cosigned(world, "w1", "w1")
+    assert caught(world.check(bundle, trust=witnessed(world))) == "witnesses"
+
+
+def test_catches_a_cosignature_of_another_head(world):
+    other = honest(quality_profile=bundle_factory.PROFILE)
+    other.now += 1
+    other.close_epoch()
+    bundle, lent = world.bundle(), cosigned(other, "w1", "w2").log_of_logs_checkpoint
+    bundle.log_of_logs_checkpoint += lent.partition("\n\n")[2].partition("\n")[2]
+    assert caught(world.check(bundle, trust=witnessed(world))) == "witnesses"
+
+
+def test_catches_a_retired_witness_above_the_size_at_which_it_was_retired(world):
+    bundle, size = cosigned(world, "w1", "w2"), len(world.log_of_logs)
+    assert world.check(bundle, trust=witnessed(world, w2=size + 1)).has_passed
+    result = world.check(bundle, trust=witnessed(world, w2=size))
+    assert caught(result) == "witnesses"
+    assert f"w2 no longer counts at size {size}" in reason(result, "witnesses")
+
+
+def test_a_cosignatures_date_does_not_bring_a_retired_witness_back(world):
+    world_of_before = world.now
+    bundle = world.bundle()
+    note = SignedNote.parse(bundle.log_of_logs_checkpoint.encode())
+    for name in ("w1", "w2"):
+        note = cosign(note, WITNESSES[name], signer(name), time=(world_of_before - 10**9) // 1000)
+    bundle.log_of_logs_checkpoint = note.encode().decode()
+    assert caught(world.check(bundle, trust=witnessed(world, w2=2))) == "witnesses"
+
+
+def test_bundling_keeps_one_signature_of_each_known_key_and_nothing_else(world):
+    bundle = cosigned(world, "w1", "w2", "w3", "w1")
+    log = Vkey(EPOCHS, ED25519_NOTE, world.keys["log"].public)
+    kept = SignedNote.parse(
+        keep_signatures(bundle.log_of_logs_checkpoint.encode(), [log, WITNESSES["w2"], WITNESSES["w1"]])
+    )
+    assert [line.name for line in kept.signatures] == [EPOCHS, "w2.example.org", "w1.example.org"]
+    again = keep_signatures(kept.encode(), [log, WITNESSES["w2"], WITNESSES["w1"]])
+    assert again == kept.encode()
+
+
+def test_bundling_refuses_a_known_signature_that_fails(world):
+    note = cosigned(world, "w1").log_of_logs_checkpoint
+    changed = note.replace(f"\n{len(world.log_of_logs)}\n", f"\n{len(world.log_of_logs) + 1}\n")
+    with pytest.raises(NoteInvalid, match="does not verify"):
+        keep_signatures(changed.encode(), [WITNESSES["w1"]])
+
+
+# -- log keys --------------------------------------------------------------------------------------
+
+
+def rotated(**story: Any) -> tuple[World, tuple[LogKey, ...]]:
+    """A world whose log key was rotated before the report, and the rows that a trust file has for it."""
+    world = World(**story).found().measure()
+    old, new = world.keys["log"], signer("new log key")
+    sizes = {origin: len(log.entries) + 1 for origin, log in world.logs.items()}
+    sizes[EPOCHS] = len(world.log_of_logs) + 1
+    rows = [LogKey(old.public, 0, size, origin) for origin, size in sizes.items()]
+    rows += [LogKey(new.public, size, None, origin) for origin, size in sizes.items()]
+    world.keys["log"] = new
+    return world.file(), tuple(rows)
+
+
+def by_both_keys(bundle: EvidenceBundle) -> EvidenceBundle:
+    """The bundle with checkpoints by both keys; where only one is asked for, the other is ignored."""
+    for origin, section in bundle.logs.items():
+        bundle.logs[origin] = replace(section, checkpoint=by_both(section.checkpoint))
+    bundle.log_of_logs_checkpoint = by_both(bundle.log_of_logs_checkpoint)
+    return bundle
+
+
+def by_both(text: str) -> str:
+    note = SignedNote.parse(text.encode())
+    head = bundle_factory.Checkpoint.parse(note.text)
+    old = SignedNote.parse(bundle_factory.sign_checkpoint(head, signer("log")).encode())
+    return SignedNote(note.text, (*old.signatures, *note.signatures)).encode().decode()
+
+
+def host_with(world: World, rows: tuple[LogKey, ...]) -> TrustFile:
+    (host,) = world.trust().log_hosts
+    return world.trust(log_hosts=(replace(host, keys=rows),))
+
+
+def test_a_rotated_log_key_passes_where_the_first_new_head_carries_both_signatures():
+    world, rows = rotated()
+    assert world.check(by_both_keys(world.bundle()), trust=host_with(world, rows)).has_passed
+
+
+def test_catches_a_first_new_head_without_the_old_keys_signature():
+    world, rows = rotated()
+    result = world.check(world.bundle(), trust=host_with(world, rows))
+    assert caught(result) == "log-proofs"
+    assert "no signature of the expected key" in reason(result, "log-proofs")
+
+
+def test_catches_a_first_head_of_the_log_of_logs_without_the_old_keys_signature():
+    world, rows = rotated()
+    bundle = by_both_keys(world.bundle())
+    bundle.log_of_logs_checkpoint = world.bundle().log_of_logs_checkpoint
+    result = world.check(bundle, trust=host_with(world, rows))
+    assert caught(result) == "epochs"
+    assert "no signature of the expected key" in reason(result, "epochs")
+
+
+def test_catches_a_checkpoint_by_the_old_key_after_its_last_size():
+    world, rows = rotated()
+    world.keys["log"] = signer("log")
+    assert caught(world.check(by_both_keys(world.bundle()), trust=host_with(world, rows))) == "log-proofs"
+
+
+def test_catches_a_tick_by_the_old_key_after_its_last_size():
+    world, rows = rotated()
+    world.keys["log"] = signer("log")
+    world.tick(data(OPERATOR))
+    world.keys["log"] = signer("new log key")
+    assert caught(world.check(by_both_keys(world.bundle()), trust=host_with(world, rows))) == "signatures"
+
+
+def test_catches_a_new_key_used_before_the_size_from_which_it_counts():
+    world, rows = rotated()
+    later = tuple(
+        replace(row, from_size=row.from_size + 50)
+        if row.from_size
+        else replace(row, until_size=row.until_size + 50)
+        for row in rows
+    )
+    assert not world.check(by_both_keys(world.bundle()), trust=host_with(world, later)).has_passed
+
+
+# -- policies in the bundle ------------------------------------------------------------------------
+
+
+def test_a_policy_inside_the_bundle_is_ignored():
+    """The genesis of each log says that a party may sign readings itself, and sets no limits."""
+    lenient = {**bundle_factory.POLICY, "kinds": {"readings": "party", "tick": "device"}}
+    original, bundle_factory.POLICY = bundle_factory.POLICY, lenient
+    try:
+        world = World().found()
+        world.measure(by=OPERATOR)
+    finally:
+        bundle_factory.POLICY = original
+    assert caught(world.file().check()) == "signatures"
+
+
+def test_a_trust_file_inside_the_bundle_is_no_member_that_the_check_reads(world):
+    bundle = world.bundle()
+    bundle.packages["trust@1"] = {"trust.toml": b"anything"}
+    assert caught(world.check(bundle)) == "packages"
+    assert register(OPERATOR) in bundle.logs
