@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup check check-rooms test test-long bench bench-full demo serve clean lock format
+.PHONY: help setup check check-rooms test test-long fuzz bench bench-full demo serve clean lock format
 
 BIN := .venv/bin
 PYTHON_PATHS := attest accounting verifier collectors ledger api tests bench infra/develop
@@ -44,6 +44,9 @@ test: setup ## all tests, with a small fixed sample of the long drills, and the 
 test-long: setup ## all tests with the long drills in full
 	CARBONSEAL_LONG=1 contracts/test.sh
 	CARBONSEAL_LONG=1 $(BIN)/python -m pytest tests -m "" --timeout 7200
+
+fuzz: ## fuzz every parser, eight groups (SECONDS=60 each, JOBS=2 at once, GROUPS="cbor note" only those)
+	@SECONDS_EACH="$(SECONDS)" JOBS="$(JOBS)" GROUPS_ONLY="$(GROUPS)" bash infra/fuzz/fuzz.sh
 
 bench: setup ## measure; writes bench.json (at most 20 minutes)
 	$(BIN)/python bench/run.py

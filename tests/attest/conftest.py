@@ -8,7 +8,10 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
-sys.path.insert(0, str(VECTORS))  # tests import example_contents, example_statements and vector_files
+sys.path[:0] = [
+    str(VECTORS),
+    str(VECTORS.parent / "fuzz"),
+]  # tests import example_contents, example_statements and vector_files
 
 settings.register_profile(
     "attest", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]

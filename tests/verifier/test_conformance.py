@@ -42,6 +42,7 @@ SUITES = [  # family, file, least number of same, of unsupported, of deviations
     ("consistency", "merkle-rfc6962-proofs/consistency.json", 43, 0, 0),
     ("cbor", "cbor-rfc8949/appendix_a.json", 54, 0, 28),
     ("ed25519", "wycheproof-signatures/ed25519_test.json.gz", 151, 0, 0),
+    ("ecdsa-p256", "wycheproof-signatures/ecdsa_secp256r1_sha256_test.json.gz", 484, 0, 0),
 ]
 
 Lines = list[dict[str, Any]]

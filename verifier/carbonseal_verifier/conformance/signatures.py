@@ -152,7 +152,7 @@ def _ours(fields: Fields) -> Meaning:
     key = our_key(fields)
     if "signature" in fields:
         key.verify(fields.hex("signature"), fields.hex("message"))
-    return {"kid": key.kid, "public": fields.text("public")}
+    return {"kid": key.kid, "public": key.text()}
 
 
 _MEANINGS: Final = {"kid": "hex", "public": "text"}
