@@ -31,12 +31,12 @@ from carbonseal_accounting.packages import (
     check_files,
     check_identity,
     check_keys,
-    package_digest,
     read_toml,
     shipped,
 )
 from carbonseal_accounting.periods import Calendar
 from carbonseal_accounting.units import Unit, parse_unit
+from carbonseal_attest.packages import package_digest
 
 SCHEMA: Final = "carbonseal-factor-set/1"
 KINDS: Final = (

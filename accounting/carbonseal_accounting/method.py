@@ -26,13 +26,13 @@ from carbonseal_accounting.packages import (
     check_files,
     check_identity,
     check_keys,
-    package_digest,
     read_toml,
     shipped,
 )
 from carbonseal_accounting.units import Unit, parse_unit
+from carbonseal_attest.packages import package_digest
 
-__all__ = ["Method", "find_method", "load_methods", "package_digest"]
+__all__ = ["Method", "find_method", "load_methods"]
 
 SCHEMA: Final = "carbonseal-method/1"
 STATUSES: Final = ("active", "draft", "legacy")

@@ -1,13 +1,10 @@
-"""Packages: folders of data files with one digest that is the same for everybody.
+"""Packages: folders of data files with one digest that is the same for everybody (`attest.packages`).
 
-A method or factor package's digest is the SHA-256 over its sorted `sha256  path` lines, each
-ended by a line feed: what `sha256sum` prints. Packages come from this distribution, or as files out of a
-bundle.
+Packages come from this distribution, or as files out of a bundle.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,21 +14,16 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from carbonseal_accounting.errors import AccountingError
+from carbonseal_attest.errors import PackageInvalid
+from carbonseal_attest.packages import check_paths
 
 MAX_FILES: Final = 64
 MAX_BYTES: Final = 4 << 20  # of all files of a package
 IDENTITY: Final = re.compile(
     r"(?P<id>[A-Z][A-Za-z0-9-]{1,39})@(?P<version>[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4})"
 )
-_PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 
 Refusal = type[AccountingError]
-
-
-def package_digest(files: Mapping[str, bytes]) -> bytes:
-    """Return SHA-256 over the package's sorted `sha256  path` lines (32 bytes)."""
-    lines = sorted(f"{hashlib.sha256(data).hexdigest()}  {path}\n" for path, data in files.items())
-    return hashlib.sha256("".join(lines).encode()).digest()
 
 
 def check_files(files: Mapping[str, bytes], refusal: Refusal) -> None:
@@ -40,9 +32,10 @@ def check_files(files: Mapping[str, bytes], refusal: Refusal) -> None:
         raise refusal(
             "package", f"empty, more than {MAX_FILES} files, or over {MAX_BYTES} bytes", "split the package"
         )
-    for path in files:
-        if not _PATH.fullmatch(path):
-            raise refusal("package", f"odd path {path[:60]!r}", "use plain relative paths")
+    try:
+        check_paths(files)
+    except PackageInvalid as error:
+        raise refusal(error.field, error.reason, error.remedy) from error
 
 
 def read_toml(files: Mapping[str, bytes], path: str, refusal: Refusal) -> dict[str, Any]:

@@ -50,6 +50,12 @@ class IdentifierInvalid(AttestError):
     code = "identifier-invalid"
 
 
+class PackageInvalid(AttestError):
+    """The files of a package have no digest: there is none, or a path is not plain and relative."""
+
+    code = "package-invalid"
+
+
 class KeyRefused(AttestError):
     """A public key is malformed, weak, or of an algorithm that is not admitted."""
 

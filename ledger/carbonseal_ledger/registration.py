@@ -157,6 +157,10 @@ def _check_header(statement: SignedStatement, terms: LogTerms, now: int) -> None
             f"{kind.name} v{header.version} is not registered",
             f"write v{kind.version}",
         )
+    if kind.is_draft:
+        raise KindUnknown(
+            "header.content_type", f"{kind.name} v0 is a draft and may still change", "wait for its v1"
+        )
     if header.kind == "genesis":
         raise LogReserved(
             "header.content_type", "a genesis opens a log, it is not added to one", "open the log with it"

@@ -21,7 +21,6 @@ from carbonseal_accounting.factors import (
     load_factor_sets,
     read_declared,
 )
-from carbonseal_accounting.packages import package_digest
 from carbonseal_accounting.periods import read_period
 from carbonseal_accounting.units import parse_unit
 
@@ -186,12 +185,6 @@ def test_changed_value_changes_the_package_digest():
     changed = FactorSet.from_files(files)
     assert changed.find("CN.location_average.2023").value == Decimal("0.5305")
     assert changed.digest != shipped.digest
-
-
-def test_package_digest_is_that_of_sorted_sha256sum_lines():
-    # printf a > one; printf b > two; sha256sum one two | sort | sha256sum
-    digest = package_digest({"two": b"b", "one": b"a"})
-    assert digest.hex() == "ad183be1b5e4069b20a59f50e58aca1bbf61d36b688171fd0a0e076935089a82"
 
 
 def test_every_factor_has_a_readable_unit_and_a_source():

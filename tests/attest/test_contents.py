@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -7,11 +8,13 @@ from example_contents import DATA, INTERVAL, METER, PARTY, SALT, bodies, content
 from example_statements import statement
 from hypothesis import given
 from hypothesis import strategies as st
+from over_limit import variants
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor
 from carbonseal_attest.contents import KINDS, Content, build_content, check_content, parse_content
 from carbonseal_attest.errors import ContentContradictsHeader, ContentInvalid
+from carbonseal_attest.json_view import from_json_view, to_json_view
 from carbonseal_attest.statement import sign_statement
 
 HOSTILE = [None, True, -1, 1 << 63, "", "\u202e", "a" * 500, b"", b"\0" * 33, [], [[]], {}, {"x": 1}, {1: 1}]
@@ -35,15 +38,35 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@pytest.mark.parametrize("vector", read_vectors("content"), ids=lambda v: v["desc"])
-def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
-    data = bytes.fromhex(vector["content"])
-    if vector["want_error"]:
+@pytest.mark.parametrize("kind", KINDS)
+def test_agrees_with_own_vectors(kind: str) -> None:
+    good, *refused = read_vectors("content", f"{kind}.json")
+    data = bytes.fromhex(good["content"])
+    assert (parse_content(data).kind, parse_content(data).version) == (kind, good["version"])
+    assert refused
+    for vector in refused:
         with pytest.raises(ContentInvalid) as caught:
-            parse_content(data)
+            parse_content(bytes.fromhex(vector["content"]))
         assert caught.value.code == vector["want_error"]
-    else:
-        assert (parse_content(data).kind, parse_content(data).version) == (vector["kind"], vector["version"])
+        assert caught.value.field.startswith(vector["field"]), vector["desc"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_json_view_of_the_example_gives_its_bytes_back(kind: str) -> None:
+    good = read_vectors("content", f"{kind}.json")[0]
+    assert to_json_view(cbor.decode(content(kind))) == good["json"]
+    assert cbor.encode(from_json_view(json.loads(json.dumps(good["json"])))) == content(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_value_beyond_any_limit_is_refused_and_its_field_named(kind: str) -> None:
+    schema, tried = KINDS[kind].schema, 0
+    for variant in variants(schema, bodies()[kind], "content.body"):
+        with pytest.raises(ContentInvalid) as caught:
+            schema(variant.value, "content.body")
+        assert caught.value.field.startswith(variant.field), variant.desc
+        tried += 1
+    assert tried > 3
 
 
 def test_every_kind_of_the_registry_has_an_example() -> None:

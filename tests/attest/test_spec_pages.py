@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import example_contents
 import pytest
-import schema_tables
 from example_statements import statement
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor, foreign_cbor
 from carbonseal_attest import statement as envelope
-from carbonseal_attest.contents import KINDS
 from carbonseal_attest.errors import EncodingError
 from carbonseal_attest.identifiers import is_plain_text
 from carbonseal_attest.json_view import read_json_view
 from carbonseal_attest.trust import TrustFile
 
-TABLES = schema_tables.tables()
 _CELL = re.compile(r"(?<!\\)\|")
+
+
+@pytest.fixture(scope="session")
+def kind_pages(repository_root: Path) -> ModuleType:
+    found = spec_from_file_location("kind_pages", repository_root / "infra/develop/kind_pages.py")
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -46,32 +55,15 @@ def hex_blocks(text: str) -> list[bytes]:
     return [bytes.fromhex(block.replace("\n", "")) for block in blocks]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_registry_on_the_page_is_the_registry(spec: Path, kind: str) -> None:
-    entry = KINDS[kind]
-    flags = [entry.is_public, entry.is_stored_first, entry.has_interval]
-    expected = [
-        f"`{kind}`",
-        str(entry.version),
-        entry.log,
-        entry.signer,
-        entry.role or "any",
-        *("yes" if f else "no" for f in flags),
-    ]
+def test_registry_and_tables_on_the_page_are_those_of_the_schemas(spec: Path, kind_pages: ModuleType) -> None:
     page = (spec / "contents.md").read_text(encoding="utf-8")
-    assert expected in list(rows(section(page, "Registry")))
-    assert section(page, kind)
+    assert kind_pages.page(page) == page, "run infra/develop/kind_pages.py"
 
 
-@pytest.mark.parametrize("kind", sorted(TABLES))
-def test_fields_and_types_on_the_page_are_those_of_the_schema(spec: Path, kind: str) -> None:
+def test_kind_without_a_section_on_the_page_is_refused(spec: Path, kind_pages: ModuleType) -> None:
     page = (spec / "contents.md").read_text(encoding="utf-8")
-    shown = [(row[0].strip("`"), row[1]) for row in rows(section(page, kind)) if row[0].startswith("`")]
-    assert shown == TABLES[kind]
-
-
-def test_only_readings_are_described_by_hand() -> None:
-    assert set(TABLES) == set(KINDS) - {"readings"}
+    with pytest.raises(LookupError, match="no section gap"):
+        kind_pages.page(page.replace("## gap\n", "## hole\n"))
 
 
 def test_page_of_contents_opens_with_bytes_of_the_example(spec: Path) -> None:

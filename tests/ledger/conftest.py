@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from carbonseal_attest.contents import build_content
+from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.identity.device_statements import endorsed
@@ -32,7 +32,6 @@ from carbonseal_ledger.publishing import PublishedCopy
 NAME = "log.carbonseal.example"
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 HOUR = 3_600_000
-PUBLIC = {"genesis", "party", "method", "tick", "equivocation"}
 # So that tests can import example_contents.
 sys.path.insert(0, str(Path(__file__).parents[1] / "vectors"))
 sys.path.insert(0, str(Path(__file__).parent))  # tests import their builders (`asset_world`)
@@ -101,11 +100,12 @@ class Stream:
         keep: bool = True,
         **overrides: Any,
     ) -> Submission:
-        salt = b"" if kind in PUBLIC else os.urandom(16)
+        salt = b"" if KINDS[kind].is_public else os.urandom(16)
         stream = overrides.get("stream", self.stream)
         content = build_content(kind, subject=subject, stream=stream, interval=interval, body=body, salt=salt)
         fields: dict[str, Any] = {
-            "kind": kind, "issuer": self.issuer, "subject": subject, "issued_at": issued_at // 1000,
+            "kind": kind, "version": KINDS[kind].version, "issuer": self.issuer, "subject": subject,
+            "issued_at": issued_at // 1000,
             "origin": self.origin, "stream": stream, "sequence": self.sequence + 1, "previous": self.previous,
             "interval": interval, "checkpoint": None,
         }  # fmt: skip

@@ -87,6 +87,7 @@ def bodies() -> dict[str, dict[str, Any]]:
                 for role in ("log host", "registrar")
             ],
         },
+        "policy": _policy(genesis),
         "tick": {"at": INTERVAL[1]},
         "void": {
             "sequence": 3,
@@ -136,6 +137,20 @@ def bodies() -> dict[str, dict[str, Any]]:
             "package_digest": digest("package"),
             "status": "active",
             "effective": effective,
+        },
+        "rule_profile": {
+            "id": "default@1",
+            "package_digest": digest("profile"),
+            "status": "active",
+            "effective": effective,
+            "rules": {"completeness": "major", "declared-agrees": "critical"},
+            "measured": {
+                "corpus_digest": digest("corpus"),
+                "by_rule": {
+                    "completeness": {"true_positives": 40, "false_positives": 1, "false_negatives": 2}
+                },
+            },
+            "replaces": digest("earlier profile"),
         },
         "readings": readings_body(
             [
@@ -196,6 +211,7 @@ def bodies() -> dict[str, dict[str, Any]]:
         "withdrawal": {"withdraws": digest("report"), "role": "management", "reason": "recalculated"},
         **_beside_readings(energy),
         **_judgements(),
+        **_verification(),
         "grant": {
             "grant": "gr-example",
             "to": "b-examplebank",
@@ -343,6 +359,93 @@ def _judgements() -> dict[str, dict[str, Any]]:
     }
 
 
+def _policy(genesis: dict[str, Any]) -> dict[str, Any]:
+    body = {
+        "origin": REGISTER,
+        "policy": {**genesis["policy"], "epoch_ms": 3_600_000},
+        "amends": digest("genesis"),
+        "reason": "an epoch an hour, so that a bank waits less",
+    }
+    signers = ("log host", "registrar")
+    return {
+        **body,
+        "endorsements": [endorse(key(one), "policy", PARTY, one.replace(" ", "_"), body) for one in signers],
+    }
+
+
+def _verification() -> dict[str, dict[str, Any]]:
+    def sentence(zh: str, en: str) -> dict[str, str]:
+        return {"zh": zh, "en": en}
+
+    return {
+        "engagement": {
+            "engagement": "en-example",
+            "operator": PARTY,
+            "state": "concluded",
+            "period": PERIOD,
+            "plan_digest": digest("plan"),
+            "report_digest": digest("report"),
+            "grant_digest": digest("grant"),
+            "level_of_assurance": "reasonable",
+            "materiality_percent": "5",
+            "criteria": ["EXAMPLE@1.0.0"],
+            "scope": sentence("锅炉房及其用电", "the boiler house and its electricity"),
+            "independence": sentence("近三年无利益关系", "no business with the operator for three years"),
+            "team": [
+                {"role": "lead_verifier", "person_digest": digest("lead verifier")},
+                {"role": "independent_reviewer", "person_digest": digest("reviewer")},
+            ],
+            "visits": [
+                {
+                    "place": "boiler house",
+                    "time": {"start": INTERVAL[0], "end": INTERVAL[1]},
+                    "persons": [digest("lead verifier")],
+                    "document_digest": digest("record of the visit"),
+                }
+            ],
+            "verification_report": digest("verification report"),
+            "replaces": digest("engagement in progress"),
+        },
+        "finding": {
+            "finding": "f1",
+            "operator": PARTY,
+            "about": digest("report"),
+            "engagement": "en-example",
+            "rule": {"profile": "default@1", "rule": "declared-agrees", "score": "0.93"},
+            "type": "misstatement",
+            "severity": "major",
+            "state": "closed",
+            "subject": "electricity",
+            "runs": [[INTERVAL[0], INTERVAL[1], 4]],
+            "inputs": [digest("readings"), digest("document statement")],
+            "expected": sentence("电表与电费单相符", "meter and bill agree"),
+            "observed": sentence("相差 3.2%", "they differ by 3.2 %"),
+            "cure": sentence("说明差异或更正", "explain the difference, or correct it"),
+            "figure": {
+                "operator": {"value": "123.4", "unit": "t{CO2e}"},
+                "verification_body": {"value": "127.3", "unit": "t{CO2e}"},
+                "difference": {"value": "-3.9", "unit": "t{CO2e}"},
+            },
+            "answer_by": SPAN["end"],
+            "closed_by": digest("explanation"),
+            "replaces": digest("finding, open"),
+        },
+        "explanation": {
+            "answers": {
+                "statement_digest": digest("code"),
+                "rule": "completeness",
+                "subject": "grid",
+            },
+            "stance": "corrected",
+            "text": sentence("已补交缺口说明", "the gap was filed with its reason"),
+            "evidence": [digest("gap")],
+            "role": "monitoring lead",
+            "person_digest": digest("monitoring lead"),
+            "replaces": digest("earlier explanation"),
+        },
+    }
+
+
 def _plan(named: dict[str, str], effective: dict[str, int]) -> dict[str, Any]:
     def measurement(name: str, point: str, quantity: str, unit: str) -> dict[str, Any]:
         return {
@@ -427,7 +530,7 @@ def _finding() -> dict[str, Any]:
         "start": INTERVAL[0],
         "end": INTERVAL[1],
         "count": 4,
-        "runs": [[INTERVAL[0], 900_000, 4]],
+        "runs": [[INTERVAL[0], INTERVAL[1], 4]],
         "digests": [digest("readings")],
         "expected": {"zh": "2976 个读数", "en": "2976 readings"},
         "observed": {"zh": "2972 个读数", "en": "2972 readings"},

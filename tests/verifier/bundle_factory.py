@@ -16,7 +16,7 @@ from typing import Any
 
 from chain_evidence import TestChain
 
-from carbonseal_accounting.packages import package_digest, shipped
+from carbonseal_accounting.packages import shipped
 from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.bundle import write_bundle
 from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection, to_members
@@ -27,6 +27,7 @@ from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry, MapProof
 from carbonseal_attest.identity.device_statements import endorsed
 from carbonseal_attest.merkle import Frontier, leaf_hash, root_of
+from carbonseal_attest.packages import package_digest
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_attest.trust import (
@@ -147,7 +148,8 @@ class World:
         content = build_content(kind, subject=subject, stream=stream, interval=interval, body=body, salt=salt)
         known = (len(log.entries), log.root()) if log.entries and len(log.entries) < 8 else None
         statement = sign_statement(
-            key, kind=kind, issuer=issuer or party, subject=subject, origin=origin, stream=stream,
+            key, kind=kind, version=KINDS[kind].version, issuer=issuer or party, subject=subject,
+            origin=origin, stream=stream,
             issued_at=(issued_at or self.now) // 1000, sequence=sequence + 1, previous=previous,
             interval=interval, checkpoint=known, content=content,
         )  # fmt: skip

@@ -906,6 +906,22 @@ def test_catches_a_report_that_was_taken_back(world, kind, field):
     assert "1 statement revoked, corrected or withdrawn" in reason(result, "freshness")
 
 
+def test_catches_an_entry_of_a_kind_that_is_still_a_draft(world):
+    nothing = {"zh": "", "en": ""}
+    body = {
+        "answers": {"statement_digest": world.report.digest, "rule": None, "subject": None},
+        "stance": "disputed",
+        "text": nothing,
+        "evidence": [],
+        "role": "operator",
+        "person_digest": None,
+        "replaces": None,
+    }
+    world.add(data(OPERATOR), OPERATOR, "explanation", body)
+    world.close_epoch()
+    assert "kind explanation v0 is not in the registry" in reason(world.check(), "signatures")
+
+
 def test_a_step_after_a_failed_one_is_not_run_and_never_passed(world):
     bundle = world.bundle()
     del bundle.packages[GRID]

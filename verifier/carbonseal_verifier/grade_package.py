@@ -20,11 +20,11 @@ from carbonseal_accounting.packages import (
     check_files,
     check_identity,
     check_keys,
-    package_digest,
     read_toml,
 )
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
+from carbonseal_attest.packages import package_digest
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.errors import GradeRuleInvalid, GradeRuleUnknown
 from carbonseal_verifier.grade_rule import (

@@ -221,7 +221,9 @@ def _check_policy(origin: str, policy: Mapping[str, Any], roles: Sequence[str]) 
     for kind, holder in policy["kinds"].items():
         if kind in KINDS and KINDS[kind].signer != holder:
             raise _refusal(f"{origin}: policy", f"a {holder} would sign {kind} in the party's log")
-    needed = {kind.name for kind in KINDS.values() if kind.role in roles} | {"withdrawal"}
+    needed = {kind.name for kind in KINDS.values() if kind.role in roles and not kind.is_draft} | {
+        "withdrawal"
+    }
     if policy["kinds"] and not needed <= set(policy["kinds"]):
         raise _refusal(f"{origin}: policy", "leaves out kinds that a party of this role writes")
     if policy["max_statement_bytes"] < _LEAST_STATEMENT or policy["max_content_bytes"] < _LEAST_CONTENT:

@@ -25,10 +25,9 @@ from carbonseal_verifier.logged import LoggedStatement, disclosed
 from carbonseal_verifier.quality.code import DataCode, judge
 from carbonseal_verifier.quality.grid import SlotCounts
 from carbonseal_verifier.quality.inputs import PeriodInputs, gather_inputs
-from carbonseal_verifier.quality.profile import Profile
+from carbonseal_verifier.quality.profile import PROFILE_FILE, Profile
 from carbonseal_verifier.quality.scope import Scope
 
-PROFILE_FILE: Final = "profile.toml"
 _COUNTS: Final = ("expected", "measured", "late", "gap", "missing", "substituted", "corrected")
 _CHECK_INPUTS: Final = ("active", "reactive", "power_factor", "whole", "a", "b")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from carbonseal_accounting.packages import package_digest
 from carbonseal_attest import cbor
 from carbonseal_attest.instants import format_instant
+from carbonseal_attest.packages import package_digest
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.chain_anchor import check_anchored_in_time
 from carbonseal_verifier.errors import ProfileInvalid

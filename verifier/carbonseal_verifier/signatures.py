@@ -78,7 +78,7 @@ def _admitted_key(
     header = statement.header
     where = f"entry {index} of {header.origin}"
     kind = KINDS.get(header.kind)
-    if kind is None or header.version != kind.version:
+    if kind is None or header.version != kind.version or kind.is_draft:
         raise StepFailed(f"{where}: kind {header.kind} v{header.version} is not in the registry")
     log = "register" if header.origin == party.register_origin else "data"
     require(kind.log in {"any", log}, f"{where}: the {header.kind} statement does not belong in a {log} log")

@@ -29,7 +29,8 @@ ACCOUNT_KINDS: Final = frozenset(
 )
 ACCESS: Final = "access"
 LEFT_OUT: Final = ("tick",)
-ACTIVITY_KINDS: Final = frozenset(KINDS) - set(LEFT_OUT) | ACCOUNT_KINDS | {ACCESS}
+_REGISTERED: Final = frozenset(kind.name for kind in KINDS.values() if not kind.is_draft)
+ACTIVITY_KINDS: Final = _REGISTERED - set(LEFT_OUT) | ACCOUNT_KINDS | {ACCESS}
 
 
 def activity(

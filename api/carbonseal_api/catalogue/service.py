@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_accounting.method import Method
-from carbonseal_accounting.packages import package_digest, shipped
+from carbonseal_accounting.packages import shipped
 from carbonseal_api.assembly import Parts
 from carbonseal_api.issuing import Issuer
 from carbonseal_api.problems import NotFound
@@ -19,6 +19,7 @@ from carbonseal_api.quality.queries import results
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import parse_instant
+from carbonseal_attest.packages import package_digest
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_verifier.grade_package import read_grade_rule, shipped_grade_rules

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carbonseal_accounting.packages import package_digest
 from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import ENTRIES_AT_ONCE
 from carbonseal_api.evidence.service import put_document
@@ -23,6 +22,7 @@ from carbonseal_api.reports.report_pdf import render_pdf
 from carbonseal_api.reports.service import proofs_of
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock, Interval, format_instant
+from carbonseal_attest.packages import package_digest
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_host import LogHost

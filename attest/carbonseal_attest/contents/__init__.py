@@ -22,6 +22,7 @@ from carbonseal_attest.contents import (
     readings,
     reporting,
     upkeep,
+    verifying,
 )
 from carbonseal_attest.contents import schema as s
 from carbonseal_attest.contents.schema import Schema
@@ -30,6 +31,7 @@ from carbonseal_attest.instants import Interval
 from carbonseal_attest.statement import SignedStatement
 
 SALT_SIZE: Final = 16
+DRAFT: Final = 0  # version of a kind that nothing uses yet: its schema may still change
 MAX_CONTENT: Final = 1 << 20  # bytes; a day of one meter at five-second readings is about 100 kB
 
 
@@ -39,7 +41,8 @@ class Kind:
 
     `log` is where it is written (register or data); `signer` who signs it (party, device, log_host or
     registrar); `role` the role that the party of that log must have been admitted with, None for any;
-    `is_public` kinds carry no salt; `is_stored_first` contents must be stored before the receipt.
+    `is_public` kinds carry no salt; `is_stored_first` contents must be stored before the receipt. Version 0
+    is a draft: its contents can be made and read, but no log registers them.
     """
 
     name: str
@@ -52,11 +55,17 @@ class Kind:
     has_interval: bool = False
     role: str | None = None
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether its schema may still change: then no log registers it, and no check admits it."""
+        return self.version == DRAFT
+
 
 KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind
     for kind in (
         Kind("genesis", "any", "party", identity.genesis, is_public=True),
+        Kind("policy", "any", "party", identity.policy, version=DRAFT, is_public=True),
         Kind("tick", "any", "log_host", upkeep.tick, is_public=True),
         Kind("void", "data", "device", upkeep.void),
         Kind("equivocation", "any", "log_host", upkeep.equivocation, is_public=True),
@@ -66,6 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("resume", "register", "party", identity.resume),
         Kind("monitoring_plan", "register", "party", measuring.monitoring_plan),
         Kind("method", "register", "registrar", reporting.method, is_public=True),
+        Kind("rule_profile", "register", "registrar", reporting.rule_profile, version=DRAFT, is_public=True),
         Kind("readings", "data", "device", readings.readings, has_interval=True),
         Kind("gap", "data", "device", measuring.gap, has_interval=True),
         Kind("calibration", "register", "party", measuring.calibration),
@@ -81,6 +91,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("industry_mean", "register", "registrar", judging.industry_mean, is_public=True),
         Kind("grant", "register", "party", disclosing.grant),
         Kind("sampling_commitment", "data", "party", judging.sampling_commitment, role="verification_body"),
+        Kind("engagement", "data", "party", verifying.engagement, version=DRAFT, role="verification_body"),
+        Kind("finding", "data", "party", verifying.finding, version=DRAFT),
+        Kind("explanation", "data", "party", verifying.explanation, version=DRAFT),
         Kind("verification_report", "data", "party", judging.verification_report, role="verification_body"),
         Kind("grade", "data", "party", judging.grade, role="log_host"),
         Kind("impact", "data", "party", judging.impact, role="log_host"),

@@ -1,4 +1,4 @@
-"""Kinds that say who is who: genesis, party, device, resume, withdrawal of rights (all in register logs).
+"""Kinds that say who is who: genesis, policy, party, device, resume (all but policy in register logs).
 
 A genesis, a party and a device carry endorsements: detached COSE signatures over the content without them
 (see `carbonseal_attest.endorsement`). How they must follow each other is `carbonseal_attest.identity`'s.
@@ -15,21 +15,28 @@ CLASSES: Final = ("meter", "gateway", "person")
 ACTIONS: Final = ("enrol", "rotate", "suspend", "lift", "revoke")
 KEY_STORAGES: Final = ("file", "pkcs11", "tpm")
 
-endorsement = s.record(
-    {
-        "role": s.one_of("party", "log_host", "registrar", "device", "predecessor"),
-        "signature": s.octets(1, 4096),
-    }
+endorsement = s.shared(
+    "endorsement",
+    s.record(
+        {
+            "role": s.one_of("party", "log_host", "registrar", "device", "predecessor"),
+            "signature": s.octets(1, 4096),
+        }
+    ),
 )
 
-policy = s.record(
-    {
-        "kinds": s.table(s.one_of("party", "device", "log_host", "registrar"), 64),
-        "max_statement_bytes": s.integer(256, 65_535),
-        "max_content_bytes": s.integer(1024, 1 << 24),
-        "clock_tolerance_ms": s.integer(0, 86_400_000),
-        "epoch_ms": s.integer(60_000, 86_400_000),
-    }
+_signers = s.shared("signer", s.one_of("party", "device", "log_host", "registrar"))
+registration_policy = s.shared(
+    "registration-policy",
+    s.record(
+        {
+            "kinds": s.table(_signers, 64),
+            "max_statement_bytes": s.integer(256, 65_535),
+            "max_content_bytes": s.integer(1024, 1 << 24),
+            "clock_tolerance_ms": s.integer(0, 86_400_000),
+            "epoch_ms": s.integer(60_000, 86_400_000),
+        }
+    ),
 )
 
 genesis = s.record(
@@ -39,7 +46,7 @@ genesis = s.record(
         "party_key": s.cose_key,
         "log_host": s.code,
         "log_key": s.cose_key,
-        "policy": policy,
+        "policy": registration_policy,
         "log_of_logs": s.origin,
         "chain": s.nullable(
             s.record(
@@ -53,6 +60,18 @@ genesis = s.record(
         "predecessor": s.nullable(
             s.record({"origin": s.origin, "tree_size": s.integer(1, 1 << 48), "root_hash": s.digest})
         ),
+        "endorsements": s.array(endorsement, 2, least=1),
+    }
+)
+
+# Amends the registration policy from its own index on. The whole of it is stated, not what changes; endorsed
+# as the genesis is.
+policy = s.record(
+    {
+        "origin": s.origin,
+        "policy": registration_policy,
+        "amends": s.digest,
+        "reason": s.text(400),
         "endorsements": s.array(endorsement, 2, least=1),
     }
 )

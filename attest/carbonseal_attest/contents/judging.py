@@ -13,6 +13,7 @@ from carbonseal_attest.contents import schema as s
 OPINIONS: Final = ("unmodified", "modified", "adverse", "disclaimer")
 LEVELS_OF_ASSURANCE: Final = ("reasonable", "limited")
 GRADES: Final = ("deep", "mid", "light", "none", "not_gradable")
+FINDING_TYPES: Final = ("misstatement", "non_conformity", "non_compliance", "observation")
 SEVERITIES: Final = ("critical", "major", "minor", "informational")
 CAUSES: Final = (
     "device_revoked",
@@ -59,14 +60,12 @@ verification_report = s.record(
         "level_of_assurance": s.one_of(*LEVELS_OF_ASSURANCE),
         "materiality_percent": s.decimal,
         "criteria": s.text(200),
-        "figures": s.table(
-            s.record({"operator": s.quantity, "verification_body": s.quantity, "difference": s.quantity}), 501
-        ),
+        "figures": s.table(s.difference, 501),
         "findings": s.array(
             s.record(
                 {
                     "finding": s.name,
-                    "type": s.one_of("misstatement", "non_conformity", "non_compliance", "observation"),
+                    "type": s.one_of(*FINDING_TYPES),
                     "severity": s.one_of(*SEVERITIES),
                     "state": s.one_of("open", "closed"),
                     "text": s.sentence,
@@ -85,7 +84,7 @@ verification_report = s.record(
                 }
             )
         ),
-        "steps": s.table(s.one_of("passed", "failed", "not run"), 64),
+        "steps": s.table(s.shared("step-outcome", s.one_of("passed", "failed", "not run")), 64),
     }
 )
 

@@ -1,10 +1,14 @@
-"""Kinds about results: method, report, quality code, document, business record, correction, withdrawal."""
+"""Kinds about results and what they rest on: from method and rule profile to correction and withdrawal."""
 
 from __future__ import annotations
 
-from carbonseal_attest.contents import schema as s
+from typing import Final
 
-_count = s.integer(0, 1 << 53)
+from carbonseal_attest.contents import schema as s
+from carbonseal_attest.contents.judging import SEVERITIES
+
+PACKAGE_STATUSES: Final = ("active", "draft", "legacy", "withdrawn")
+
 package = s.record({"id": s.text(80), "digest": s.digest})
 
 method = s.record(
@@ -12,8 +16,37 @@ method = s.record(
         "id": s.text(80),
         "type": s.one_of("method", "factor_set", "quality_profile", "grade_rule"),
         "package_digest": s.digest,
-        "status": s.one_of("active", "draft", "legacy", "withdrawn"),
+        "status": s.one_of(*PACKAGE_STATUSES),
         "effective": s.effective,
+    }
+)
+
+# The limits under which readings are judged, and how severe each rule is. Its package is `profile.toml`.
+rule_profile = s.record(
+    {
+        "id": s.text(80),
+        "package_digest": s.digest,
+        "status": s.one_of(*PACKAGE_STATUSES),
+        "effective": s.effective,
+        "rules": s.table(s.shared("severity", s.one_of(*SEVERITIES)), 500),
+        "measured": s.nullable(
+            s.record(
+                {
+                    "corpus_digest": s.digest,
+                    "by_rule": s.table(
+                        s.record(
+                            {
+                                "true_positives": s.count,
+                                "false_positives": s.count,
+                                "false_negatives": s.count,
+                            }
+                        ),
+                        500,
+                    ),
+                }
+            )
+        ),
+        "replaces": s.nullable(s.digest),
     }
 )
 
@@ -35,12 +68,12 @@ emissions_report = s.record(
 finding = s.record(
     {
         "rule": s.text(80),
-        "severity": s.one_of("critical", "major", "minor", "informational"),
+        "severity": s.one_of(*SEVERITIES),
         "subject": s.text(120),
         "start": s.nullable(s.instant),
         "end": s.nullable(s.instant),
-        "count": _count,
-        "runs": s.array(s.row({"first": _count, "step": _count, "count": _count}), 200),
+        "count": s.count,
+        "runs": s.array(s.reading_run, 200),
         "digests": s.array(s.digest, 16),
         "expected": s.sentence,
         "observed": s.sentence,

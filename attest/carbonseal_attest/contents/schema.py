@@ -355,12 +355,18 @@ interval = shared(
     "interval",
     where(row({"start": instant, "end": instant}), _check_interval, "half-open; start before end"),
 )
+count = integer(0, 1 << 53)
 whole = Integer(-(1 << 64), (1 << 64) - 1)  # whatever CBOR writes as an integer
 anything = Anything()
 bilingual = shared("bilingual", record({"zh": text(200), "en": text(200)}))
 sentence = shared("sentence", record({"zh": text(400), "en": text(400)}))
 quantity = shared("quantity", record({"value": decimal, "unit": text(40)}))
+difference = shared(
+    "difference",
+    record({"operator": quantity, "verification_body": quantity, "difference": quantity}),
+)
 head = shared("head", record({"origin": origin, "tree_size": integer(1, 1 << 48), "root_hash": digest}))
+reading_run = shared("reading-run", row({"start": count, "end": count, "count": count}))
 span = shared("span", ordered(record({"start": instant, "end": instant})))
 period = shared("period", ordered(record({"start": instant, "end": instant, "time_zone": text(60)})))
 effective = shared("effective", ordered(record({"start": instant, "end": nullable(instant)})))

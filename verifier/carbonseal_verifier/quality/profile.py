@@ -6,7 +6,6 @@ enterprise alone: whoever loosens it turns red data green, so `check` compares i
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from importlib.resources import files
 from typing import Any, Final
 
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.packages import package_digest
 from carbonseal_attest.quantities import parse_decimal
 from carbonseal_verifier.errors import ProfileInvalid
 from carbonseal_verifier.quality.catalogue import Parameter, Rule, load_catalogue, parse_parameter
 from carbonseal_verifier.quality.findings import SEVERITIES
 
+PROFILE_FILE: Final = "profile.toml"  # the one file of a profile's package
 MAX_PROFILE: Final = 1 << 16  # bytes
 _DAY: Final = 86_400_000
 _INTEGERS: Final = {"commit_delay_ms": 400 * _DAY, "clock_offset_ms": 400 * _DAY, "filing_days": 400}
@@ -73,7 +74,7 @@ class Profile:
             raise _refusal("title", "wants zh and en")
         return cls(
             reference=f"{entry['id']}@{entry['version']}",
-            digest=hashlib.sha256(data).digest(),
+            digest=package_digest({PROFILE_FILE: data}),
             title=title,
             settings=_settings(entry.get("rules", {})),
             commit_delay_ms=_integer(limits, "commit_delay_ms"),
