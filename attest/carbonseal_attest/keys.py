@@ -83,7 +83,7 @@ class PublicKey:
         algorithm = value.get(_ALG) if isinstance(value, Mapping) else None
         if type(algorithm) is not int or algorithm not in KEY_ALGORITHMS or not isinstance(value, Mapping):
             raise KeyRefused("key", "not a COSE_Key of an admitted algorithm", remedy)
-        parts = [value.get(label) for label in _COORDINATES[ALGORITHMS[algorithm].key_type]]
+        parts = [value.get(label) for label in COORDINATES[ALGORITHMS[algorithm].key_type]]
         raw = b"".join(part for part in parts if isinstance(part, bytes))
         if ALGORITHMS[algorithm].key_type == EC2 and any(len(p) != 32 for p in parts if isinstance(p, bytes)):
             raise KeyRefused("key", "x or y is not 32 bytes", remedy)
@@ -99,7 +99,7 @@ class PublicKey:
     def cose_key(self) -> dict[int, Any]:
         """Return the COSE_Key map (RFC 9053 §7; AKP keys as ML-DSA for COSE has them)."""
         row = ALGORITHMS[self.algorithm]
-        labels = _COORDINATES[row.key_type]
+        labels = COORDINATES[row.key_type]
         size = len(self.raw) // len(labels)
         key: dict[int, Any] = {_KTY: row.key_type, _ALG: self.algorithm}
         if row.curve is not None:
@@ -192,7 +192,7 @@ def split_raw_signature(signature: bytes, order: int) -> tuple[int, int]:
     return r, s
 
 
-_COORDINATES: Final[Mapping[int, tuple[int, ...]]] = {OKP: (-2,), EC2: (-2, -3), AKP: (-1,)}
+COORDINATES: Final[Mapping[int, tuple[int, ...]]] = {OKP: (-2,), EC2: (-2, -3), AKP: (-1,)}
 _OPENERS: Final[Mapping[int, Callable[[bytes], _VerifyRaw]]] = {
     ED25519: _open_ed25519,
     ESP256: _open_p256,

@@ -227,6 +227,51 @@ def test_plan_with_a_sign_that_is_neither_plus_nor_minus_is_refused(sign: int) -
         parse_content(plan(source_streams=streams))
 
 
+def with_body(kind: str, **changes: Any) -> bytes:
+    envelope = cbor.decode(content(kind))
+    return cbor.encode({**envelope, "body": {**envelope["body"], **changes}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "field"),
+    [
+        ("finding", {"engagement": None, "rule": None}, "rule"),
+        ("finding", {"state": "open"}, "closed_by"),
+        ("finding", {"closed_by": None}, "closed_by"),
+        ("explanation", {"evidence": []}, "evidence"),
+        (
+            "explanation",
+            {"answers": {"statement_digest": bytes(32), "rule": "r", "subject": None}},
+            "answers",
+        ),
+        ("engagement", {"team": []}, "team"),
+        ("engagement", {"team": [{"role": "lead_verifier", "person_digest": bytes(32)}] * 2}, "team"),
+        ("engagement", {"state": "agreed"}, "verification_report"),
+        ("engagement", {"verification_report": None}, "verification_report"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(
+    kind: str, changes: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ContentInvalid) as caught:
+        parse_content(with_body(kind, **changes))
+    assert caught.value.field.removeprefix("content.body.").startswith(field)
+
+
+def test_finding_by_a_rule_alone_or_by_people_alone_is_admitted() -> None:
+    assert parse_content(with_body("finding", engagement=None)).body["rule"]
+    assert parse_content(with_body("finding", rule=None, state="open", closed_by=None)).body["engagement"]
+
+
+def test_no_draft_kind_is_one_that_anything_uses() -> None:
+    drafts = {kind.name for kind in KINDS.values() if kind.is_draft}
+    assert drafts == {"policy", "rule_profile", "engagement", "finding", "explanation"}
+
+
+def test_public_kinds_are_those_that_must_be_the_same_for_everybody() -> None:
+    assert {"method", "rule_profile", "policy", "genesis"} <= {k.name for k in KINDS.values() if k.is_public}
+
+
 def test_period_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(ContentInvalid, match="ends before it starts"):
         parse_content(plan(effective={"start": 5, "end": 5}))

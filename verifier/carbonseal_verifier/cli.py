@@ -19,6 +19,7 @@ from carbonseal_verifier import (
     grade_cli,
     quality_cli,
     sample_cli,
+    show_cli,
     sign_cli,
     text_report,
     trust_cli,
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_check(commands)
+    show_cli.add_show(commands)
     trust_cli.add_trust(commands)
     quality_cli.add_quality(commands)
     quality_cli.add_rules(commands)

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from carbonseal_attest import identifiers
+from carbonseal_attest.algorithms import ALGORITHMS, KEY_ALGORITHMS
 from carbonseal_attest.errors import AttestError, ContentInvalid
 from carbonseal_attest.instants import MAX_INSTANT, check_instant
-from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.keys import COORDINATES, PublicKey
 from carbonseal_attest.quantities import MAX_DIGITS, parse_decimal
 
 Check = Callable[[object, str], None]
@@ -297,6 +298,16 @@ def _check_boolean(value: object, *, field: str) -> None:
         raise refuse(field, "not true or false")
 
 
+def _cose_key_cddl() -> str:
+    choices = []
+    for row in map(ALGORITHMS.__getitem__, sorted(KEY_ALGORITHMS, reverse=True)):
+        labels = COORDINATES[row.key_type]
+        curve = "" if row.curve is None else f"-1: {row.curve}, "
+        raw = ", ".join(f"{label}: bstr .size {row.key_size // len(labels)}" for label in labels)
+        choices.append(f"{{1: {row.key_type}, 3: {row.id}, {curve}{raw}}}")
+    return "\n         / ".join(choices)
+
+
 def _check_cose_key(value: object, *, field: str) -> None:
     try:
         PublicKey.from_cose_key(value)
@@ -334,10 +345,7 @@ org = Leaf(
 )
 cose_key = Leaf(
     "cose-key",
-    "{1: 1, 3: -19, -1: 6, -2: bstr .size 32}"
-    " / {1: 2, 3: -9, -1: 1, -2: bstr .size 32, -3: bstr .size 32}"
-    " / {1: 2, 3: -70101, -1: -70102, -2: bstr .size 32, -3: bstr .size 32}"
-    " / {1: 7, 3: -48, -1: bstr .size 1312}",
+    _cose_key_cddl(),
     "Ed25519, P-256, SM2 or ML-DSA-44 (docs/spec/keys.md): a point of its curve in its one spelling",
     _check_cose_key,
 )
