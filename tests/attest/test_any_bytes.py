@@ -7,6 +7,7 @@ from typing import Any
 
 import fuzz_targets
 import pytest
+import write_corpus
 from example_contents import DATA, content, key
 from example_statements import statement
 from hypothesis import example, given, settings
@@ -95,6 +96,6 @@ def test_every_parser_reads_some_seed_of_its_group(group: str) -> None:
             return False
         return True
 
-    seeds = fuzz_targets.read_seeds(group)
+    seeds = write_corpus.seeds(group)  # made anew: a committed seed may be of a form that has passed
     deaf = [p.__name__ for p in fuzz_targets.PARSERS[group] if not any(reads(p, seed) for seed in seeds)]
     assert deaf == []

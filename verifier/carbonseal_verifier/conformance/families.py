@@ -75,8 +75,6 @@ def read_cases(family: Family, document: Any, source: Source) -> list[Case]:
 
 
 def _shape_of(family: Family, document: Any, source: Source) -> Shape:
-    if isinstance(document, str):
-        document = document.encode("utf-8", "surrogatepass")
     for shape in family.shapes:
         if shape.fits(document):
             return shape

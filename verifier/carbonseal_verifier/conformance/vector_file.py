@@ -84,7 +84,10 @@ def parse_document(data: bytes) -> Any:
 
 
 def take_apart(document: Any, source: Source) -> list[tuple[Any, Source]]:
-    """Return the upstream vectors of an array of {path, vector}, or the document itself as the only one."""
+    """Return the upstream vectors of an array of {path, vector}, or the document itself as the only one.
+
+    A vector that is a text is the raw text of a note or proof.
+    """
     if not isinstance(document, list) or not document:
         return [(document, source)]
     found: list[tuple[Any, Source]] = []
@@ -97,8 +100,9 @@ def take_apart(document: Any, source: Source) -> list[tuple[Any, Source]]:
             if found:
                 raise refusal("file", "an item of the array is no {path, vector} as the others are")
             return [(document, source)]
-        name = item["path"]
-        found.append((item["vector"], Source(name, name, f"{name} ", source.keys)))
+        name, vector = item["path"], item["vector"]
+        raw = vector.encode("utf-8", "surrogatepass") if isinstance(vector, str) else vector
+        found.append((raw, Source(name, name, f"{name} ", source.keys)))
     return found
 
 
