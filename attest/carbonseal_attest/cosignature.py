@@ -76,6 +76,18 @@ def verify_signatures(note: SignedNote, known: Iterable[Vkey]) -> dict[Vkey, int
     return found
 
 
+def open_note(data: bytes, known: Iterable[Vkey]) -> SignedNote:
+    """Return the note that at least one of the `known` keys signed; its text is good for nothing before.
+
+    Raises:
+        NoteInvalid: malformed, signed by none of them, or a signature of one does not verify.
+    """
+    note = SignedNote.parse(data)
+    if not verify_signatures(note, known):
+        raise _refusal("no known key signed the note")
+    return note
+
+
 def verify_cosignatures(note: SignedNote, policy: TlogPolicy) -> dict[str, int]:
     """Return the policy's witnesses that cosigned the note, by their names there, each with its time.
 

@@ -16,8 +16,12 @@ from vector_files import read_vectors
 from carbonseal_attest import cbor, foreign_cbor
 from carbonseal_attest import statement as envelope
 from carbonseal_attest.errors import EncodingError
-from carbonseal_attest.identifiers import is_plain_text
+from carbonseal_attest.identifiers import MAX_ORIGIN, is_plain_text
 from carbonseal_attest.json_view import read_json_view
+from carbonseal_attest.merkle import MAX_PATH
+from carbonseal_attest.note import MAX_NOTE, MAX_SIGNATURES
+from carbonseal_attest.tlog_policy import MAX_DEFINED, MAX_POLICY
+from carbonseal_attest.tlog_proof import MAX_EXTRA
 from carbonseal_attest.trust import TrustFile
 
 _CELL = re.compile(r"(?<!\\)\|")
@@ -114,9 +118,44 @@ def test_page_of_statements_shows_the_example_and_every_label(spec: Path) -> Non
     assert labels == {1, 4, 15, 16, 258, 259, *(getattr(envelope, name) for name in names)}
 
 
-def test_page_of_the_log_shows_checkpoint_and_receipt_of_the_vectors(spec: Path) -> None:
+def test_page_of_trees_opens_with_a_range_proof_of_the_vectors(spec: Path) -> None:
+    page = (spec / "merkle.md").read_text(encoding="utf-8")
+    (shown,) = (v for v in read_vectors("range") if v["desc"] == "entries 5 to 8 of 13")
+    assert hex_blocks(page) == [bytes.fromhex(shown["range_proof"])]
+
+
+@pytest.mark.parametrize(
+    ("page", "family", "fields", "limits"),
+    [
+        ("note.md", "note", ("note", "known"), (MAX_NOTE, MAX_SIGNATURES)),
+        ("checkpoint.md", "checkpoint", ("note", "public"), (MAX_ORIGIN,)),
+        ("cosignature.md", "cosignature", ("note",), ()),
+        ("tlog-policy.md", "cosignature", ("policy",), (MAX_POLICY, MAX_DEFINED)),
+        ("tlog-proof.md", "tlog-proof", ("proof", "leaf_hash"), (MAX_EXTRA, MAX_PATH)),
+    ],
+)
+def test_page_of_a_text_format_shows_the_first_vector_and_our_limits(
+    spec: Path, page: str, family: str, fields: tuple[str, ...], limits: tuple[int, ...]
+) -> None:
+    text = (spec / page).read_text(encoding="utf-8")
+    first = read_vectors(family)[0]
+    for field in fields:
+        shown = first[field][0] if isinstance(first[field], list) else first[field]
+        is_hex = field in {"note", "proof"} and re.fullmatch(r"[0-9a-f]+", shown)
+        assert (bytes.fromhex(shown).decode() if is_hex else shown) in text
+    for limit in limits:
+        assert re.search(rf"\b{limit}\b", text)
+
+
+def test_page_of_tiles_shows_a_tile_and_an_entry_bundle_of_the_vectors(spec: Path) -> None:
+    blocks = hex_blocks((spec / "tile.md").read_text(encoding="utf-8"))
+    data = {bytes.fromhex(v["data"]) for v in read_vectors("tile") if v["want_error"] is None}
+    assert len(blocks) == 2
+    assert set(blocks) <= data
+
+
+def test_page_of_the_log_shows_the_receipt_of_the_vectors(spec: Path) -> None:
     page = (spec / "log.md").read_text(encoding="utf-8")
-    assert read_vectors("checkpoint")[0]["note"] in page
     assert bytes.fromhex(read_vectors("receipt")[0]["receipt"]) in hex_blocks(page)
 
 

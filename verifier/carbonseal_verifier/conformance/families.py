@@ -11,7 +11,7 @@ from carbonseal_verifier.conformance.bundles import BUNDLE
 from carbonseal_verifier.conformance.case import Case
 from carbonseal_verifier.conformance.cbor_items import CBOR
 from carbonseal_verifier.conformance.epoch_maps import EPOCH_MAP
-from carbonseal_verifier.conformance.merkle_proofs import CONSISTENCY, INCLUSION
+from carbonseal_verifier.conformance.merkle_proofs import CONSISTENCY, INCLUSION, RANGE
 from carbonseal_verifier.conformance.notes import CHECKPOINT, COSIGNATURE, NOTE
 from carbonseal_verifier.conformance.receipts import RECEIPT
 from carbonseal_verifier.conformance.shape import Shape
@@ -22,6 +22,7 @@ from carbonseal_verifier.conformance.signatures import (
 )
 from carbonseal_verifier.conformance.statements import STATEMENT
 from carbonseal_verifier.conformance.tiles import TILE
+from carbonseal_verifier.conformance.tlog_proofs import TLOG_PROOF
 from carbonseal_verifier.conformance.vector_file import MAX_CASES, Source, refusal, take_apart
 
 
@@ -39,6 +40,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     for family in (
         Family("inclusion", "inclusion proofs, RFC 9162 §2.1.3", INCLUSION),
         Family("consistency", "consistency proofs, RFC 9162 §2.1.4", CONSISTENCY),
+        Family("range", "range proofs of RFC 9162 trees, ours", RANGE),
         Family("epoch-map", "heads in an epoch's sorted map, ours", EPOCH_MAP),
         Family("cbor", "deterministic CBOR, RFC 8949 §4.2.1", CBOR),
         Family("ed25519", "Ed25519 signatures, RFC 8032", ED25519_SHAPES),
@@ -48,6 +50,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         Family("checkpoint", "checkpoints, C2SP tlog-checkpoint", CHECKPOINT),
         Family("cosignature", "cosignatures, C2SP tlog-cosignature", COSIGNATURE),
         Family("tile", "tiles and entry bundles, C2SP tlog-tiles", TILE),
+        Family("tlog-proof", "offline proofs as text, C2SP tlog-proof", TLOG_PROOF),
         Family("statement", "signed statements and their contents, ours over RFC 9052 and 9995", STATEMENT),
         Family("receipt", "receipts of inclusion, RFC 9942", RECEIPT),
         Family("anchor", "evidence of an anchor on an EVM chain, ours over EIP-1186", ANCHOR),

@@ -63,6 +63,10 @@ class Fields:
         """Return the bytes of each hex text of an array."""
         return [self._hex(item, keys[0]) for item in self._texts(keys)]
 
+    def texts(self, *keys: str) -> list[str]:
+        """Return the texts of an array."""
+        return self._texts(keys)
+
     def base64(self, *keys: str) -> bytes:
         """Return the bytes that a base64 text writes; of null, none."""
         value = self.value(*keys)

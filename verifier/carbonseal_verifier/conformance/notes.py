@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
-from carbonseal_attest.cosignature import verify_signatures
+from carbonseal_attest.cosignature import open_by_policy, open_note, verify_signatures
 from carbonseal_attest.errors import NoteInvalid
 from carbonseal_attest.note import SignedNote
+from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.vkey import Vkey
 from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import ACCEPTED, Case, Meaning
@@ -56,9 +57,34 @@ def _checkpoint(data: bytes, known: list[Vkey]) -> Meaning:
     return {"printed": SignedNote(checkpoint.text(), note.signatures).encode()}
 
 
+def _our_note(fields: Fields) -> Meaning:
+    known = [Vkey.parse(text) for text in fields.texts("known")]
+    note = open_note(fields.hex("note"), known)
+    return {"text": note.text, "note": note.encode()}
+
+
 def _our_checkpoint(fields: Fields) -> Meaning:
+    if "known" in fields:
+        foreign = Checkpoint.parse(_our_note(fields)["text"])
+        return {"tree_size": foreign.tree_size, "root_hash": foreign.root_hash, "origin": foreign.origin}
     head = open_checkpoint(fields.text("note"), origin=fields.text("origin"), key=our_key(fields))
     return {"tree_size": head.tree_size, "root_hash": head.root_hash, "origin": head.origin}
+
+
+def _our_cosignature(fields: Fields) -> Meaning:
+    if "note" not in fields:
+        return _our_policy(fields)
+    policy = TlogPolicy.parse(fields.text("policy"))
+    return {"witnesses": open_by_policy(SignedNote.parse(fields.text("note").encode()), policy)[1]}
+
+
+def _our_policy(fields: Fields) -> Meaning:
+    policy = TlogPolicy.from_bytes(fields.hex("policy"))
+    found: dict[str, Any] = {"policy": bytes(policy)}
+    for name, wanted in (("met", True), ("unmet", False)):
+        if name in fields:
+            found[name] = [names for names in fields.items(name) if policy.is_met(names) is wanted]
+    return found
 
 
 def _shape(read: _ReadNote, what: str) -> Shape:
@@ -75,5 +101,13 @@ CHECKPOINT = (
     ),
     _shape(_checkpoint, "C2SP checkpoint"),
 )
-NOTE = (_shape(_note, "C2SP signed note"),)
-COSIGNATURE = (_shape(_checkpoint, "C2SP checkpoint with cosignatures"),)
+NOTE = (
+    ours.shape("note", _our_note, meanings={"text": "text", "note": "hex"}),
+    _shape(_note, "C2SP signed note"),
+)
+COSIGNATURE = (
+    ours.shape(
+        "cosignature", _our_cosignature, meanings={"witnesses": "value", "met": "value", "unmet": "value"}
+    ),
+    _shape(_checkpoint, "C2SP checkpoint with cosignatures"),
+)

@@ -29,7 +29,7 @@ def shape(family: str, run: RunVector, *, meanings: dict[str, str] | None = None
     """Return our shape of `family`.
 
     `run` calls the production code with a vector's fields; `meanings` maps the fields that say what a good
-    input means to their types (hex, whole, text).
+    input means to their types (hex, whole, text, value).
     """
 
     def cases(document: Any, source: Source) -> Iterable[Case]:
@@ -57,6 +57,8 @@ def _read(fields: Fields, key: str, how: str) -> Any:
         return fields.hex(key)
     if how == "whole":
         return fields.whole(key)
+    if how == "value":
+        return fields.value(key)
     if how == "value":
         return fields.value(key)
     return fields.text(key)

@@ -12,18 +12,20 @@ from functools import partial
 from typing import Any, Final
 
 from carbonseal_attest.errors import ProofInvalid
-from carbonseal_attest.merkle import read_frontier
+from carbonseal_attest.merkle import root_of
 from carbonseal_attest.tiles import (
     HASH_SIZE,
     TILE_WIDTH,
-    TileNodes,
+    TileName,
     decode_entries,
     encode_entries,
     entries_path,
     split_hashes,
     tile_path,
 )
+from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import ACCEPTED, Case, Meaning
+from carbonseal_verifier.conformance.fields import Fields
 from carbonseal_verifier.conformance.shape import Shape
 from carbonseal_verifier.conformance.vector_file import Source
 
@@ -55,8 +57,7 @@ def _hashes(data: bytes, level: int, index: int) -> Meaning:
     width = len(hashes)
     if not 0 < width <= TILE_WIDTH:
         raise ProofInvalid("tile", f"{width} hashes", "fetch the tile again")
-    root = read_frontier(width, TileNodes(width, lambda *_: data).get_node).root()
-    return {"width": width, "path": tile_path(level, index, width), "root_hash": root}
+    return {"width": width, "path": tile_path(level, index, width), "root_hash": root_of(hashes)}
 
 
 def _entries(data: bytes, _: int, index: int) -> Meaning:
@@ -66,4 +67,16 @@ def _entries(data: bytes, _: int, index: int) -> Meaning:
     return {"width": len(entries), "path": entries_path(index, len(entries))}
 
 
-TILE = (Shape("tlog-tiles", "C2SP tlog-tiles: a file under its path, such as tile/0/000.p/5", _is_raw, _raw),)
+def _our_tile(fields: Fields) -> Meaning:
+    name = TileName.parse(fields.text("path"))
+    read = _entries if name.level is None else _hashes
+    found = read(fields.hex("data"), name.level or 0, name.index)
+    if found["width"] != name.width:
+        raise ProofInvalid("tile", f"holds {found['width']} instead of {name.width}", "fetch the tile again")
+    return found
+
+
+TILE = (
+    ours.shape("tile", _our_tile, meanings={"width": "whole", "root_hash": "hex"}),
+    Shape("tlog-tiles", "C2SP tlog-tiles: a file under its path, such as tile/0/000.p/5", _is_raw, _raw),
+)
