@@ -20,16 +20,18 @@ from carbonseal_attest.bundle_reading import from_members
 from carbonseal_attest.chain_profile import EVM_RLP
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.contents import parse_content
-from carbonseal_attest.epoch import EpochEntry, MapProof
+from carbonseal_attest.epoch import AbsenceProof, EpochEntry, MapEntry, MapProof
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.evm_proof import keccak256, parse_header, rlp_decode, rlp_encode, trie_value
 from carbonseal_attest.json_view import from_json_view, read_json_view, to_json_view
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.note import SignedNote
+from carbonseal_attest.range_proof import RangeProof
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_attest.tiles import decode_entries, encode_entries, split_hashes
+from carbonseal_attest.tiles import TileName, decode_entries, encode_entries, split_hashes
 from carbonseal_attest.tlog_policy import TlogPolicy
+from carbonseal_attest.tlog_proof import TlogProof
 from carbonseal_attest.trust import TrustFile
 from carbonseal_attest.vkey import Vkey
 
@@ -111,6 +113,29 @@ def map_proof(data: bytes) -> None:
     same(data, cbor.encode(proof.to_value()))
 
 
+def map_entry(data: bytes) -> None:
+    same(data, MapEntry.decode(data).encode())
+
+
+def absence_proof(data: bytes) -> None:
+    proof = AbsenceProof.from_value(ORIGIN, cbor.decode(data))
+    same(data, cbor.encode(proof.to_value()))
+
+
+def range_proof(data: bytes) -> None:
+    proof = RangeProof.from_value(cbor.decode(data))
+    same(data, cbor.encode(proof.to_value()))
+    proof.root([bytes(32)] * (proof.end - proof.start if proof.end - proof.start <= 64 else 1))
+
+
+def tlog_proof(data: bytes) -> None:
+    same(data, TlogProof.parse(data).encode())
+
+
+def tile_path(data: bytes) -> None:
+    same(data, str(TileName.parse(text(data))).encode("utf-8", "surrogateescape"))
+
+
 def anchor(data: bytes) -> None:
     same(data, AnchorEvidence.from_cbor(data).to_cbor())
 
@@ -154,8 +179,17 @@ PARSERS: Final[dict[str, tuple[Parse, ...]]] = {
     "cbor": (cbor_value, any_cbor, json_view),
     "statement": (statement, content),
     "cose": (receipt, cose_key),
-    "note": (note, checkpoint, vkey),
-    "proofs": (entry_bundle, hash_tile, epoch_entry, map_proof, policy),
+    "note": (note, checkpoint, vkey, tlog_proof, tile_path),
+    "proofs": (
+        entry_bundle,
+        hash_tile,
+        epoch_entry,
+        map_entry,
+        map_proof,
+        absence_proof,
+        range_proof,
+        policy,
+    ),
     "anchor": (anchor, rlp, block_header, trie_proof),
     "bundle": (bundle, bundle_members),
     "trust": (trust_file,),

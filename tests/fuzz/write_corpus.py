@@ -36,10 +36,10 @@ GROUPS = {
     "proofs": (
         "epoch_entry",
         "map_proof",
-        "entry_bundle",
-        "hash_tile",
+        "map_entry",
+        "absence_proof",
+        "data",
         "policy",
-        "tlog_proof",
         "range_proof",
     ),
     "anchor": ("evidence", "header", "account_proof"),
@@ -83,6 +83,11 @@ def _examples(group: str) -> Iterator[bytes]:
     elif group == "note":
         yield str(Vkey(example.DATA, ED25519_NOTE, log_key)).encode()
         yield Checkpoint(example.DATA, 17, example.digest("root")).text().encode()
+        for vector in vectors():
+            if "proof" in vector:
+                yield bytes.fromhex(vector["proof"])
+            if "path" in vector and isinstance(vector["path"], str):
+                yield vector["path"].encode()
     elif group == "proofs":
         yield encode_entries([b"one", b"two", b""])
         yield bytes(range(64))
