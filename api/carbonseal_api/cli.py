@@ -18,6 +18,7 @@ from carbonseal_api.activity.cli import add_commands as add_activity
 from carbonseal_api.assets.cli import add_commands as add_assets
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
+from carbonseal_api.desk.devices_cli import add_commands as add_devices
 from carbonseal_api.grades.cli import add_commands as add_grades
 from carbonseal_api.grants.cli import add_commands as add_grants
 from carbonseal_api.impacts.cli import add_commands as add_impacts
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add_parties(commands)
     add_accounts(commands)
     add_commands(commands)
+    add_devices(commands)
     add_grants(commands)
     add_catalogue(commands)
     add_grades(commands)

@@ -7,7 +7,7 @@ duplicate is raised, and the stream does not move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from carbonseal_api.founding import seal
@@ -82,26 +82,45 @@ class Issuer:
         Raises:
             StatementRefused: the log refused it; field, reason and remedy are the log's.
         """
-        # Asked each time: another desk of the same key may have signed since, and a place that is signed
-        # twice is an equivocation of the party.
-        heads = {head.stream: head for head in self._streams(origin, self.signer.public.kid)}
-        last = heads.get(kind)
-        newest = self._head(origin)
-        statement, content = seal(
-            self.signer,
-            kind,
-            body,
-            party=self.party,
-            subject=subject or self.party,
-            origin=origin,
-            issued_at=self._clock() // 1000,
-            sequence=0 if last is None else last.sequence + 1,
-            previous=None if last is None else last.digest,
-            interval=interval,
-            checkpoint=(newest.tree_size, newest.root_hash),
-            is_public=KINDS[kind].is_public,
-        )
-        (outcome,) = self._register(origin, [Submission(statement.raw, content)])
+        (statement,), (outcome,) = self.issue_many(origin, kind, [(subject or self.party, body)], interval)
         if outcome.status is Status.REFUSED or outcome.problem is not None:
             raise StatementRefused(outcome)
         return statement
+
+    def issue_many(
+        self,
+        origin: str,
+        kind: str,
+        bodies: Sequence[tuple[str, Mapping[str, Any]]],
+        interval: tuple[int, int] | None = None,
+    ) -> tuple[list[SignedStatement], Sequence[Outcome]]:
+        """Return the statements of `kind` about each (subject, body) and what the log said to each.
+
+        They are registered as one batch, in order. A refused one leaves its place free, so that those after
+        it are refused as well: whoever calls decides what to do, and signs again what is to go on.
+        """
+        # Asked each time: another desk of the same key may have signed since, and a place that is signed
+        # twice is an equivocation of the party.
+        heads = {head.stream: head for head in self._streams(origin, self.signer.public.kid)}
+        last, newest = heads.get(kind), self._head(origin)
+        sequence, previous = (-1, None) if last is None else (last.sequence, last.digest)
+        statements, items = [], []
+        for subject, body in bodies:
+            statement, content = seal(
+                self.signer,
+                kind,
+                dict(body),
+                party=self.party,
+                subject=subject,
+                origin=origin,
+                issued_at=self._clock() // 1000,
+                sequence=sequence + 1,
+                previous=previous,
+                interval=interval,
+                checkpoint=(newest.tree_size, newest.root_hash),
+                is_public=KINDS[kind].is_public,
+            )
+            sequence, previous = sequence + 1, statement.digest
+            statements.append(statement)
+            items.append(Submission(statement.raw, content))
+        return statements, self._register(origin, items)

@@ -8,7 +8,6 @@ and remedy.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
 import signal
@@ -18,27 +17,28 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from carbonseal_attest.algorithms import algorithm_named, algorithm_names
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import format_instant
 from carbonseal_collectors.adapter import open_adapters
 from carbonseal_collectors.agent import Agent
 from carbonseal_collectors.clock import system_clock
-from carbonseal_collectors.errors import ConfigInvalid, KeyUnusable
-from carbonseal_collectors.gateway_config import GatewayConfig, load_gateway_config
-from carbonseal_collectors.plain_text import as_plain_text, counted
+from carbonseal_collectors.errors import ConfigInvalid
+from carbonseal_collectors.gateway_config import GatewayConfig
+from carbonseal_collectors.gateway_options import add_overrides, config_of
+from carbonseal_collectors.key_cli import add_commands as add_key_commands
+from carbonseal_collectors.plain_text import counted
 from carbonseal_collectors.plan_file import check_against_gateway, load_plan
 from carbonseal_collectors.pymodbus_log import send_to_debug
 from carbonseal_collectors.register_map import RegisterMap
-from carbonseal_collectors.sealing import load_signer, read_passphrase, write_new_key
+from carbonseal_collectors.sealing import load_signer
 from carbonseal_collectors.simulators.modbus_server import PlantServer
 from carbonseal_collectors.simulators.plant import SLOT_MS, Plant
 from carbonseal_collectors.spool import Spool
 
 _SIMULATED_BEFORE_MS: Final = 86_400_000  # so that a clock set back a little still finds the plant there
-_MAX_DIGITS: Final = 18  # of a --set value that is taken as a number
 _EXAMPLES: Final = """examples:
   carbonseal-collector key new gateway.key --passphrase-env CARBONSEAL_GATEWAY_PASSPHRASE
+  carbonseal-collector key request gateway.toml > request.csv
   carbonseal-collector check gateway.toml
   carbonseal-collector run gateway.toml --once --json
   carbonseal-collector run gateway.toml
@@ -83,28 +83,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--json", action="store_true", help="print JSON instead of text; without --once one object a line"
     )
-    _add_overrides(run)
+    add_overrides(run)
     run.set_defaults(command=_run)
 
     check = commands.add_parser("check", help="check a gateway file, its register map and its plan")
     check.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
     check.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    _add_overrides(check)
+    add_overrides(check)
     check.set_defaults(command=_check)
 
-    key = commands.add_parser("key", help="make a key").add_subparsers(required=True, metavar="COMMAND")
-    new = key.add_parser("new", help="make a key and write it encrypted to a new file")
-    new.add_argument("file", type=Path, metavar="FILE")
-    source = new.add_mutually_exclusive_group()
-    source.add_argument("--passphrase-env", metavar="NAME", help="environment variable with the passphrase")
-    source.add_argument("--passphrase-file", type=Path, metavar="FILE", help="file whose first line is it")
-    new.add_argument(
-        "--algorithm",
-        choices=algorithm_names(),
-        default="ed25519",
-        help="what it signs with (default ed25519)",
-    )
-    new.set_defaults(command=_key_new)
+    add_key_commands(commands)
 
     simulate = commands.add_parser("simulate", help="play a small plant's seven meters over Modbus TCP")
     simulate.add_argument(
@@ -128,30 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     status = spool.add_parser("status", help="how many statements are in which state, and what is wrong")
     status.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
     status.add_argument("--json", action="store_true", help="print one JSON object instead of text")
-    _add_overrides(status)
+    add_overrides(status)
     status.set_defaults(command=_spool_status)
     return parser
-
-
-def _add_overrides(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="set a value of the file, e.g. gateway.data_folder=/data or sources.plant.modbus.port=1502",
-    )
-
-
-def _config(options: argparse.Namespace) -> GatewayConfig:
-    overrides: dict[str, object] = {}
-    for item in options.set:
-        name, separator, value = item.partition("=")
-        if not separator:
-            raise ConfigInvalid(f"--set {as_plain_text(item, 60)}", "has no value", "write KEY=VALUE")
-        is_number = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
-        overrides[name] = int(value) if is_number else value
-    return load_gateway_config(options.gateway, overrides=overrides)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -159,7 +126,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigInvalid(
             "--offline", "is for one round only; without --once the gateway goes online", "add --once"
         )
-    config = _config(options)
+    config = config_of(options)
     signer = load_signer(config, os.environ)
     api_key = os.environ.get(config.uplink.api_key_env, "") if config.uplink.api_key_env else ""
     agent = Agent(config, signer=signer, api_key=api_key)
@@ -232,7 +199,7 @@ def _run_once(agent: Agent, options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    config = _config(options)
+    config = config_of(options)
     for adapter in open_adapters(config).values():
         adapter.close()
     if config.plan_file is not None:
@@ -294,27 +261,8 @@ def _until_signalled() -> threading.Event:
     return stop
 
 
-def _key_new(options: argparse.Namespace) -> int:
-    if options.passphrase_env:
-        passphrase = os.environ.get(options.passphrase_env, "")
-        if not passphrase:
-            raise KeyUnusable(
-                "--passphrase-env",
-                f"the environment has no {as_plain_text(options.passphrase_env, 60)}",
-                "export it with the passphrase first; without one the key file protects nothing",
-            )
-    elif options.passphrase_file:
-        passphrase = read_passphrase(options.passphrase_file)
-    else:
-        passphrase = getpass.getpass("passphrase: ")
-    signer = write_new_key(options.file, passphrase, algorithm=algorithm_named(options.algorithm).id)
-    print(f"kid {signer.public.kid.hex()}")
-    print(f"public key {signer.public.text()}")
-    return 0
-
-
 def _spool_status(options: argparse.Namespace) -> int:
-    config = _config(options)
+    config = config_of(options)
     spool = Spool(
         config.spool_folder, gateway=config.id, origin=config.log_origin, max_bytes=config.spool_max_bytes
     )

@@ -189,26 +189,35 @@ def load_signer(config: GatewayConfig, environment: Mapping[str, str]) -> Softwa
     Raises:
         KeyUnusable: no passphrase, no file, or they do not belong together.
     """
+    return open_key_file(config.key_file, passphrase_of(config, environment))
+
+
+def passphrase_of(config: GatewayConfig, environment: Mapping[str, str]) -> str:
+    """The passphrase of the gateway's key file. Raises KeyUnusable."""
     if config.passphrase_file is not None:
-        passphrase = read_passphrase(config.passphrase_file)
-    else:
-        passphrase = environment.get(config.passphrase_env, "")
-        if not passphrase:
-            raise KeyUnusable(
-                f"{config.file}: gateway.passphrase_env",
-                f"the environment has no {config.passphrase_env}",
-                "set it to the key file's passphrase, or name a passphrase_file",
-            )
+        return read_passphrase(config.passphrase_file)
+    passphrase = environment.get(config.passphrase_env, "")
+    if not passphrase:
+        raise KeyUnusable(
+            f"{config.file}: gateway.passphrase_env",
+            f"the environment has no {config.passphrase_env}",
+            "set it to the key file's passphrase, or name a passphrase_file",
+        )
+    return passphrase
+
+
+def open_key_file(path: Path, passphrase: str) -> SoftwareSigner:
+    """The signer of an encrypted key file. Raises KeyUnusable."""
     try:
-        return decrypt_key_file(config.key_file.read_bytes(), passphrase)
+        return decrypt_key_file(path.read_bytes(), passphrase)
     except OSError as exc:
         raise KeyUnusable(
-            str(config.key_file),
+            str(path),
             f"cannot be read ({exc.strerror})",
             "make it with carbonseal-collector key new",
         ) from exc
     except CarbonsealError as exc:
-        raise KeyUnusable(str(config.key_file), f"{exc.field} {exc.reason}", exc.remedy) from exc
+        raise KeyUnusable(str(path), f"{exc.field} {exc.reason}", exc.remedy) from exc
 
 
 def read_passphrase(path: Path) -> str:

@@ -184,6 +184,23 @@ class Spool:
             ).fetchone()
         return StreamHead(row[0], row[1]) if row else StreamHead(0, None)
 
+    def heads(self, kid: bytes) -> list[tuple[str, int, bytes]]:
+        """The last statement of each stream of that key: stream, sequence, digest of what stands there.
+
+        Where a void took the place of the last statement, its digest stands there in the log.
+        """
+        with self._lock:
+            heads = self._db.execute(
+                "SELECT stream, next_sequence - 1, head FROM streams WHERE kid = ? ORDER BY stream", (kid,)
+            ).fetchall()
+            voids = self._db.execute(
+                "SELECT stream, sequence, digest FROM statements WHERE kid = ? AND kind = 'void' "
+                "AND state != 'voided'",
+                (kid,),
+            ).fetchall()
+        stands = {(stream, sequence): digest for stream, sequence, digest in voids}
+        return [(s, n, stands.get((s, n), digest)) for s, n, digest in heads]
+
     def append(
         self,
         *,

@@ -28,6 +28,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from carbonseal_attest.identity.devices import DeviceKeys
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, consistency_path, inclusion_path
@@ -224,6 +225,15 @@ class LogHost:
             ClockWentBack, PublicationFailed: nothing may be receipted; the ledger must be restarted.
         """
         return list(self._intake(origin).register(items))
+
+    def device_keys(self, party: str) -> DeviceKeys:
+        """The device keys that a party's register says now, for its desk to judge what it is about to sign.
+
+        Raises:
+            LogUnknown: the party's register log is not open here.
+            LogDamaged: a content that says who is who is missing or changed.
+        """
+        return self._book.registers(party, is_exact=True)[0].devices.copy()
 
     def stream_heads(self, origin: str, *, kid: bytes | None = None) -> list[StreamHead]:
         """Where the streams of a log stand, of one key or all; a gateway compares its own state with it."""

@@ -105,6 +105,10 @@ class Desk:
             remedy = f"{refusal.remedy}; the log key for the gateway file is {self._parts.log_key.text()}"
             raise EnrolmentRefused(refusal.field, refusal.reason, remedy) from refusal
 
+    def issue_about_device(self, body: Mapping[str, Any]) -> SignedStatement:
+        """Return the statement that suspends, lifts or revokes a device's key."""
+        return self._issuer.issue(self.register_origin, "device", dict(body), subject=str(body["device"]))
+
     def file_plan(self, plan: PlanFile) -> SignedStatement:
         """Return the statement that files a monitoring plan."""
         return self._issuer.issue(
