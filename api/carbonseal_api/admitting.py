@@ -19,7 +19,7 @@ from carbonseal_api.organisations import queries
 from carbonseal_api.problems import ApiError, NotFound, RequestInvalid
 from carbonseal_api.standing import account_roles_of, check_exclusions, party_roles
 from carbonseal_attest.errors import KeyRefused
-from carbonseal_attest.identifiers import check_credit_code, is_plain_text, opaque_code
+from carbonseal_attest.identifiers import check_org, is_plain_text, opaque_code
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 
@@ -98,7 +98,7 @@ def check_admission(
         )
     check_exclusions(roles)
     if org is not None:
-        check_credit_code(org)
+        check_org(org)
         parts.projections.refresh()
         others = [row["party"] for row in queries.by_credit_code(parts.engine, org) if row["party"] != code]
         if others:

@@ -90,6 +90,14 @@ class KeyFolder:
         """
         return self.make(name).seed
 
+    def take_the_place(self, name: str, of: str) -> None:
+        """Make key file `name` that of `of`; the file that was there is kept, named by its key."""
+        here = self._folder / f"{of}.key"
+        kept = self._folder / f"{of}.{self.signer(of).public.kid.hex()[:16]}.retired"
+        if not kept.exists():
+            write_private(kept, here.read_bytes())
+        (self._folder / f"{name}.key").replace(here)
+
     def names(self) -> set[str]:
         """Return the names of the keys that are here."""
         return {path.stem for path in self._folder.glob("*.key")}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_attest.contents.identity import ROLES
-from carbonseal_attest.identifiers import check_credit_code
+from carbonseal_attest.identifiers import check_org
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
@@ -28,7 +28,7 @@ def add_commands(commands: Commands) -> None:
     _add_data(admit)
     admit.add_argument("--name-zh", required=True, help="its name in Chinese")
     admit.add_argument("--name-en", required=True, help="its name in English")
-    admit.add_argument("--org", help="unified social credit code, 18 characters")
+    admit.add_argument("--org", help="unified social credit code, outside China the LEI")
     admit.add_argument("--industry", help="industry code of GB/T 4754, such as C31")
     admit.add_argument(
         "--role", action="append", choices=ADMITTED, help="may be given again (default enterprise)"
@@ -43,10 +43,21 @@ def add_commands(commands: Commands) -> None:
     )
     admit.set_defaults(run=_admit)
 
-    party = commands.add_parser("party", help="list parties; suspend, remove or readmit one")
+    party = commands.add_parser("party", help="list or find parties; suspend, remove, readmit or rekey one")
     acts = party.add_subparsers(title="acts", required=True, metavar="ACT")
     _add_data(listed := acts.add_parser("list", help="list the parties that the registrar admitted"))
     listed.set_defaults(run=_list)
+    _add_data(found := acts.add_parser("find", help="look up who a credit code or LEI is, in the register"))
+    found.add_argument("org", help="unified social credit code or LEI")
+    found.set_defaults(run=_find)
+    _add_data(rotated := acts.add_parser("rotate", help="replace a party's key; the old one vouches for it"))
+    rotated.add_argument("party", nargs="?", help="party code")
+    rotated.add_argument(
+        "--public-key", metavar="KEY", help="new key of a party that has it elsewhere; it endorses --out"
+    )
+    rotated.add_argument("--out", type=Path, default=Path("rotation.json"), help="default rotation.json")
+    rotated.add_argument("--endorsed", type=Path, metavar="FILE", help="register what both keys endorsed")
+    rotated.set_defaults(run=_rotate)
     for act, text in (
         ("suspend", "refuse a party's statements and accounts until it is readmitted"),
         ("remove", "refuse a party's statements and accounts for good"),
@@ -70,7 +81,7 @@ def _admit(options: argparse.Namespace) -> int:
 
     roles, name = tuple(options.role or ["enterprise"]), {"zh": options.name_zh, "en": options.name_en}
     if options.org is not None:
-        check_credit_code(options.org)
+        check_org(options.org)
     if options.public_key is None:
         admitting.check_key_may_be_here(roles)
         if options.out is not None:
@@ -109,6 +120,50 @@ def _list(options: argparse.Namespace) -> int:
     shown = ("party", "status", "roles", "org", "name")
     for row in rows:
         print(json.dumps({name: row[name] for name in shown}, ensure_ascii=False))
+    return 0
+
+
+def _find(options: argparse.Namespace) -> int:
+    from carbonseal_api.running import opened
+
+    org = check_org(options.org)
+    with opened(options.data) as parts:
+        found = parts.host.parties_of(org)
+    for record in found:
+        shown = {"party": record.party, "status": record.status, "roles": sorted(record.roles)}
+        print(json.dumps(shown | {"name": dict(record.name)}, ensure_ascii=False))
+    if not found:
+        raise RequestInvalid("org", "no party of that number is admitted", "see `carbonseal party list`")
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    from carbonseal_api import party_keys
+    from carbonseal_api.admitting import parse_public_key
+    from carbonseal_api.running import opened
+    from carbonseal_attest.identity.party_rotation import read_rotation, write_rotation
+
+    if (options.endorsed is None) == (options.party is None):
+        raise RequestInvalid("party", "name a party, or a file with --endorsed", "give one of the two")
+    with opened(options.data) as parts:
+        if options.endorsed is not None:
+            try:
+                body = read_rotation(options.endorsed.read_bytes())
+            except OSError as error:
+                reason = f"cannot be read ({error.strerror})"
+                raise RequestInvalid("--endorsed", reason, "name a file") from error
+            statement = party_keys.register_rotation(parts, body)
+            shown: dict[str, Any] = {"party": body["party"], "statement_digest": statement.digest.hex()}
+        elif options.public_key is not None:
+            body = party_keys.rotation_for(parts, options.party, parse_public_key(options.public_key))
+            if options.out.exists():
+                raise RequestInvalid("out", f"{options.out} is there already", "name another file")
+            options.out.write_bytes(write_rotation(body))
+            shown = {"party": options.party, "rotation": str(options.out)}
+        else:
+            key = party_keys.rotate_here(parts, options.party)
+            shown = {"party": options.party, "public_key": key.text()}
+    print(json.dumps(shown))
     return 0
 
 

@@ -35,6 +35,8 @@ _CREDIT: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # GB 32100 leaves out I, O, 
 def check_origin(value: object, *, field: str = "origin") -> str:
     """Return `value` if it is a log origin such as `log.example.org/e-abc/data`."""
     if isinstance(value, str) and len(value) <= MAX_ORIGIN and _ORIGIN.fullmatch(value) and ".." not in value:
+        for part in value.split("/"):
+            _check_names_nobody(part, field)
         return value
     raise IdentifierInvalid(
         field, "not a log origin", "write host/party/log in lower case, at most 120 characters"
@@ -47,8 +49,7 @@ def check_code(value: object, *, field: str = "code") -> str:
     A credit code or LEI behind the dash is refused, whatever its case: that would name the firm.
     """
     if isinstance(value, str) and _CODE.fullmatch(value):
-        if is_org(value.partition("-")[2].upper()):
-            raise IdentifierInvalid(field, "names a legal person", "make the code of a key or at random")
+        _check_names_nobody(value, field)
         return value
     raise IdentifierInvalid(field, "not an opaque code", "write a prefix, a dash and lower-case characters")
 
@@ -114,6 +115,13 @@ def check_org(value: object, *, field: str = "org") -> str:
         "neither a unified social credit code nor an LEI",
         "write the 18 characters of GB 32100-2015, outside China the 20 of ISO 17442",
     )
+
+
+def _check_names_nobody(text: str, field: str) -> None:
+    """Refuse a part of a header that is a credit code or LEI, whole or behind its first dash."""
+    for part in (text, text.partition("-")[2]):
+        if len(part) in {18, 20} and is_org(part.upper()):
+            raise IdentifierInvalid(field, "names a legal person", "make the code of a key or at random")
 
 
 def is_org(text: str) -> bool:

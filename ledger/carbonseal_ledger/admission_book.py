@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from carbonseal_attest.contents import check_content
 from carbonseal_attest.errors import CarbonsealError
-from carbonseal_attest.identity.parties import PartyRecord
+from carbonseal_attest.identity.parties import PartyBook, PartyRecord
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
 from carbonseal_ledger.errors import LogDamaged, LogUnknown, Refused
@@ -77,11 +77,19 @@ class AdmissionBook:
         Raises:
             LogDamaged: see `registers`.
         """
-        origin = self.register_origin(self._registrar)
         try:
-            return self._present((origin,), is_exact=True)[origin].book.records.get(party)
+            return self.book().records.get(party)
         except LogUnknown:
             return None  # the registrar's own register is opened first of all
+
+    def book(self) -> PartyBook:
+        """The parties of the registrar, as its register has them now.
+
+        Raises:
+            LogUnknown, LogDamaged: see `registers`.
+        """
+        origin = self.register_origin(self._registrar)
+        return self._present((origin,), is_exact=True)[origin].book.copy()
 
     def _present(self, origins: Sequence[str], *, is_exact: bool) -> Mapping[str, Register]:
         # A register counts from its publication on, which is when its sender is answered. The published heads

@@ -29,6 +29,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from carbonseal_attest.identity.devices import DeviceKeys
+from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, consistency_path, inclusion_path
@@ -234,6 +235,10 @@ class LogHost:
             LogDamaged: a content that says who is who is missing or changed.
         """
         return self._book.registers(party, is_exact=True)[0].devices.copy()
+
+    def parties_of(self, org: str) -> list[PartyRecord]:
+        """The parties, not removed, that the registrar's register says are the legal person `org`."""
+        return self._book.book().by_org(org)
 
     def stream_heads(self, origin: str, *, kid: bytes | None = None) -> list[StreamHead]:
         """Where the streams of a log stand, of one key or all; a gateway compares its own state with it."""

@@ -22,6 +22,7 @@ from carbonseal_api.authentication import KeyRing
 from carbonseal_api.cli import main
 from carbonseal_api.deployment import admit_enterprise, found_deployment, open_deployment
 from carbonseal_api.problems import NotFound, PartyNotAdmitted, RequestInvalid
+from carbonseal_api.running import opened
 from carbonseal_api.settings import load_settings
 from carbonseal_api.standing import RolesExclude, account_roles_of, check_exclusions, party_roles
 from carbonseal_api.web.sessions import COOKIE, open_session
@@ -29,10 +30,13 @@ from carbonseal_attest import cbor
 from carbonseal_attest.contents import build_content, parse_content
 from carbonseal_attest.contents.identity import ROLES
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.identity.party_rotation import endorse_rotation, read_rotation, write_rotation
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_verifier.invitation import Invitation
 
 NAME = {"zh": "别处的机构", "en": "Body elsewhere"}
+LEI = "506700GE1G29325QX363"  # public, of the foundation that runs the system
 CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 
 
@@ -114,7 +118,7 @@ def test_table_of_roles_names_every_role_once_and_exclusions_both_ways() -> None
 
 @pytest.mark.parametrize("key", ["", "00", "zz" * 32, "00" * 33, " " * 64])
 def test_rejects_public_key_that_is_none(key: str) -> None:
-    with pytest.raises(RequestInvalid, match="64 hexadecimal"):
+    with pytest.raises(RequestInvalid, match="public_key: "):
         parse_public_key(key)
 
 
@@ -346,7 +350,7 @@ def test_organisation_is_found_by_its_credit_code_by_whoever_may_see_it(site: An
     [
         ("91330000MA0000000X", "check character is wrong"),
         ("91330000ma27xnxh11", "not a unified social credit code"),
-        ("9133", "not a unified social credit code"),
+        ("9133", "neither a unified social credit code nor an LEI"),
         ("91330000MA2I000000", "not a unified social credit code"),
         ("９1330000MA00000002", "not a unified social credit code"),
     ],
@@ -445,3 +449,39 @@ def test_commands_admit_a_body_by_its_key_and_keep_parties_and_accounts(
     assert "not admitted" in run("client", "add", *party, "--roles", "bank", "--label", "x", code=2)
     run("party", "readmit", bank["party"], "--reason", "closed")
     run("client", "add", *party, "--roles", "bank", "--label", "again")
+
+
+def test_a_party_key_is_rotated_where_its_keys_are(run: Callable[..., Any], folder: Path) -> None:
+    here = run("admit", "--name-zh", "轮换厂", "--name-en", "Turning Works", "--org", LEI)
+    assert run("party", "find", LEI)["party"] == here["party"]
+    assert "no party of that number" in run("party", "find", credit_code(77), code=2)
+    key = folder / "keys" / f"{here['party']}.key"
+    before = key.read_bytes()
+    turned = run("party", "rotate", here["party"])
+    assert key.read_bytes() != before
+    assert [path.read_bytes() for path in key.parent.glob(f"{here['party']}.*.retired")] == [before]
+    with opened(folder) as parts:
+        assert parts.keys.standing.newest(here["party"])["key"] == (
+            PublicKey.from_text(turned["public_key"]).cose_key()
+        )
+        with parts.desks.desk(here["party"]) as desk:  # and the new key signs
+            body = {"withdraws": bytes(32), "role": "operator", "reason": "drill"}
+            desk.issue(here["register_origin"], "withdrawal", body)
+
+
+def test_a_party_key_that_is_elsewhere_is_rotated_by_a_file(
+    run: Callable[..., Any], folder: Path, tmp_path: Path
+) -> None:
+    old, new = Ed25519Signer.generate(), Ed25519Signer.generate()
+    out, wish, endorsed = (str(tmp_path / name) for name in ("invitation.json", "wish.json", "endorsed.json"))
+    names = ("--name-zh", "核查机构", "--name-en", "Body", "--role", "verification_body")
+    body = run("admit", *names, "--public-key", old.public.text(), "--out", out)["party"]
+    run("party", "rotate", body, "--public-key", new.public.text(), "--out", wish)
+    assert "endorse" in run("party", "rotate", "--endorsed", wish, code=2)
+    stated = read_rotation(Path(wish).read_bytes())
+    Path(endorsed).write_bytes(write_rotation(endorse_rotation(stated, old, new)))
+    run("party", "rotate", "--endorsed", endorsed)
+    again = run("party", "rotate", body, "--public-key", new.public.text(), code=2)
+    assert "is the party's key already" in again
+    host = json.loads((folder / "identity.json").read_text("utf-8"))["host_party"]
+    assert "runs this service" in run("party", "rotate", host, code=2)

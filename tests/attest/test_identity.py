@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonseal_attest.endorsement import endorse
-from carbonseal_attest.errors import IdentityInvalid
+from carbonseal_attest.errors import AttestError, IdentityInvalid
 from carbonseal_attest.identity.device_statements import endorsed, enrolment, rotation, unendorsed, withdrawal
 from carbonseal_attest.identity.devices import DeviceKeys
 from carbonseal_attest.identity.parties import PartyBook
+from carbonseal_attest.identity.party_rotation import endorse_rotation, read_rotation, write_rotation
+from carbonseal_attest.identity.party_rotation import rekeyed as rekeyed_body
 from carbonseal_attest.identity.streams import Restart, check_resume
 from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_attest.statement import SignedStatement, sign_statement
 
 PARTY, GATEWAY, NAME = "e-works", "g-gateway", {"zh": "网关", "en": "gateway"}
 OLD, NEW, THIRD = key("old gateway"), key("new gateway"), key("third gateway")
@@ -279,3 +282,47 @@ def test_a_legal_person_is_looked_up_in_the_register_and_not_when_removed() -> N
     org = "91350100M000100Y43"
     assert [r.party for r in book(party_body(org=org)).by_org(org)] == [PARTY]
     assert book(party_body(org=org), party_body(org=org, status="removed")).by_org(org) == []
+
+
+# -- the file between registrar and party ----------------------------------------------------------
+
+
+def test_a_party_endorses_the_registrars_own_words_with_both_keys() -> None:
+    wish = read_rotation(write_rotation(rekeyed_body(party_body(reason="readmitted"), NEW.public)))
+    made = read_rotation(write_rotation(endorse_rotation(wish, OLD, NEW)))
+    book().check(PARTY, made)
+    for old, new in ((OLD, THIRD), (NEW, NEW)):
+        with pytest.raises(IdentityInvalid, match="written for another key"):
+            endorse_rotation(wish, old, new)
+
+
+def test_refuses_a_rotation_that_shows_people_another_party_than_it_states() -> None:
+    data = write_rotation(rekeyed_body(party_body(), NEW.public))
+    for old, new in ((PARTY, "e-other"), (NEW.public.text(), OLD.public.text())):
+        with pytest.raises(IdentityInvalid, match="something else than its body"):
+            read_rotation(data.replace(f'"{old}"'.encode(), f'"{new}"'.encode()))
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_as_a_rotation_give_a_body_or_our_refusal(data: bytes) -> None:
+    for file in (data, b'{"body": "' + data.hex().encode() + b'"}', b'{"body": ' + data + b"}"):
+        with pytest.raises(AttestError):
+            read_rotation(file)
+
+
+# -- what headers never hold -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("org", ["91350100M000100Y43", "506700GE1G29325QX363"])
+def test_no_header_holds_the_number_of_a_legal_person(org: str) -> None:
+    low, data = org.lower(), f"log.example/{PARTY}/data"
+    fields: dict[str, Any] = {
+        "kind": "gap", "issuer": PARTY, "subject": GATEWAY, "issued_at": 0, "origin": data, "stream": "gaps",
+        "sequence": 0, "previous": None, "interval": (0, 1), "checkpoint": None, "content": b"",
+    }  # fmt: skip
+    SignedStatement.parse(sign_statement(OLD, **fields).raw)
+    hidden = [("issuer", org), ("issuer", f"e-{low}"), ("subject", org), ("subject", f"m-{low}")]
+    hidden += [("origin", f"log.example/{part}/data") for part in (org, low, f"e-{low}")]
+    for field, text in hidden:
+        with pytest.raises(AttestError):
+            SignedStatement.parse(sign_statement(OLD, **(fields | {field: text})).raw)

@@ -31,6 +31,8 @@ from bundle_factory import (
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.identity.parties import PartyBook
+from carbonseal_attest.identity.party_rotation import read_rotation, rekeyed, write_rotation
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
 from carbonseal_attest.signing import Ed25519Signer
@@ -668,3 +670,29 @@ def test_help_shows_every_command_of_a_body(capsys) -> None:
 
 def test_names_used_above_are_the_worlds(bench: Bench) -> None:
     assert (register(BODY), MAIN) == (f"{HOST}/{BODY}/register", "m-main")
+
+
+def test_a_body_endorses_its_new_key_with_both(bench: Bench, tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("CARBONSEAL_PASSPHRASE", "correct horse battery")
+    old, new, other = (tmp_path / name for name in ("old.key", "new.key", "other.key"))
+    keys = {}
+    for path in (old, new, other):
+        assert main(["key", "--out", str(path)]) == 0
+        keys[path] = decrypt_key_file(path.read_bytes(), "correct horse battery")
+    standing = {
+        "party": BODY, "status": "admitted", "roles": ["verification_body"],
+        "key": keys[old].public.cose_key(), "register_origin": register(BODY), "data_origin": data(BODY),
+        "name": {"zh": "核查机构", "en": "Body"}, "org": None, "endorsements": [],
+    }  # fmt: skip
+    wish, out = tmp_path / "rotation.json", tmp_path / "endorsed.json"
+    wish.write_bytes(write_rotation(rekeyed(standing, keys[new].public)))
+    words = ["rotate", str(wish), "--key", str(old), "--out", str(out)]
+    assert main([*words, "--new", str(other)]) == 2
+    assert "written for another key" in capsys.readouterr().err
+    assert main([*words, "--new", str(new)]) == 0
+    assert f"{BODY} (Body), admitted as verification_body" in capsys.readouterr().out
+    book = PartyBook(REGISTRAR)
+    for body in (standing, read_rotation(out.read_bytes())):
+        book.check(BODY, body)
+        book.apply(0, body)
+    assert book.records[BODY].key.kid == keys[new].public.kid

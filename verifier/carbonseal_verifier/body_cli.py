@@ -1,4 +1,4 @@
-"""`carbonseal-verifier key | join | submit | withdraw`: what a verification body does beside giving opinions.
+"""`carbonseal-verifier key | rotate | join | submit | withdraw`: what a body does beside giving opinions.
 
 Its key, its nonces and its outbox lie on its own machine; what leaves it are signed statements. The other
 commands of a body (`sample`, `sign`) share the options that are defined here.
@@ -13,6 +13,8 @@ from typing import Any
 
 from carbonseal_attest.algorithms import algorithm_named, algorithm_names
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.identity import party_rotation
+from carbonseal_attest.identity.party_rotation import endorse_rotation, read_rotation, write_rotation
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust import TrustFile
@@ -23,7 +25,7 @@ from carbonseal_verifier.examined import add_trust, now, read_file
 from carbonseal_verifier.invitation import MAX_INVITATION, Invitation, Terms
 from carbonseal_verifier.outbox import Membership, Outbox
 from carbonseal_verifier.paths import read_trust
-from carbonseal_verifier.private_files import replace
+from carbonseal_verifier.private_files import replace, write_new
 from carbonseal_verifier.service_client import TOKEN, ServiceClient
 from carbonseal_verifier.statement_file import MAX_FILE, StatementFile
 
@@ -47,6 +49,23 @@ def add_key(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="what it signs with (default ed25519)",
     )
     key.set_defaults(run=run_key)
+
+
+def add_rotate(commands: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `rotate`."""
+    rotate = commands.add_parser(
+        "rotate",
+        help="endorse the body's new key with the old one and itself",
+        description="Reads what the registrar would state of the body with its new key, shows it, and writes "
+        "it endorsed by both keys; the registrar then registers it. Sign with the new key from then on.",
+        epilog="example: carbonseal-verifier rotate rotation.json --key body.key --new next.key "
+        "--out endorsed.json",
+    )
+    rotate.add_argument("file", type=Path, help="as `carbonseal party rotate --public-key` wrote it")
+    rotate.add_argument("--key", type=Path, required=True, metavar="FILE", help="key file of the old key")
+    rotate.add_argument("--new", type=Path, required=True, metavar="FILE", help="key file of the new key")
+    rotate.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new file")
+    rotate.set_defaults(run=run_rotate)
 
 
 def add_join(commands: Subparsers[argparse.ArgumentParser]) -> None:
@@ -142,6 +161,18 @@ def run_key(arguments: argparse.Namespace) -> int:
     """Make a key and print its public half."""
     signer = make_key(arguments.out, algorithm_named(arguments.algorithm).id)
     print(signer.public.text())
+    return 0
+
+
+def run_rotate(arguments: argparse.Namespace) -> int:
+    """Endorse a rotation with both keys."""
+    body = read_rotation(read_file(arguments.file, "file", party_rotation.MAX_FILE))
+    name, roles = body["name"]["en"], ", ".join(body["roles"])
+    print(f"{body['party']} ({name}), {body['status']} as {roles}, org {body['org'] or 'none'}")
+    made = endorse_rotation(body, open_key(arguments.key), open_key(arguments.new))
+    write_new(arguments.out, write_rotation(made), field="--out")
+    print(f"endorsed: give {arguments.out} to the registrar (carbonseal party rotate --endorsed)")
+    print(f"then sign with --key {arguments.new} --state {arguments.key}.state")
     return 0
 
 

@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     grade_cli.add_grade(commands)
     grade_cli.add_grades(commands)
     body_cli.add_key(commands)
+    body_cli.add_rotate(commands)
     body_cli.add_join(commands)
     sample_cli.add_sample(commands)
     sign_cli.add_sign(commands)

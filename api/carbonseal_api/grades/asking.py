@@ -18,7 +18,7 @@ from carbonseal_api.grants.refusals import GrantExpired, GrantMissing, GrantWith
 from carbonseal_api.grants.service import PUBLIC, PUBLISHING, Access, note_query, standing
 from carbonseal_api.problems import ApiError, NotFound
 from carbonseal_attest.errors import IdentifierInvalid
-from carbonseal_attest.identifiers import check_credit_code
+from carbonseal_attest.identifiers import check_org
 from carbonseal_attest.instants import format_instant
 
 LEVEL: Final = "grade"
@@ -96,6 +96,6 @@ def check_code(credit_code: str) -> str:
         CreditCodeInvalid: It is not, or it has not 18 characters.
     """
     try:
-        return check_credit_code(credit_code, field="credit_code")
+        return check_org(credit_code, field="credit_code")
     except IdentifierInvalid as problem:
         raise CreditCodeInvalid(problem.field, problem.reason, problem.remedy) from problem

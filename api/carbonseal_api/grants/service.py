@@ -19,7 +19,7 @@ from carbonseal_api.grants.refusals import GrantExpired, GrantInvalid, GrantMiss
 from carbonseal_api.grants.standing import PUBLIC, STANDING, WITHDRAWN, Grant, find_standing
 from carbonseal_api.problems import NotFound
 from carbonseal_attest.errors import CarbonsealError, IdentifierInvalid
-from carbonseal_attest.identifiers import check_credit_code, opaque_code
+from carbonseal_attest.identifiers import check_org, opaque_code
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.statement import SignedStatement
 
@@ -246,11 +246,11 @@ def given_to(parts: Parts, grantee: str) -> list[Grant]:
 
 
 def party_named(parts: Parts, text: str) -> str:
-    """Return the party code that a party code, a credit code or `public` names; other texts unchanged."""
+    """Return the party code that a party code, a credit code, an LEI or `public` names; others unchanged."""
     if text == "public":
         return PUBLIC
     try:
-        check_credit_code(text)
+        check_org(text)
     except IdentifierInvalid:
         return text
     roles = {role for roles in _GRANTEES.values() for role in roles}

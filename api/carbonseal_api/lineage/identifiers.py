@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from carbonseal_api.problems import RequestInvalid
-from carbonseal_attest.errors import CarbonsealError
-from carbonseal_attest.identifiers import check_credit_code
+from carbonseal_attest.identifiers import is_org
 
 PREFIXES: Final = ("asset", "device", "factor", "figure", "file", "head", "package", "party", "series")
 MAX_ID: Final = 400  # characters
@@ -151,7 +150,7 @@ def parse_id(text: str) -> str:
         raise _malformed(text)
     prefix, colon, rest = text.partition(":")
     if not colon:
-        if _DIGEST.fullmatch(text) or _CODE.fullmatch(text) or _is_credit_code(text):
+        if _DIGEST.fullmatch(text) or _CODE.fullmatch(text) or is_org(text):
             return text
         if _PACKAGE.fullmatch(text):
             return package_id(text)
@@ -170,14 +169,6 @@ def parse_id(text: str) -> str:
 def is_code(text: str) -> bool:
     """Whether a text is a party or device code."""
     return _CODE.fullmatch(text) is not None
-
-
-def _is_credit_code(text: str) -> bool:
-    try:
-        check_credit_code(text)
-    except CarbonsealError:
-        return False
-    return True
 
 
 def _malformed(text: str) -> RequestInvalid:

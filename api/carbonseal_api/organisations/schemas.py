@@ -14,7 +14,7 @@ class Organisation(BaseModel):
     status: str = Field(description="admitted, suspended or removed")
     roles: list[str]
     name: dict[str, str] = Field(description="zh and en")
-    org: str | None = Field(description="Unified social credit code, 18 characters, if there is one.")
+    org: str | None = Field(description="Unified social credit code, outside China the LEI, if there is one.")
     register_origin: str
     data_origin: str
     statement_digest: str = Field(description="The registrar's statement, hex.")

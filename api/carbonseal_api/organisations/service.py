@@ -12,7 +12,7 @@ from carbonseal_api.organisations import queries
 from carbonseal_api.organisations.schemas import IssuedKey, KeyDescription, KeyRequest, Organisation
 from carbonseal_api.paging import Page
 from carbonseal_api.problems import NotFound
-from carbonseal_attest.identifiers import check_credit_code
+from carbonseal_attest.identifiers import check_org
 from carbonseal_attest.instants import format_instant
 
 
@@ -38,10 +38,10 @@ def by_credit_code(parts: Parts, principal: Principal, credit_code: str) -> Orga
     """Return the organisation with a credit code, if the caller may see it.
 
     Raises:
-        IdentifierInvalid: Not 18 characters of GB 32100-2015, or the check character is wrong.
+        IdentifierInvalid: Neither a credit code nor an LEI, or a check character is wrong.
         NotFound: There is none, or it is none of the caller's.
     """
-    check_credit_code(credit_code, field="credit_code")
+    check_org(credit_code, field="credit_code")
     for row in queries.by_credit_code(parts.engine, credit_code):
         if principal.sees_all or row["party"] == principal.party:
             return _shown(row)
