@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from example_contents import key
@@ -70,3 +72,12 @@ def test_signature_of_a_signer_verifies_under_its_public_key() -> None:
     signer = Ed25519Signer.generate()
     signer.public.verify(signer.sign(b"data"), b"data")
     assert Ed25519Signer.from_seed(signer.seed).public == signer.public
+
+
+def test_example_of_the_specification_opens(repository_root: Path) -> None:
+    page = (repository_root / "docs/spec/keys.md").read_text(encoding="utf-8")
+    block = next(block for block in page.split("```")[1::2] if block.startswith("\n8671"))
+    opened = decrypt_key_file(bytes.fromhex(block), "an example pass phrase")
+    assert f"key identifier: `{opened.public.kid.hex()}`" in page
+    assert cbor.encode(opened.public.cose_key()) == bytes.fromhex(page.split("```")[1])
+    assert opened.sign(b"carbonseal example message").hex() in page

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dilithium_py import ml_dsa as plain
 from example_contents import key
 from hypothesis import given
 from hypothesis import strategies as st
+from vector_files import read_vectors
 
 from carbonseal_attest import cbor, curve_points
-from carbonseal_attest.algorithms import ED25519
-from carbonseal_attest.errors import KeyRefused, SignatureInvalid
+from carbonseal_attest.algorithms import ED25519, ML_DSA_44
+from carbonseal_attest.errors import CarbonsealError, KeyRefused, SignatureInvalid
 from carbonseal_attest.keys import PublicKey
+from carbonseal_attest.signing import signer_from_seed
 
 # The curve of RFC 8032 §5.1, written plainly.
 P = (1 << 255) - 19
@@ -163,3 +166,33 @@ def test_agrees_with_wycheproof_on_every_signature(shared_data: Path) -> None:
             else:
                 assert test["result"] == "valid", test
     assert seen == 151
+
+
+@pytest.mark.parametrize("family", ["ed25519", "ecdsa-p256", "ml-dsa"])
+def test_agrees_with_own_vectors(family: str) -> None:
+    for vector in read_vectors(family):
+        try:
+            public = PublicKey.from_text(vector["public"])
+            public.verify(bytes.fromhex(vector["signature"]), bytes.fromhex(vector["message"]))
+        except CarbonsealError as error:
+            found = error.code
+        else:
+            found = None
+        assert found == vector["want_error"], vector["desc"]
+        if found is not None:
+            continue
+        assert public.kid.hex() == vector["kid"]
+        assert cbor.encode(public.cose_key()).hex() == vector["cose_key"]
+        assert PublicKey.from_cose_key(cbor.decode(bytes.fromhex(vector["cose_key"]))) == public
+        assert signer_from_seed(public.algorithm, bytes.fromhex(vector["seed"])).public == public
+
+
+@pytest.mark.parametrize("message", [b"", b"data", bytes(5000)])
+def test_ml_dsa_agrees_with_a_plain_implementation_both_ways(message: bytes) -> None:
+    ours, seed = signer_from_seed(ML_DSA_44, bytes(range(32))), bytes(range(32))
+    public, secret = plain.ML_DSA_44.key_derive(seed)
+    assert public == ours.public.raw
+    assert plain.ML_DSA_44.verify(public, message, ours.sign(message))
+    ours.public.verify(plain.ML_DSA_44.sign(secret, message), message)
+    with pytest.raises(SignatureInvalid):
+        ours.public.verify(plain.ML_DSA_44.sign(secret, message, ctx=b"x"), message)
