@@ -17,7 +17,8 @@ from carbonseal_attest.evm_proof import keccak256, rlp_encode, rlp_encode_uint
 
 CHAIN_ID = 31_337
 CONTRACT = bytes.fromhex("5fbdb2315678afecb367f032d93f642f64180aa3")
-CODE_HASH = keccak256(b"LogAnchor runtime code")
+CODE = b"LogAnchor runtime code"
+CODE_HASH = keccak256(CODE)
 HEAD_KEY = bytes(range(20))
 SLOT = 0
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from bundle_factory import HOUR, caught, honest, reason
-from chain_evidence import CHAIN_ID, HEAD_KEY
+from chain_evidence import CHAIN_ID, CODE, HEAD_KEY
 
-from carbonseal_attest.anchor import storage_slots
+from carbonseal_attest.anchor import history_link, storage_slots
 
 
 class Node:
@@ -19,11 +20,20 @@ class Node:
     def __init__(self, world) -> None:
         head, profile = world.chain.heads[-1], world.chain.profile()
         slots = storage_slots(profile.log_id, profile.slot)
+        history = bytes(32)
+        for one in world.chain.heads:
+            history = history_link(history, one)
         packed = (head.anchored_at // 1000).to_bytes(5, "big") + head.tree_size.to_bytes(7, "big") + HEAD_KEY
-        self.words = {f"0x{slots[0].hex()}": packed, f"0x{slots[1].hex()}": head.root_hash}
+        self.words = {f"0x{slots[0].hex()}": packed, f"0x{slots[1].hex()}": head.root_hash,
+                      f"0x{slots[2].hex()}": history}  # fmt: skip
         self.answers = {
             "eth_chainId": hex(CHAIN_ID),
-            "eth_getBlockByNumber": {"hash": f"0x{profile.trusted_blocks[0].block_hash.hex()}"},
+            "eth_getBlockByNumber": {
+                "hash": f"0x{profile.trusted_blocks[0].block_hash.hex()}",
+                "number": "0xb",
+                "timestamp": hex(head.anchored_at // 1000),
+            },
+            "eth_getCode": "0x" + CODE.hex(),
         }
         self.raw: bytes | None = None
         node = self
@@ -109,3 +119,46 @@ def test_catches_a_node_with_another_root_at_the_same_size(world, node):
 def test_any_answer_of_a_node_gives_an_outcome(world, node, raw):
     node.raw = raw
     assert caught(check(world, node)) == "anchor"
+
+
+# -- chains whose headers nobody here can read -----------------------------------------------------
+
+
+def online(world, **changes):
+    profile = replace(world.chain.profile(), header_profile="qbft", **changes)
+    return world.trust(chains=(profile,))
+
+
+def test_a_chain_with_unknown_headers_is_checked_online_only_and_never_called_final(world, node):
+    result = world.check(rpc_url=node.url, trust=online(world))
+    assert result.has_passed
+    assert "anchor checked online only: all of this is the node's word" in reason(result, "anchor")
+    assert "logged, anchored; not witnessed and final" in reason(result, "cut-off")
+
+
+def test_without_a_node_such_an_anchor_is_not_taken_on_faith(world):
+    for trust in (online(world), world.trust(chains=(replace(world.chain.profile(), trusted_blocks=()),))):
+        result = world.check(trust=trust)
+        assert caught(result) == "anchor"
+        assert "online only" in reason(result, "anchor")
+        assert "--rpc" in reason(result, "anchor")
+
+
+def test_catches_online_a_contract_with_other_code_head_history_or_key(world, node):
+    honest_words, honest_code = dict(node.words), node.answers["eth_getCode"]
+    for at in range(3):
+        node.words = dict(honest_words)
+        node.words[list(honest_words)[at]] = bytes(31) + b"\x01"
+        assert caught(world.check(rpc_url=node.url, trust=online(world))) == "anchor"
+    node.words, node.answers["eth_getCode"] = honest_words, "0x00"
+    assert caught(world.check(rpc_url=node.url, trust=online(world))) == "anchor"
+    node.answers["eth_getCode"] = honest_code
+    assert caught(world.check(rpc_url=node.url, trust=online(world, head_keys=()))) == "anchor"
+    assert caught(world.check(rpc_url=node.url, trust=online(world, contract=bytes(20)))) == "anchor"
+    assert world.check(rpc_url=node.url, trust=online(world)).has_passed
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'{"result": 7}', b'{"result": "0xzz"}', b'{"result": null}'])
+def test_any_answer_of_a_node_gives_an_outcome_online_too(world, node, raw):
+    node.raw = raw
+    assert caught(world.check(rpc_url=node.url, trust=online(world))) == "anchor"

@@ -21,10 +21,12 @@ from bundle_factory import (
 
 from carbonseal_attest.bundle_layout import EvidenceBundle
 from carbonseal_attest.cosignature import cosign
+from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.errors import NoteInvalid
+from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tlog_policy import TlogPolicy
-from carbonseal_attest.trust import LogKey, TrustFile, Witnesses, keep_signatures
+from carbonseal_attest.trust import ClosedLog, LogKey, TrustFile, Witnesses, keep_signatures
 from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
 
 WITNESSES = {
@@ -213,6 +215,105 @@ def test_catches_a_new_key_used_before_the_size_from_which_it_counts():
         for row in rows
     )
     assert not world.check(by_both_keys(world.bundle()), trust=host_with(world, later)).has_passed
+
+
+# -- closed logs -----------------------------------------------------------------------------------
+
+
+def closing(world: World, origin: str, **changes: Any) -> TrustFile:
+    """A trust file that closes a log at its present head, which is anchored."""
+    log = world.logs.get(origin)
+    leaves = world.log_of_logs if log is None else log.entries
+    head = ClosedLog(origin, len(leaves), root_of([leaf_hash(raw) for raw in leaves]), None)
+    return world.trust(closed_logs=(replace(head, **changes),))
+
+
+@pytest.mark.parametrize("origin", [data(OPERATOR), register(OPERATOR), EPOCHS])
+def test_a_closed_log_counts_up_to_the_head_at_which_it_was_closed(world, origin):
+    result = world.check(trust=closing(world, origin))
+    assert result.has_passed
+    assert f"{origin} counts up to" in reason(result, "closed-logs")
+
+
+@pytest.mark.parametrize("origin", [data(OPERATOR), register(OPERATOR), EPOCHS])
+def test_catches_entries_of_a_closed_log_beyond_its_last_head(world, origin):
+    size = closing(world, origin).closed_logs[0].tree_size
+    result = world.check(trust=closing(world, origin, tree_size=size - 1))
+    assert caught(result) == "closed-logs"
+    assert f"was closed at size {size - 1}" in reason(result, "closed-logs")
+
+
+@pytest.mark.parametrize("origin", [data(OPERATOR), EPOCHS])
+def test_catches_another_history_of_a_closed_log_at_the_size_of_its_last_head(world, origin):
+    result = world.check(trust=closing(world, origin, root_hash=bytes(32)))
+    assert caught(result) == "closed-logs"
+    assert "another root" in reason(result, "closed-logs")
+
+
+def test_catches_entries_of_a_closed_log_that_no_anchor_covers():
+    """Whoever stole the log key goes on writing below the size of the last head that counts."""
+    world = honest()
+    world.tick(data(OPERATOR))
+    trust = closing(world, data(OPERATOR), tree_size=1000)
+    result = world.check(trust=trust)
+    assert caught(result) == "closed-logs"
+    assert "not covered by an anchor" in reason(result, "closed-logs")
+
+
+def test_without_an_anchor_nothing_of_a_closed_log_counts():
+    world = honest(with_anchor=False)
+    result = world.check(trust=closing(world, data(OPERATOR)))
+    assert caught(result) == "closed-logs"
+    assert "without an anchor nothing of it counts" in reason(result, "closed-logs")
+
+
+class Successor(World):
+    """A world whose data log of the operator goes on for a log that was closed."""
+
+    head: dict[str, Any] | None = None
+
+    def add(self, origin: str, by: str, kind: str, body: dict[str, Any], **more: Any) -> Any:
+        if kind == "genesis" and origin == data(OPERATOR) and self.head is not None:
+            body = {**body, "predecessor": self.head, "endorsements": []}
+            body["endorsements"] = [
+                endorse(self.keys["log"], "genesis", OPERATOR, "log_host", body),
+                endorse(self.keys[bundle_factory.REGISTRAR], "genesis", OPERATOR, "registrar", body),
+            ]
+        return super().add(origin, by, kind, body, **more)
+
+
+def succeeding(head: dict[str, Any] | None) -> World:
+    world = Successor()
+    world.head = head
+    return world.found().measure().file()
+
+
+OLD = ClosedLog("log.old.example/e-enterprise/data", 812, b"\x05" * 32, data(OPERATOR))
+OLD_HEAD = {"origin": OLD.origin, "tree_size": OLD.tree_size, "root_hash": OLD.root_hash}
+
+
+def test_a_successor_passes_whose_genesis_names_the_last_head_of_the_closed_log():
+    world = succeeding(OLD_HEAD)
+    result = world.check(trust=world.trust(closed_logs=(OLD,)))
+    assert result.has_passed
+    assert "goes on for a closed log" in reason(result, "closed-logs")
+
+
+@pytest.mark.parametrize(
+    "head", [None, OLD_HEAD | {"tree_size": 813}, OLD_HEAD | {"root_hash": b"\x06" * 32},
+             OLD_HEAD | {"origin": "log.old.example/e-other/data"}],
+)  # fmt: skip
+def test_catches_a_successor_whose_genesis_names_another_head(head):
+    world = succeeding(head)
+    result = world.check(trust=world.trust(closed_logs=(OLD,)))
+    assert caught(result) == "closed-logs"
+    assert "does not name the head" in reason(result, "closed-logs")
+
+
+def test_catches_a_log_that_calls_itself_a_successor_without_the_trust_files_word():
+    result = succeeding(OLD_HEAD).check()
+    assert caught(result) == "closed-logs"
+    assert "which the trust file does not close" in reason(result, "closed-logs")
 
 
 # -- policies in the bundle ------------------------------------------------------------------------

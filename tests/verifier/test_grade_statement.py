@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import sign_statement
 from carbonseal_attest.trust import (
     Algorithms,
+    ClosedLog,
     Limits,
     LogKey,
     TrustedLogHost,
@@ -228,6 +230,25 @@ def test_refuses_a_credit_code_that_the_registrar_did_not_give(change, match):
         setattr(party, name, value)
     with pytest.raises(GradeStatementRefused, match=match):
         check_grade_statement(answer(*honest(), party), trust=trust(), at=AT)
+
+
+def test_refuses_a_receipt_of_a_log_that_was_closed_after_a_compromise():
+    closed = dataclasses.replace(trust(), closed_logs=(ClosedLog(DATA, 1000, bytes(32), None),))
+    with pytest.raises(GradeStatementRefused, match="was closed"):
+        check_grade_statement(answer(*honest()), trust=closed, at=AT)
+
+
+def test_refuses_a_grade_by_a_rule_that_the_trust_file_does_not_count():
+    file = trust()
+    strict = dataclasses.replace(file, limits=dataclasses.replace(file.limits, grade_profiles=()))
+    with pytest.raises(GradeStatementRefused, match="not one that the trust file counts"):
+        check_grade_statement(answer(*honest()), trust=strict, at=AT)
+
+
+def test_refuses_a_grade_signed_by_an_algorithm_past_its_last_date():
+    file = dataclasses.replace(trust(), algorithms=Algorithms({ED25519: AT - 1}))
+    with pytest.raises(GradeStatementRefused, match="not admitted"):
+        check_grade_statement(answer(*honest()), trust=file, at=AT)
 
 
 @pytest.mark.parametrize(

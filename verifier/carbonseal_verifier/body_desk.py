@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
+from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.contents import KINDS, SALT_SIZE, build_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
@@ -187,17 +187,20 @@ def log_host_of(trust: TrustFile, origin: str) -> TrustedLogHost:
 
     Raises:
         ServiceRefused: it names none.
+        TrustInvalid: it says that the log was closed.
     """
-    for host in trust.log_hosts:
-        if origin.startswith(host.origin_prefix):
-            return host
-    raise ServiceRefused("--trust", f"the trust file names no log host for {origin}", "use the body's own")
+    trust.require_open(origin)
+    host = trust.host_of(origin)
+    if host is None:
+        raise ServiceRefused(
+            "--trust", f"the trust file names no log host for {origin}", "use the body's own"
+        )
+    return host
 
 
 def _opened(note: str, origin: str, host: TrustedLogHost) -> Checkpoint:
     try:
-        size = Checkpoint.of_note(note).tree_size
-        return open_checkpoint(note, origin=origin, key=_key(host, origin, size))
+        return host.open_checkpoint(note, origin=origin)
     except CarbonsealError as error:
         raise ServiceRefused(
             f"checkpoint of {origin}", error.reason, "sign nothing into a log whose checkpoint does not hold"

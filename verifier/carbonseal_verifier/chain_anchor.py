@@ -8,26 +8,23 @@ whose log of logs is behind the chain, or another one, fails.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
 
 import httpx
 
 from carbonseal_attest.anchor import (
     AnchoredHeads,
     AnchorEvidence,
-    HeaderProfileUnknown,
     PackedHead,
     storage_slots,
     verify_anchor_evidence,
 )
-from carbonseal_attest.chain_profile import ChainProfile
+from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.log_proofs import CLOCK_TOLERANCE_MS
+from carbonseal_verifier.node_answers import NODE_TIMEOUT_S, ask_node, quantity, word
+from carbonseal_verifier.online_anchor import check_online
 from carbonseal_verifier.wording import counted
-
-RPC_TIMEOUT_S: Final = 20
-MAX_ANSWER: Final = 1 << 20  # bytes
 
 
 def check_anchor(case: Case) -> str:
@@ -38,23 +35,31 @@ def check_anchor(case: Case) -> str:
         case.anchored_epoch, case.anchored_at = len(case.epochs), case.epochs[-1].closed_at
         return "not required by the trust file, and none carried; times are the log host's word"
     evidence = AnchorEvidence.from_cbor(case.bundle.anchor)
-    profile = _profile(case.trust.chains, evidence.chain_id)
-    try:
+    profile = _profile(case.trust.chains, evidence)
+    is_offline = profile.header_profile == EVM_RLP and bool(profile.trusted_blocks)
+    if is_offline:
         anchored = verify_anchor_evidence(evidence, profile=profile)
-    except HeaderProfileUnknown as error:
-        raise StepFailed(f"headers of chain {profile.chain_id} can be checked online only") from error
+        how = "; the chain id is asserted"
+    elif case.rpc_url is not None:
+        anchored = check_online(case.rpc_url, evidence, profile)
+        how = "; anchor checked online only: all of this is the node's word, and nothing is final"
+    else:
+        why = "names no block to believe" if profile.header_profile == EVM_RLP else "can't read its headers"
+        raise StepFailed(
+            f"the anchor on chain {profile.chain_id} can be checked online only, since the trust file {why}: "
+            "give --rpc and a node that you believe"
+        )
     last = anchored.heads[-1]
     _check_heads(case, anchored)
-    shown = (
-        f"{counted(len(anchored.heads), 'head')} on chain {profile.chain_id} up to size {last.tree_size}, "
-    )
-    shown += f"anchored {format_instant(last.anchored_at)} in block {anchored.block_number} at the latest"
-    shown += "; the chain id is asserted"
-    if case.rpc_url is not None:
-        shown += "; " + compare_with_node(case.rpc_url, profile, anchored)
+    if is_offline and case.rpc_url is not None:
+        how += "; " + compare_with_node(case.rpc_url, profile, anchored)
     case.anchored, case.anchored_epoch, case.anchored_at = anchored, last.tree_size - 1, last.anchored_at
-    case.is_final = True  # its headers lead to a block that the trust file believes
-    return shown
+    case.is_final = is_offline  # its headers lead to a block that the trust file believes
+    heads = counted(len(anchored.heads), "head")
+    return (
+        f"{heads} on chain {profile.chain_id} up to size {last.tree_size}, anchored "
+        f"{format_instant(last.anchored_at)} in block {anchored.block_number} at the latest{how}"
+    )
 
 
 def check_freshness(case: Case) -> str:
@@ -85,8 +90,8 @@ def check_freshness(case: Case) -> str:
 
 def compare_with_node(url: str, profile: ChainProfile, anchored: AnchoredHeads) -> str:
     """Compare proven heads with a live node: chain id, trusted blocks, and the contract's present head."""
-    with httpx.Client(timeout=RPC_TIMEOUT_S) as client:
-        chain_id = _quantity(ask_node(client, url, "eth_chainId", []))
+    with httpx.Client(timeout=NODE_TIMEOUT_S) as client:
+        chain_id = quantity(ask_node(client, url, "eth_chainId", []))
         require(chain_id == profile.chain_id, f"the node is of chain {chain_id}, not {profile.chain_id}")
         for block in profile.trusted_blocks:
             answer = ask_node(client, url, "eth_getBlockByNumber", [hex(block.number), False])
@@ -96,7 +101,7 @@ def compare_with_node(url: str, profile: ChainProfile, anchored: AnchoredHeads) 
         words = []
         for slot in (packed, root, history):
             place = [f"0x{profile.contract.hex()}", f"0x{slot.hex()}", "latest"]
-            words.append(_word(ask_node(client, url, "eth_getStorageAt", place)))
+            words.append(word(ask_node(client, url, "eth_getStorageAt", place)))
     live, last = PackedHead.from_word(words[0]), anchored.heads[-1]
     require(
         live.tree_size >= last.tree_size, f"the node's head is of size {live.tree_size}, before the evidence"
@@ -106,11 +111,12 @@ def compare_with_node(url: str, profile: ChainProfile, anchored: AnchoredHeads) 
     return f"the node agrees, its head is of size {live.tree_size}"
 
 
-def _profile(chains: tuple[ChainProfile, ...], chain_id: int) -> ChainProfile:
-    for profile in chains:
-        if profile.chain_id == chain_id:
-            return profile
-    raise StepFailed(f"the trust file has no profile of chain {chain_id}")
+def _profile(chains: tuple[ChainProfile, ...], evidence: AnchorEvidence) -> ChainProfile:
+    """Return the profile of the evidence's log; of another log on that chain the check then says so."""
+    on_chain = [profile for profile in chains if profile.chain_id == evidence.chain_id]
+    if not on_chain:
+        raise StepFailed(f"the trust file has no profile of chain {evidence.chain_id}")
+    return next((one for one in on_chain if one.log_id == evidence.log_id), on_chain[0])
 
 
 def _check_heads(case: Case, anchored: AnchoredHeads) -> None:
@@ -160,31 +166,3 @@ def anchored_epochs(case: Case, anchored: AnchoredHeads) -> Iterator[tuple[int, 
         while number < head.tree_size and number <= len(case.epochs):
             yield number, head.anchored_at
             number += 1
-
-
-def ask_node(client: httpx.Client, url: str, method: str, params: list[Any]) -> Any:
-    """Return the result of one JSON-RPC call; what does not answer, or refuses, fails the step."""
-    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    try:
-        answer = client.post(url, json=request)
-        body = answer.raise_for_status().content
-        value = answer.json() if len(body) <= MAX_ANSWER else {}
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise StepFailed(f"the node does not answer {method} ({type(error).__name__})") from error
-    if not isinstance(value, dict) or "result" not in value:
-        raise StepFailed(f"the node refuses {method}")
-    return value["result"]
-
-
-def _quantity(value: Any) -> int:
-    try:
-        return int(value, 16)
-    except (TypeError, ValueError) as error:
-        raise StepFailed("the node's answer is no number") from error
-
-
-def _word(value: Any) -> bytes:
-    try:
-        return bytes.fromhex(value.removeprefix("0x")).rjust(32, b"\0")
-    except (AttributeError, ValueError) as error:
-        raise StepFailed("the node's answer is no storage word") from error

@@ -19,6 +19,7 @@ from carbonseal_attest.trust import TrustFile
 from carbonseal_verifier.algorithm_dates import check_algorithms
 from carbonseal_verifier.case import Case, Progress, StepFailed
 from carbonseal_verifier.chain_anchor import check_anchor, check_freshness
+from carbonseal_verifier.closed_logs import check_closed_logs
 from carbonseal_verifier.container import check_container, check_members
 from carbonseal_verifier.coverage import check_cut_off, check_registers_whole
 from carbonseal_verifier.disclosure import check_contents, check_continuity, check_filed
@@ -123,8 +124,9 @@ STEPS: Final = (
     Step("log-proofs", ("parties",), check_log_proofs),
     Step("epochs", ("log-proofs",), check_epochs),
     Step("anchor", ("epochs",), check_anchor),
+    Step("closed-logs", ("anchor",), check_closed_logs),
     Step("algorithms", ("signatures", "anchor"), check_algorithms),
-    Step("witnesses", ("algorithms",), check_witnesses),
+    Step("witnesses", ("algorithms", "closed-logs"), check_witnesses),
     Step("registers-whole", ("anchor",), check_registers_whole),
     Step("freshness", ("registers-whole", "contents"), check_freshness),
     Step("filed", ("contents",), check_filed, is_about_report=True),

@@ -102,8 +102,8 @@ def _check(
     host = next((h for h in trust.log_hosts if h.party == admission.header.subject), None)
     if host is None:
         raise _refusal("log_host", "is none that the trust file names")
-    host_entry = _proved("log_host", proof["log_host"], "party", registrar.key, host, admitted).content
-    body = host_entry.body
+    host_entry = _proved("log_host", proof["log_host"], "party", registrar.key, host, admitted)
+    body = host_entry.content.body
     if admission.header.origin != registrar.register_origin:
         raise _refusal("log_host.origin", "is not the registrar's register log")
     if body["party"] != host.party or body["status"] != "admitted" or "log_host" not in body["roles"]:
@@ -120,6 +120,8 @@ def _check(
         raise _refusal("party.origin", "is not the registrar's register log")
     if graded.content.body["party"] != grade["party"]:
         raise _refusal("party", "is another one than the grade's")
+    for one in (host_entry, proved, graded):
+        trust.require_open(one.statement.header.origin)
     code = graded.content.body["org"]
     return GradeStatement(proved, host.party, registrar.party, code, grade["input"], grade["result"])
 

@@ -18,8 +18,8 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.evm_proof import BlockHeader, parse_header
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed
-from carbonseal_verifier.chain_anchor import RPC_TIMEOUT_S, ask_node
 from carbonseal_verifier.errors import SamplingRefused
+from carbonseal_verifier.node_answers import NODE_TIMEOUT_S, ask_node
 
 EVIDENCE: Final = "evidence"
 STATED: Final = "stated"
@@ -100,7 +100,7 @@ def compare_with_node(url: str, block: DrawBlock) -> None:
         SamplingRefused: it does not answer, or has others.
     """
     try:
-        with httpx.Client(timeout=RPC_TIMEOUT_S) as client:
+        with httpx.Client(timeout=NODE_TIMEOUT_S) as client:
             anchor, drawn = (
                 ask_node(client, url, "eth_getBlockByNumber", [hex(number), False])
                 for number in (block.anchor_block, block.number)

@@ -114,6 +114,15 @@ class TrustFile:
         """Return the log host that may keep the log `origin`, None where the file names none."""
         return next((host for host in self.log_hosts if origin.startswith(host.origin_prefix)), None)
 
+    def require_open(self, origin: str) -> None:
+        """Refuse a log that was closed where no anchor is shown: its keys sign receipts at any size.
+
+        Raises:
+            TrustInvalid: the log was closed.
+        """
+        if any(log.origin == origin for log in self.closed_logs):
+            raise refusal("closed_log", f"{origin} was closed: without an anchor nothing of it counts")
+
     def _check_no_contradiction(self) -> None:
         """Refuse a file in which one question has two answers: the order of tables must decide nothing."""
         check_registrars(self.registrars)

@@ -96,7 +96,7 @@ class TrustedLogHost:
             NoteInvalid: malformed, of another log, or without a signature that it must carry.
             TrustInvalid: no key is named for its size.
         """
-        size = Checkpoint.parse(note.partition("\n\n")[0] + "\n").tree_size
+        size = Checkpoint.of_note(note).tree_size
         checkpoint = open_checkpoint(note, origin=origin, key=self.key_for(origin, size))
         for entry in self._rows(origin):
             if entry.until_size == size:
