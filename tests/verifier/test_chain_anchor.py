@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from bundle_factory import HOUR, caught, honest, reason
+from bundle_factory import HOUR, caught, honest, reason, to_bytes
 from chain_evidence import CHAIN_ID, CODE, HEAD_KEY
 
 from carbonseal_attest.anchor import history_link, storage_slots
+from carbonseal_attest.trust import format_trust_file
 
 
 class Node:
@@ -162,3 +165,39 @@ def test_catches_online_a_contract_with_other_code_head_history_or_key(world, no
 def test_any_answer_of_a_node_gives_an_outcome_online_too(world, node, raw):
     node.raw = raw
     assert caught(world.check(rpc_url=node.url, trust=online(world))) == "anchor"
+
+
+# -- without a node --------------------------------------------------------------------------------
+
+OFFLINE = """
+import io, socket, sys
+
+for name in ("web3", "eth_account", "eth_abi", "hexbytes", "requests", "aiohttp"):
+    sys.modules[name] = None  # any import of it fails
+
+def refuse(*_):
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+
+from carbonseal_attest.trust import TrustFile
+from carbonseal_verifier.check import run_check
+
+trust = TrustFile.parse(open(sys.argv[2], "rb").read())
+with open(sys.argv[1], "rb") as bundle:
+    result = run_check(bundle, trust=trust, at=int(sys.argv[3]))
+assert result.has_passed, [step for step in result.steps if step.outcome != "passed"]
+loaded = {name.split(".")[0] for name, module in sys.modules.items() if module is not None}
+assert not loaded & {"web3", "eth_account", "eth_utils", "rlp"}
+"""
+
+
+def test_an_anchor_is_checked_without_web3_and_without_any_network(world, tmp_path):
+    bundle, trust = tmp_path / "evidence.bundle", tmp_path / "trust.toml"
+    bundle.write_bytes(to_bytes(world.bundle()))
+    trust.write_text(format_trust_file(world.trust()))
+    arguments = [str(bundle), str(trust), str(world.now + HOUR)]
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -33,6 +33,7 @@ from carbonseal_verifier.recompute_steps import (
 )
 from carbonseal_verifier.report_step import check_report
 from carbonseal_verifier.signatures import check_signatures
+from carbonseal_verifier.statement_times import check_times
 from carbonseal_verifier.witnessing import check_witnesses
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"
@@ -132,7 +133,8 @@ STEPS: Final = (
     Step("filed", ("contents",), check_filed, is_about_report=True),
     Step("cut-off", ("witnesses", "filed"), check_cut_off, is_about_report=True),
     Step("packages", ("parties", "filed"), check_packages, is_about_report=True),
-    Step("completeness", ("packages", "cut-off"), check_completeness, is_about_report=True),
+    Step("times", ("packages", "cut-off"), check_times, is_about_report=True),
+    Step("completeness", ("times",), check_completeness, is_about_report=True),
     Step("recompute", ("completeness",), check_recompute, is_about_report=True),
     Step("rules", ("recompute",), check_rules, is_about_report=True),
     Step("report", ("rules",), check_report, is_about_report=True),

@@ -2,7 +2,8 @@
 
 A log's own signed ticks bound when an entry was registered: not before the last tick below it, not after the
 first tick above it. An entry without a tick above it (up to the cut-off) has no upper bound and counts
-as late: a missing input never helps. A signer's clock is a claim and is not used here.
+as late: a missing input never helps. A signer's clock is a claim: it never makes a value timely, and is only
+believed where it says, against its own interest, that a value was signed long after it was measured.
 """
 
 from __future__ import annotations
@@ -56,7 +57,20 @@ def is_late(interval: tuple[int, int], registered_by: int | None, limit_ms: int)
 
     An interval longer than the limit is measured from its beginning: a wide window must not hide a long wait.
     """
-    if registered_by is None:
-        return True
+    return registered_by is None or _is_beyond(interval, registered_by, limit_ms)
+
+
+def is_imported_late(
+    interval: tuple[int, int], signed_at: int, registered_by: int | None, limit_ms: int
+) -> bool:
+    """Whether a late statement was signed late too: a file from the past, not a slow line.
+
+    `signed_at` is when it was signed at the earliest: the time of the newest checkpoint that it knew, or what
+    it says itself, whichever is later.
+    """
+    return is_late(interval, registered_by, limit_ms) and _is_beyond(interval, signed_at, limit_ms)
+
+
+def _is_beyond(interval: tuple[int, int], at: int, limit_ms: int) -> bool:
     start, end = interval
-    return registered_by - min(end, start + limit_ms) > limit_ms
+    return at - min(end, start + limit_ms) > limit_ms

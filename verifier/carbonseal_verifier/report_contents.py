@@ -155,6 +155,7 @@ def _data_quality(again: Recomputed, digest: bytes) -> dict[str, Any]:
         "downgrades": again.downgrades,
         "shares": _picked(figures, *_SHARES),
         "greatest_commit_delay_ms": int(figures["greatest_commit_delay_ms"]),
+        "imported_late_statements": int(figures["imported_late_statements"]),
         "signer_classes": [
             {"signer_class": n, "statements": count, "share_percent": _percent(Decimal(count), statements)}
             for n, count in sorted(classes.items())

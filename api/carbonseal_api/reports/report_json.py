@@ -296,6 +296,7 @@ def _data_quality(inputs: ReportInputs) -> dict[str, Any]:
         **{part: [dict(row) for row in inputs.beside.get(part, ())] for part in BESIDE},
         "shares": {key: figures[key] for key in SHARES},
         "greatest_commit_delay_ms": int(figures["greatest_commit_delay_ms"]),
+        "imported_late_statements": int(figures["imported_late_statements"]),
         "signer_classes": [
             {
                 "signer_class": signer_class,

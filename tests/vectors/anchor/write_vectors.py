@@ -25,10 +25,11 @@ LEAVES = [leaf_hash(f"epoch {number}".encode()) for number in range(max(SIZES))]
 FEES = Fees(10**10, 10**9)
 
 
-def record(forged: int | None = None) -> tuple[AnchorEvidence, dict[str, Any]]:
+def record(forged: int | None = None, *, stale: int = 0) -> tuple[AnchorEvidence, dict[str, Any]]:
     """Deploy, open, advance five times, and return the evidence and what a trust file would say.
 
-    `forged` is the slot of the log (0 packed head, 1 root) of which one bit is then changed in the node.
+    `forged` is the slot of the log (0 packed head, 1 root) of which one bit is then changed in the node;
+    `stale` says from how many blocks before its header the state proofs are taken.
     """
     with AnvilNode(started_at=GENESIS_AT) as node:
         chain = LogAnchorClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
@@ -51,7 +52,7 @@ def record(forged: int | None = None) -> tuple[AnchorEvidence, dict[str, Any]]:
             node.mine()
         number = chain.block("latest").number
         node.mine(2)
-        proof_nodes = chain.state_proof(contract, storage_slots(log_id, 0), number)
+        proof_nodes = chain.state_proof(contract, storage_slots(log_id, 0), number - stale)
         headers = [chain.header(n) for n in range(number, number + 3)]
         evidence = AnchorEvidence(
             chain_id=chain.chain_id,
@@ -149,6 +150,9 @@ def main() -> None:
     add(
         "a storage proof of another slot", state, replace(e, storage_proofs=(proofs[0], proofs[0], proofs[2]))
     )
+
+    late, its_profile = record(stale=1)
+    add("stale: the proofs are of the block before the header's", state, late, **its_profile)
 
     history = "anchor-history-wrong"
     add("a root in the middle changed", history, with_head(2, root_hash=b"\x01" * 32))

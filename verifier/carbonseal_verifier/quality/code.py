@@ -99,6 +99,7 @@ def _figures(scope: Scope, results: RuleResults) -> dict[str, str]:
     figures["statements_without_upper_bound"] = str(
         len({o.digest for o in origins if o.registered_by is None})
     )
+    figures["imported_late_statements"] = str(len({o.digest for o in origins if o.is_imported}))
     figures["as_of"] = format_instant(scope.as_of)
     figures["profile_digest"] = scope.profile.digest.hex()
     for severity in SEVERITIES:

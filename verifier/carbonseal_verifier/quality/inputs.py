@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from carbonseal_accounting.activity import SourceContent
 from carbonseal_attest.identity.devices import DeviceKey, fold_device_keys
-from carbonseal_verifier.commit_delay import TickTimeline, is_late
+from carbonseal_verifier.commit_delay import TickTimeline, is_imported_late, is_late
 from carbonseal_verifier.continuity import find_breaks, find_restarts
 from carbonseal_verifier.corrections import Correction, acts_by_statement, correction_of, touches
 from carbonseal_verifier.logged import LoggedStatement, disclosed
@@ -217,4 +217,7 @@ def _provenance(
         registered_by=registered_by,
         known_at=None if known_at is None or known_at < start else known_at,
         is_late=is_late(interval, registered_by, limit_ms),
+        is_imported=is_imported_late(
+            interval, max(header.issued_at * 1000, known_at or 0), registered_by, limit_ms
+        ),
     )

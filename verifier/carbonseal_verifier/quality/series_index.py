@@ -27,7 +27,8 @@ class Provenance:
     """Where readings came from: one statement and the bounds of its registration.
 
     `registered_by` is the upper bound of registration (ms), None when no tick bounds it; `known_at` the lower
-    bound (time of the newest checkpoint the signer knew), None when it knew none.
+    bound (time of the newest checkpoint the signer knew), None when it knew none; `is_imported` marks a late
+    statement that was signed late too, a file from the past.
     """
 
     digest: bytes
@@ -37,6 +38,7 @@ class Provenance:
     registered_by: int | None
     known_at: int | None = None
     is_late: bool = False
+    is_imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
