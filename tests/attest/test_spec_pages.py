@@ -15,7 +15,15 @@ from vector_files import read_vectors
 
 from carbonseal_attest import cbor, foreign_cbor
 from carbonseal_attest import statement as envelope
+from carbonseal_attest.anchor import (
+    AnchorEvidence,
+    AnchorInvalid,
+    HeaderProfileUnknown,
+    history_link,
+    storage_slots,
+)
 from carbonseal_attest.errors import EncodingError
+from carbonseal_attest.evm_proof import parse_header, verify_account, verify_storage
 from carbonseal_attest.identifiers import MAX_ORIGIN, is_plain_text
 from carbonseal_attest.json_view import read_json_view
 from carbonseal_attest.merkle import MAX_PATH
@@ -165,6 +173,25 @@ def test_page_of_epochs_shows_entry_and_proof_of_the_vectors(spec: Path) -> None
     assert [bytes.fromhex(first[name]) for name in ("epoch_entry", "map_entry", "map_proof")] == hex_blocks(
         page
     )
+
+
+def test_page_of_anchor_evidence_shows_what_the_vectors_contract_held(spec: Path) -> None:
+    page = (spec / "anchor-evidence.md").read_text(encoding="utf-8")
+    first = read_vectors("anchor", "evidence.json")[0]
+    evidence = AnchorEvidence.from_cbor(bytes.fromhex(first["evidence"]))
+    history, folded = bytes(32), []
+    for head in evidence.heads:
+        history = history_link(history, head)
+        folded.append(f"size {head.tree_size:<3} {history.hex()}")
+    assert "\n".join(folded) in page
+    block = parse_header(evidence.headers[0], header_profile="evm-rlp")
+    account = verify_account(block.state_root, evidence.contract, evidence.account_proof)
+    slots = storage_slots(evidence.log_id, 0)
+    words = map(verify_storage, [account.storage_root] * 3, slots, evidence.storage_proofs)
+    assert hex_blocks(page)[0] == b"".join(words)
+    assert f"{len(evidence.to_cbor())} bytes" in page
+    for leaf in AnchorInvalid.__subclasses__():
+        assert leaf is HeaderProfileUnknown or f"`{leaf.code}`" in page
 
 
 def test_page_of_bundles_opens_with_the_bytes_of_the_example(spec: Path) -> None:

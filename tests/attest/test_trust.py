@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
+from typing import Any
 
 import pytest
 from example_contents import DATA, key
 from hypothesis import given
 from hypothesis import strategies as st
+from vector_files import read_vectors
 
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.errors import AlgorithmRefused, NoteInvalid, TrustInvalid
@@ -472,3 +474,26 @@ def test_any_change_of_bytes_gives_a_file_or_our_refusal(data: st.DataObject) ->
         TrustFile.parse(whole[:at] + new + whole[at + data.draw(st.integers(0, 6)) :])
     except TrustInvalid:
         return
+
+
+VECTORS = read_vectors("trust-file")
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["desc"] for vector in VECTORS])
+def test_vector(vector: dict[str, Any]) -> None:
+    data = vector["file"].encode()
+    if vector["want_error"] is not None:
+        with pytest.raises(TrustInvalid) as refused:
+            TrustFile.parse(data)
+        assert (refused.value.code, refused.value.field) == (vector["want_error"], vector["field"])
+        return
+    trust = TrustFile.parse(data)
+    assert trust.digest.hex() == vector["digest"]
+    assert (None if trust.signed_by is None else trust.signed_by.text()) == vector["signed_by"]
+    for origin, size, text in vector["keys"]:
+        assert trust.log_hosts[0].key_for(origin, size).text() == text
+    for names, is_met in vector["met"]:
+        assert trust.witnesses.policy.is_met(names) == is_met
+    if trust.signed_by is None:
+        again = TrustFile.parse(format_trust_file(trust).encode())
+        assert dataclasses.replace(again, digest=trust.digest) == trust

@@ -277,7 +277,7 @@ def anchored_later(world, by):
 def test_catches_closing_times_that_the_chain_does_not_confirm_within_the_commit_delay():
     world = anchored_later(honest(), 20 * DAY)
     result = world.check(at=world.now + 20 * DAY + HOUR)
-    assert caught(result) == "completeness"
+    assert caught(result) == "times"
     assert "not confirmed" in reason(result, "completeness")
 
 

@@ -199,7 +199,7 @@ def main() -> None:
 
     path = Path(__file__).with_name("evidence.json")
     document = {
-        "format": "docs/spec/epochs-and-anchor.md",
+        "format": "docs/spec/anchor-evidence.md",
         "family": "anchor",
         "source": "recorded from Anvil 1.7 by tests/vectors/anchor/write_vectors.py",
         "vectors": vectors,
