@@ -278,7 +278,7 @@ def test_catches_closing_times_that_the_chain_does_not_confirm_within_the_commit
     world = anchored_later(honest(), 20 * DAY)
     result = world.check(at=world.now + 20 * DAY + HOUR)
     assert caught(result) == "times"
-    assert "not confirmed" in reason(result, "completeness")
+    assert "not confirmed" in reason(result, "times")
 
 
 def test_catches_an_epoch_that_was_anchored_before_it_says_it_was_closed():
