@@ -192,3 +192,29 @@ def test_a_missing_part_is_refused_by_the_command_with_what_to_write(
     path.write_text(text[:start] + text[end:])
     assert main(["trust", "show", str(path)]) == 2
     assert "commit_delay: is missing; write [commit_delay] with limit_hours" in capsys.readouterr().err
+
+
+def test_sign_writes_key_and_signature_and_keeps_comments(
+    trust: TrustFile, tmp_path: Path, monkeypatch, capsys
+):
+    monkeypatch.setenv("CARBONSEAL_PASSPHRASE", "a long pass phrase")
+    key, draft, out = tmp_path / "publisher.key", tmp_path / "draft.toml", tmp_path / "trust.toml"
+    assert main(["key", "--out", str(key)]) == 0
+    draft.write_text("# ours\n" + format_trust_file(trust))
+    for source in (draft, out):  # the second time an earlier signature is replaced
+        assert main(["trust", "sign", str(source), "--key", str(key), "--out", str(out)]) == 0
+        signed = TrustFile.parse(out.read_bytes())
+        assert out.read_text().startswith("# ours\n")
+        assert signed.signed_by is not None
+        assert signed.signed_by.text() in capsys.readouterr().out
+    assert [change.what for change in changes(trust, signed)] == ["signed by"]
+
+
+@pytest.mark.parametrize("text", ["", "format = 1\n", 'publisher_key = "none"\n', "\x00"])
+def test_sign_refuses_what_is_no_trust_file(text: str, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setenv("CARBONSEAL_PASSPHRASE", "a long pass phrase")
+    key, draft, out = tmp_path / "publisher.key", tmp_path / "draft.toml", tmp_path / "trust.toml"
+    assert main(["key", "--out", str(key)]) == 0
+    draft.write_text(text)
+    assert main(["trust", "sign", str(draft), "--key", str(key), "--out", str(out)]) == 2
+    assert not out.exists()

@@ -53,7 +53,7 @@ def read_trust(path: Path, field: str = "--trust") -> TrustFile:
         return TrustFile.parse(stream.read(MAX_TRUST_FILE + 1))
 
 
-def check_output(path: Path | None) -> None:
+def check_output(path: Path | None, field: str = "--json") -> None:
     """Refuse a result's path that cannot be written; None and `-` always can.
 
     Raises:
@@ -69,10 +69,10 @@ def check_output(path: Path | None) -> None:
     elif not os.access(path if path.exists() else path.parent, os.W_OK):
         reason = "permission is denied"
     if reason is not None:
-        raise _unwritable(path, reason)
+        raise _unwritable(field, path, reason)
 
 
-def write_output(path: Path, text: str) -> None:
+def write_output(path: Path, text: str, field: str = "--json") -> None:
     """Write a result's JSON where the user wants it.
 
     Raises:
@@ -81,8 +81,8 @@ def write_output(path: Path, text: str) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
-        raise _unwritable(path, in_words(error)) from error
+        raise _unwritable(field, path, in_words(error)) from error
 
 
-def _unwritable(path: Path, reason: str) -> UsageInvalid:
-    return UsageInvalid("--json", f"{str(path)!r:.120} can't be written: {reason}", "give another path, or -")
+def _unwritable(field: str, path: Path, reason: str) -> UsageInvalid:
+    return UsageInvalid(field, f"{str(path)!r:.120} can't be written: {reason}", "give another path, or -")

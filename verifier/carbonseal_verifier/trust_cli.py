@@ -1,4 +1,4 @@
-"""`carbonseal-verifier trust`: read a trust file in words, compare two, read its digest to somebody."""
+"""`carbonseal-verifier trust`: a trust file in words, two compared, its digest read out, and signing it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from carbonseal_verifier.paths import read_trust
+from carbonseal_attest.trust import MAX_TRUST_FILE, TrustFile, sign_trust_text
+from carbonseal_verifier.body_key import open_key
+from carbonseal_verifier.errors import UsageInvalid
+from carbonseal_verifier.paths import check_output, open_input, read_trust, write_output
 from carbonseal_verifier.trust_changes import changes, verdict
 from carbonseal_verifier.trust_words import fingerprint_lines, to_json, to_text
 
 
 def add_trust(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `trust show | diff | fingerprint`."""
+    """Add `trust show | diff | fingerprint | sign`."""
     trust = commands.add_parser("trust", help="what a trust file lets pass: show, compare, read out")
     actions = trust.add_subparsers(dest="action", required=True)
     show = actions.add_parser(
@@ -44,6 +47,19 @@ def add_trust(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     fingerprint.add_argument("file", metavar="FILE", type=Path)
     fingerprint.set_defaults(run=_fingerprint)
+    sign = actions.add_parser(
+        "sign",
+        help="sign a trust file as its publisher",
+        description="Writes the key into `publisher_key`, and the signature as the last line; comments stay. "
+        "Exit 0: signed; 2: no trust file, or one that lacks a part.",
+        epilog="example: carbonseal-verifier trust sign draft.toml --key publisher.key --out trust.toml",
+    )
+    sign.add_argument("file", metavar="FILE", type=Path)
+    sign.add_argument(
+        "--key", type=Path, required=True, help="key file, as `carbonseal-verifier key` makes it"
+    )
+    sign.add_argument("--out", type=Path, required=True, metavar="OUT", help="where to write the signed file")
+    sign.set_defaults(run=_sign)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -66,6 +82,20 @@ def _diff(arguments: argparse.Namespace) -> int:
 
 def _fingerprint(arguments: argparse.Namespace) -> int:
     print("\n".join(fingerprint_lines(read_trust(arguments.file, "FILE"))))
+    return 0
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    check_output(arguments.out, "--out")
+    with open_input(arguments.file, "FILE", "give the path of a trust file") as stream:
+        data = stream.read(MAX_TRUST_FILE + 1)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageInvalid("FILE", "is not UTF-8", "give a trust file") from error
+    signed = sign_trust_text(text, open_key(arguments.key))
+    write_output(arguments.out, signed.decode(), "--out")
+    print("\n".join(fingerprint_lines(TrustFile.parse(signed))))
     return 0
 
 

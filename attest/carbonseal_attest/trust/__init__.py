@@ -13,7 +13,13 @@ tables      TOML, read strictly
 
 from carbonseal_attest.trust.algorithms import Algorithms
 from carbonseal_attest.trust.chains import format_chain
-from carbonseal_attest.trust.file import FORMAT, TrustFile, format_trust_file, sign_trust_file
+from carbonseal_attest.trust.file import (
+    FORMAT,
+    TrustFile,
+    format_trust_file,
+    sign_trust_file,
+    sign_trust_text,
+)
 from carbonseal_attest.trust.limits import Limits
 from carbonseal_attest.trust.log_hosts import ClosedLog, LogKey, TrustedLogHost
 from carbonseal_attest.trust.registrars import TrustedRegistrar
@@ -36,5 +42,6 @@ __all__ = [
     "format_trust_file",
     "keep_signatures",
     "sign_trust_file",
+    "sign_trust_text",
     "spoken",
 ]

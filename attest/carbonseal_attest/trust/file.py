@@ -8,6 +8,7 @@ publisher, label and digest first and ignores any policy inside a bundle.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Final
@@ -22,11 +23,12 @@ from carbonseal_attest.trust.chains import check_chains, format_chain, read_chai
 from carbonseal_attest.trust.limits import Limits
 from carbonseal_attest.trust.log_hosts import ClosedLog, TrustedLogHost, check_closed_logs
 from carbonseal_attest.trust.registrars import TrustedRegistrar, check_registrars
-from carbonseal_attest.trust.signature import key_text, verify_publisher, with_signature
+from carbonseal_attest.trust.signature import SIGNATURE, key_text, verify_publisher, with_signature
 from carbonseal_attest.trust.tables import Table, plain, read_toml, refusal
 from carbonseal_attest.trust.witnesses import Witnesses
 
 FORMAT: Final = "carbonseal-trust/v1"
+_PUBLISHER_KEY: Final = re.compile(r'^publisher_key = "[^"\n]*"$', re.MULTILINE)
 # What to write where a part is missing: there is no default, so the refusal says how to decide.
 _TO_WRITE: Final = {
     "publisher": 'write publisher = "…", who answers for the file',
@@ -143,6 +145,24 @@ class TrustFile:
 def sign_trust_file(trust: TrustFile, signer: Signer) -> bytes:
     """Return `trust` as a file that names the signer's key as its publisher's, and carries its signature."""
     return with_signature(format_trust_file(replace(trust, signed_by=signer.public)), signer)
+
+
+def sign_trust_text(text: str, signer: Signer) -> bytes:
+    """Return a trust file that somebody wrote by hand, comments and all, with the signer as its publisher.
+
+    An earlier signature is replaced.
+
+    Raises:
+        TrustInvalid: it is no trust file, or has no line `publisher_key = "…"` of its own.
+    """
+    whole, found = _PUBLISHER_KEY.subn(
+        f'publisher_key = "{signer.public.text()}"', text.partition(SIGNATURE)[0], 1
+    )
+    if not found:
+        raise refusal("publisher_key", "is missing", _TO_WRITE["publisher_key"])
+    signed = with_signature(whole if whole.endswith("\n") else f"{whole}\n", signer)
+    TrustFile.parse(signed)
+    return signed
 
 
 def format_trust_file(trust: TrustFile) -> str:

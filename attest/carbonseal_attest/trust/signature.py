@@ -15,13 +15,14 @@ from carbonseal_attest.signing import Signer
 from carbonseal_attest.trust.tables import refusal
 
 NOBODY: Final = "none"
+SIGNATURE: Final = "# signature"
 _SIGNATURE: Final = re.compile(rb"(?<=\n)# signature ([0-9a-z:-]{1,2700}) ((?:[0-9a-f]{2}){1,2420})\n\Z")
 
 
 def with_signature(text: str, signer: Signer) -> bytes:
     """Return the trust file `text` (ending in a newline) with the publisher's signature as its last line."""
     data = text.encode()
-    return data + f"# signature {signer.public.text()} {signer.sign(data).hex()}\n".encode()
+    return data + f"{SIGNATURE} {signer.public.text()} {signer.sign(data).hex()}\n".encode()
 
 
 def key_text(key: PublicKey | None) -> str:
@@ -39,7 +40,7 @@ def verify_publisher(data: bytes, named: str) -> PublicKey | None:
         SignatureInvalid: it does not verify.
     """
     found = _SIGNATURE.search(data)
-    if data.count(b"# signature") != (0 if found is None else 1):
+    if data.count(SIGNATURE.encode()) != (0 if found is None else 1):
         raise refusal("signature", "malformed, doubled, or not the last line")
     if (found is None) != (named == NOBODY) or (found is not None and found[1].decode() != named):
         raise refusal("signature", f"is not that of publisher_key {named}")
