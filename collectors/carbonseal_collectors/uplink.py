@@ -141,8 +141,8 @@ class Uplink:
                 if not entries:
                     break
                 self._send(entries, report)
+            self.learn_checkpoint()
             if with_receipts:
-                self.learn_checkpoint()
                 self.collect_receipts(report)
         except _Unreachable as exc:
             report.failure = str(exc)
