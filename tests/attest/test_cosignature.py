@@ -10,13 +10,15 @@ from carbonseal_attest.cosignature import (
     MAX_TIME,
     cosign,
     open_by_policy,
+    subtree_message,
     verify_cosignatures,
     verify_signatures,
 )
 from carbonseal_attest.errors import NoteInvalid
 from carbonseal_attest.note import NoteSignature, SignedNote, sign_note
+from carbonseal_attest.signing import MlDsa44Signer
 from carbonseal_attest.tlog_policy import TlogPolicy
-from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
+from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, ML_DSA_44_COSIGNATURE, Vkey
 
 HOST = key("log host")
 LOG = Vkey(DATA, ED25519_NOTE, HOST.public)
@@ -155,3 +157,63 @@ def test_cosignature_of_any_time_reads_back_and_prints_to_itself(time: int) -> N
         LOG: None,
         VKEYS["w1"]: time,
     }
+
+
+QUANTUM = MlDsa44Signer.from_seed(digest("ml-dsa witness"))
+SAFE = Vkey("witness.example/safe", ML_DSA_44_COSIGNATURE, QUANTUM.public)
+
+
+def test_ml_dsa_cosignature_covers_name_time_origin_size_and_root_but_no_extension_lines() -> None:
+    note = cosign(BARE, SAFE, QUANTUM, time=TIME)
+    assert verify_signatures(SignedNote.parse(note.encode()), [SAFE]) == {SAFE: TIME}
+    signature = note.signatures[-1].signature
+    extended = SignedNote(note.text + "extension\n", note.signatures)
+    assert verify_signatures(extended, [SAFE]) == {SAFE: TIME}
+    renamed = Vkey("witness.example/other", ML_DSA_44_COSIGNATURE, QUANTUM.public)
+    broken = [
+        (SignedNote(note.text, (NoteSignature(renamed.name, renamed.key_id, signature),)), renamed),
+        (replaced(note, 1, (TIME + 1).to_bytes(8, "big") + signature[8:]), SAFE),
+        (replaced(note, 1, signature[:-1]), SAFE),
+        (replaced(note, 1, signature + b"\x00"), SAFE),
+        *(
+            (SignedNote(Checkpoint(origin, size, root).text(), note.signatures), SAFE)
+            for origin, size, root in (
+                (REGISTER, 17, HEAD.root_hash),
+                (DATA, 18, HEAD.root_hash),
+                (DATA, 17, digest("other")),
+            )
+        ),
+    ]
+    for changed, vkey in broken:
+        with pytest.raises(NoteInvalid, match="does not verify"):
+            verify_signatures(changed, [vkey])
+
+
+def test_message_of_an_ml_dsa_cosignature_has_the_layout_of_the_specification() -> None:
+    message = subtree_message(SAFE, time=1, origin="o", start=0, end=5, root=bytes(32))
+    name = b"\x14witness.example/safe"
+    assert message == (
+        b"subtree/v1\n\x00" + name + bytes(7) + b"\x01" + b"\x01o" + bytes(8) + bytes(7) + b"\x05" + bytes(32)
+    )
+    for wrong in (
+        {"time": 1, "start": 4},
+        {"start": 6},
+        {"time": 1 << 63},
+        {"origin": ""},
+        {"origin": "o" * 256},
+        {"end": 1 << 64},
+        {"root": bytes(31)},
+    ):
+        parts = {"time": 0, "origin": "o", "start": 0, "end": 5, "root": bytes(32)} | wrong
+        with pytest.raises(NoteInvalid):
+            subtree_message(SAFE, **parts)
+
+
+def test_ml_dsa_and_ed25519_witnesses_make_one_quorum() -> None:
+    policy = TlogPolicy.parse(
+        f"log {LOG}\nwitness w1 {VKEYS['w1']}\nwitness safe {SAFE}\ngroup both all w1 safe\nquorum both\n"
+    )
+    note = cosign(cosigned("w1"), SAFE, QUANTUM, time=TIME + 1)
+    assert open_by_policy(note, policy) == (HEAD, {"w1": TIME, "safe": TIME + 1})
+    with pytest.raises(NoteInvalid, match="quorum both is not met"):
+        open_by_policy(cosigned("w1"), policy)

@@ -174,3 +174,34 @@ def test_note_of_the_go_library_is_refused_for_bytes_too_many_in_a_known_signatu
 def test_refuses_what_the_go_library_calls_malformed(note: str) -> None:
     with pytest.raises(NoteInvalid):
         SignedNote.parse(note.encode())
+
+
+# A checkpoint of a public log, with its key, from the tests of github.com/transparency-dev/formats.
+REKOR = Vkey.parse(
+    "rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwBcK5AW5i0hrZLOC96l"
+    "+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc="
+)
+REKOR_NOTE = (
+    "Rekor\n798034\nf+7CoKgXKE/tNys9TTXcr/ad6U/K3xvznmzew9y6SP0=\n\n"
+    "\u2014 rekor.sigstore.dev wNI9ajBEAiARInWIWyCdyG27CO6LPnPekyw20qO0YJfoaPaowGp/XgIgc+qEHS3+GKVClgqq2"
+    "0uDLet7MCoTURUCRdxwWBHHufk=\n"
+)
+
+
+def test_ecdsa_signature_of_a_foreign_log_verifies_and_any_other_encoding_of_it_is_refused() -> None:
+    note = SignedNote.parse(REKOR_NOTE.encode())
+    note.verify(REKOR)
+    (signature,) = note.of(REKOR)
+    r_then_s = signature[4:36] + signature[38:]
+    for wrong in (
+        r_then_s,
+        signature + b"\x00",
+        b"\x30\x81" + signature[1:],
+        signature[:-1],
+        b"\x30\x00",
+        b"x",
+    ):
+        with pytest.raises(NoteInvalid):
+            SignedNote(note.text, (note.signatures[0]._replace(signature=wrong),)).verify(REKOR)
+    with pytest.raises(NoteInvalid, match="does not verify"):
+        SignedNote(note.text + "x\n", note.signatures).verify(REKOR)

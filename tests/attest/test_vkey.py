@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonseal_attest.errors import KeyRefused
+from carbonseal_attest.signing import MlDsa44Signer
 from carbonseal_attest.vkey import (
+    ECDSA_NOTE,
     ED25519_COSIGNATURE,
     ED25519_NOTE,
     MAX_VKEY,
@@ -20,13 +22,19 @@ PUBLIC = key("log host").public
 # From the tests of golang.org/x/mod/sumdb/note and of github.com/transparency-dev/formats.
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 REMORA = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"
+REKOR = (
+    "rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwBcK5AW5i0hrZLOC96l"
+    "+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc="
+)
 ARGON = (
     "ct.googleapis.com/logs/us1/argon2024+7deb49d0+BTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABB25bKnLaZTFXOa2pgO70rjcVE"
     "MXKJkMBgFQHZ1kwFlGK9zIAx0FtC2oCfeZQe0E++VXuiYE9hFSzhRlOy92K8A="
 )
 
 
-@pytest.mark.parametrize(("text", "kind"), [(PETER, ED25519_NOTE), (REMORA, ED25519_COSIGNATURE)])
+@pytest.mark.parametrize(
+    ("text", "kind"), [(PETER, ED25519_NOTE), (REMORA, ED25519_COSIGNATURE), (REKOR, ECDSA_NOTE)]
+)
 def test_foreign_verifier_key_prints_to_itself(text: str, kind: int) -> None:
     vkey = Vkey.parse(text)
     assert vkey.signature_type == kind
@@ -64,6 +72,8 @@ def test_every_changed_character_of_a_verifier_key_is_refused() -> None:
         (PETER.replace("PeterNeumann", ""), "its name is empty"),
         (PETER.replace("c74f20a3", "C74F20A3"), "not name"),
         (PETER.replace("c74f20a3", "00000000"), "is not that of the key"),
+        (REKOR.replace("c0d23d6a", "00000000"), "is not that of the key"),
+        (REKOR.replace("AjBZ", "AjBa"), "P-256"),
         (PETER + "\n", "base64"),
         (PETER + "=", "base64"),
         ("x+00000000+AQ==", "not name"),
@@ -79,6 +89,16 @@ def test_refuses_verifier_key_that_is_malformed_or_of_an_unsupported_type(text: 
 def test_refuses_key_whose_algorithm_is_not_that_of_the_signature_type() -> None:
     with pytest.raises(KeyRefused, match="is not that of signature type 06"):
         Vkey("witness.example/w", ML_DSA_44_COSIGNATURE, PUBLIC)
+
+
+def test_ml_dsa_key_of_the_longest_name_reads_back_and_a_longer_one_is_refused() -> None:
+    public = MlDsa44Signer.from_seed(bytes(32)).public
+    vkey = Vkey("w" * 255, ML_DSA_44_COSIGNATURE, public)
+    assert Vkey.parse(str(vkey)) == vkey
+    assert len(str(vkey)) < MAX_VKEY
+    for name in ("w" * 256, "\u00e9" * 128):
+        with pytest.raises(KeyRefused, match="longer than 255 bytes"):
+            Vkey(name, ML_DSA_44_COSIGNATURE, public)
 
 
 @given(st.text(min_size=1, max_size=40), st.sampled_from([ED25519_NOTE, ED25519_COSIGNATURE]))

@@ -1,4 +1,7 @@
-"""Writes `cosignature.json`, cosigned checkpoints under a policy, and `policy.json`; and what is refused."""
+"""Writes `cosignature.json`, cosigned checkpoints under a policy, and `policy.json`; and what is refused.
+
+ML-DSA-44 signs with fresh randomness, so its one signature is kept in `ml_dsa_44.hex`; `--record` signs anew.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ from vector_files import Vector, document, write
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.cosignature import cosign
 from carbonseal_attest.note import NoteSignature, SignedNote, sign_note
-from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
+from carbonseal_attest.signing import MlDsa44Signer
+from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, ML_DSA_44_COSIGNATURE, Vkey
 
 TIME: Final = 1_767_229_200
 HOST: Final = example.key("log host")
@@ -33,12 +37,33 @@ POLICY: Final = (
 )
 
 
+QUANTUM: Final = MlDsa44Signer.from_seed(example.digest("carbonseal example key witness ml-dsa"))
+SAFE: Final = Vkey("witness.example/safe", ML_DSA_44_COSIGNATURE, QUANTUM.public)
+RECORDED: Final = Path(__file__).resolve().with_name("ml_dsa_44.hex")
+MIXED: Final = (
+    f"log {LOG}\nwitness w1 {WITNESSES['w1']}\nwitness safe {SAFE}\ngroup both all w1 safe\nquorum both\n"
+)
+
+
 def files() -> dict[str, str]:
     """The text of each file of this folder, by name."""
     return {
         "cosignature.json": document(__file__, "cosignature.md", [*_good(), *_broken()]),
         "policy.json": document(__file__, "tlog-policy.md", [*_policies(), *_broken_policies()]),
     }
+
+
+def _recorded() -> SignedNote:
+    """The checkpoint with w1's cosignature and the recorded one of ML-DSA-44."""
+    signature = TIME.to_bytes(8, "big") + bytes.fromhex(RECORDED.read_text(encoding="ascii"))
+    one = cosigned("w1")
+    return SignedNote(one.text, (*one.signatures, NoteSignature(SAFE.name, SAFE.key_id, signature)))
+
+
+def record() -> None:
+    """Sign the example checkpoint anew with ML-DSA-44."""
+    signature = cosign(BARE, SAFE, QUANTUM, time=TIME).signatures[-1].signature[8:]
+    RECORDED.write_text(signature.hex() + "\n", encoding="ascii")
 
 
 def cosigned(*names: str, note: SignedNote = BARE, time: int = TIME) -> SignedNote:
@@ -78,6 +103,7 @@ def _good() -> list[Vector]:
         ),
         _vector("time 0, which claims no time", cosigned("w1", "w2", time=0), {"w1": 0, "w2": 0}),
         _vector("extension line, covered", cosigned("w1", "w2", note=extended), times),
+        _vector("Ed25519 and ML-DSA-44", _recorded(), {"w1": TIME, "safe": TIME}, policy=MIXED),
         _vector("no quorum asked for", BARE, {}, policy=f"log {LOG}\nquorum none\n"),
     ]
 
@@ -96,6 +122,9 @@ def _broken() -> list[Vector]:
     other = SignedNote.parse(sign_checkpoint(Checkpoint(example.DATA, 18, HEAD.root_hash), HOST).encode())
     plain = SignedNote.parse(sign_note(BARE.text, "witness.example/w2", example.key("witness w2")))
     register = Checkpoint(example.REGISTER, 17, HEAD.root_hash).text()
+    safe = _recorded()
+    last = safe.signatures[2].signature
+    moved = cosigned("w1", note=other)
     elsewhere = SignedNote.parse(sign_note(register, example.DATA, HOST))
     return [
         bad("one of three witnesses", cosigned("w1")),
@@ -115,6 +144,12 @@ def _broken() -> list[Vector]:
         ),
         bad("without the log's signature", SignedNote(two.text, two.signatures[1:])),
         bad("log's signature under another origin", cosigned("w1", "w2", note=elsewhere)),
+        bad("ML-DSA-44 at another time", replaced(safe, 2, (TIME + 1).to_bytes(8, "big") + last[8:]), MIXED),
+        bad(
+            "ML-DSA-44 of another root",
+            SignedNote(moved.text, (*moved.signatures, *safe.signatures[2:])),
+            MIXED,
+        ),
         bad("policy without a log", two, POLICY.split("\n\n", 1)[1]),
     ]
 
@@ -197,4 +232,6 @@ def _broken_policies() -> list[Vector]:
 
 
 if __name__ == "__main__":
+    if "--record" in sys.argv:
+        record()
     write(__file__, files())

@@ -30,6 +30,16 @@ GO_NOTE: Final = (
     "\u2014 EnochRoot rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1R"
     "vMc+QQ=\n"
 )
+# A checkpoint of a public log, and its key of type 02, from the tests of github.com/transparency-dev/formats.
+ECDSA_KEY: Final = (
+    "rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwBcK5AW5i0hrZLOC96l"
+    "+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc="
+)
+ECDSA_NOTE: Final = (
+    "Rekor\n798034\nf+7CoKgXKE/tNys9TTXcr/ad6U/K3xvznmzew9y6SP0=\n\n"
+    "\u2014 rekor.sigstore.dev wNI9ajBEAiARInWIWyCdyG27CO6LPnPekyw20qO0YJfoaPaowGp/XgIgc+qEHS3+GKVClgqq2"
+    "0uDLet7MCoTURUCRdxwWBHHufk=\n"
+)
 NAME: Final = "log.example.org/e-exampleworks/data"
 HOST: Final = example.key("log host")
 KEY: Final = Vkey(NAME, ED25519_NOTE, HOST.public)
@@ -72,6 +82,7 @@ def _good() -> list[Vector]:
         ),
         _vector("note of the Go library, first key known", GO_NOTE.encode(), GO_KEYS[:1], None),
         _vector("note of the Go library, both keys known", GO_NOTE.encode(), GO_KEYS, None),
+        _vector("ECDSA of a public log", ECDSA_NOTE.encode(), [ECDSA_KEY], None),
     ]
 
 
@@ -97,6 +108,7 @@ def _broken() -> list[Vector]:
         bad("known signature a byte too long", text + b"\n\n" + _line(NAME, _blob(block) + b"\x00")),
         bad("signed under another name", note.replace(f"\u2014 {NAME}".encode(), f"\u2014 {NAME}x".encode())),
         bad("text changed", b"s" + note[1:]),
+        _vector("ECDSA over another text", ECDSA_NOTE.replace("798034", "798035").encode(), [ECDSA_KEY]),
         bad("only unknown signatures", text + b"\n\n" + _line("other", bytes(68))),
         bad("no signature block", text + b"\n"),
         bad("empty signature block", text + b"\n\n"),
