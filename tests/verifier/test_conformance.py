@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import gzip
 import json
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from carbonseal_attest.checkpoint import Checkpoint
+from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
+from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_verifier.cli import main
 from carbonseal_verifier.conformance.deviations import DEVIATIONS
 from carbonseal_verifier.conformance.families import FAMILIES
@@ -238,6 +242,53 @@ def test_tile_of_another_width_than_its_path_is_different(run: Any, tmp_path: Pa
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
         assert run("tile", path)[0] == 1
+
+
+# -- single vectors, and a real log's bundle
+
+
+def test_one_vector_alone_is_a_file_too(run: Any, write: Any) -> None:
+    vector = {"hex": "8101", "roundtrip": True, "decoded": [1]}
+    assert run("cbor", write(vector))[2]["same"] == 1
+    wrapped = [{"path": "a.json", "vector": vector, "sha256": "00"}, {"path": "b.json", "vector": vector}]
+    code, lines, _, _ = run("cbor", write(wrapped))
+    assert (code, [line["id"] for line in lines]) == (0, ["a.json 8101", "b.json 8101"])
+    edge = {"number": 3, "key": "58" + "66" * 31, "sig": "00" * 64, "msg": "m", "flags": ["non_canonical_R"]}
+    assert run("ed25519", write(edge))[2]["same"] == 1
+
+
+def bundle_of_another_log(leaves: int = 5, index: int = 3) -> dict[str, Any]:
+    hashes = [leaf_hash(b"entry %d" % number) for number in range(leaves)]
+    path = inclusion_path(index, leaves, lambda level, at: root_of(hashes[at << level : (at + 1) << level]))
+    signer = Ed25519Signer.from_seed(bytes(range(32)))
+    head = Checkpoint("log.example.com - 12345", leaves, root_of(hashes), ("Timestamp: 1",))
+    signature = base64.b64encode(bytes(4) + signer.sign(b"")).decode()
+    note = f"{head.text()}\n\N{EM DASH} log.example.com {signature}\n"
+    proof = {
+        "logIndex": str(index),
+        "treeSize": str(leaves),
+        "rootHash": base64.b64encode(root_of(hashes)).decode(),
+        "hashes": [base64.b64encode(node).decode() for node in path],
+        "checkpoint": {"envelope": note},
+    }
+    body = base64.b64encode(b"entry %d" % index).decode()
+    return {"verificationMaterial": {"tlogEntries": [{"canonicalizedBody": body, "inclusionProof": proof}]}}
+
+
+def test_inclusion_proof_and_checkpoint_of_a_bundle_of_another_log_are_checked(run: Any, write: Any) -> None:
+    bundle = bundle_of_another_log()
+    assert run("inclusion", write(bundle))[2]["same"] == 1
+    assert run("checkpoint", write(bundle))[2]["same"] == 1
+    assert run("checkpoint", write(bundle), "--key", TLOG_KEY)[0] == 1
+    proof = bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"]
+    for name, value in (("logIndex", "2"), ("treeSize", 4), ("rootHash", ""), ("hashes", [])):
+        changed = copy.deepcopy(bundle)
+        changed["verificationMaterial"]["tlogEntries"][0]["inclusionProof"] = proof | {name: value}
+        assert run("inclusion", write(changed))[0] == 1, name
+    proof["checkpoint"] = bundle_of_another_log(7)["verificationMaterial"]["tlogEntries"][0][
+        "inclusionProof"
+    ]["checkpoint"]
+    assert run("inclusion", write(bundle))[0] == 1
 
 
 # -- deviations and what is not ours

@@ -18,7 +18,7 @@ from carbonseal_attest.json_view import read_json_view, to_json_view
 from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import ACCEPTED, REFUSED, Case, Meaning
 from carbonseal_verifier.conformance.fields import Fields
-from carbonseal_verifier.conformance.shape import Shape, has_each
+from carbonseal_verifier.conformance.shape import Shape, each, has_each
 from carbonseal_verifier.conformance.vector_file import Source
 
 _FLOATS = range(25, 28)  # additional information of major type 7
@@ -26,7 +26,7 @@ _PLAIN = range(20, 23)  # false, true, null
 
 
 def _appendix(document: Any, source: Source) -> Iterable[Case]:
-    for number, vector in enumerate(document):
+    for number, vector in enumerate(each(document)):
         fields = Fields(vector, f"vector {number}")
         data = fields.hex("hex")
         meaning = {}

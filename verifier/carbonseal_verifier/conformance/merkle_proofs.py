@@ -18,6 +18,7 @@ from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import ACCEPTED, REFUSED, Case, Meaning
 from carbonseal_verifier.conformance.fields import Fields
 from carbonseal_verifier.conformance.shape import Shape, has
+from carbonseal_verifier.conformance.sigstore_bundles import INCLUSION_OF_BUNDLE
 from carbonseal_verifier.conformance.vector_file import Source
 
 
@@ -98,6 +99,7 @@ def _our_range(fields: Fields) -> Meaning | None:
 RANGE = (ours.shape("range", _our_range, meanings={"start": "whole", "end": "whole"}),)
 INCLUSION = (
     ours.shape("inclusion", _our_inclusion),
+    INCLUSION_OF_BUNDLE,
     Shape(
         "transparency-dev",
         "transparency-dev: {leafIdx, treeSize, root, leafHash, proof, wantErr}, base64",

@@ -21,6 +21,7 @@ from carbonseal_verifier.conformance.case import ACCEPTED, Case, Meaning
 from carbonseal_verifier.conformance.fields import Fields
 from carbonseal_verifier.conformance.public_keys import note_keys, our_key
 from carbonseal_verifier.conformance.shape import Shape
+from carbonseal_verifier.conformance.sigstore_bundles import CHECKPOINT_OF_BUNDLE
 from carbonseal_verifier.conformance.vector_file import Source
 
 _SIGNATURES = "\n\n\N{EM DASH} ".encode()
@@ -100,6 +101,7 @@ CHECKPOINT = (
         meanings={"tree_size": "whole", "root_hash": "hex", "origin": "text"},
     ),
     _shape(_checkpoint, "C2SP checkpoint"),
+    CHECKPOINT_OF_BUNDLE,
 )
 NOTE = (
     ours.shape("note", _our_note, meanings={"text": "text", "note": "hex"}),

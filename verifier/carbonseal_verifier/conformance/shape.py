@@ -33,6 +33,11 @@ def has(*names: str) -> Callable[[Any], bool]:
 
 
 def has_each(*names: str) -> Callable[[Any], bool]:
-    """Return whether a document is an array of objects with these fields."""
+    """Return whether a document is an array of objects with these fields, or one such object."""
     one = has(*names)
-    return lambda document: isinstance(document, list) and bool(document) and all(map(one, document))
+    return lambda document: bool(document) and all(map(one, each(document)))
+
+
+def each(document: Any) -> list[Any]:
+    """Return the vectors of an array; an object is the only one."""
+    return document if isinstance(document, list) else [document]

@@ -19,7 +19,7 @@ from carbonseal_verifier.conformance.case import ACCEPTED, EITHER, REFUSED, Case
 from carbonseal_verifier.conformance.der import fixed_signature
 from carbonseal_verifier.conformance.fields import Fields
 from carbonseal_verifier.conformance.public_keys import our_key
-from carbonseal_verifier.conformance.shape import Shape, has, has_each
+from carbonseal_verifier.conformance.shape import Shape, each, has, has_each
 from carbonseal_verifier.conformance.vector_file import Source, refusal
 
 _WANTED: Final = {"valid": ACCEPTED, "invalid": REFUSED, "acceptable": EITHER}
@@ -115,7 +115,7 @@ def _ml_dsa_group(whole: Fields, group: Fields) -> _Group:
 
 def _cctv(document: Any, source: Source) -> Iterable[Case]:
     """Yield CCTV's cases, judged by the rule that Go and OpenSSL share ("ref10")."""
-    for position, vector in enumerate(document):
+    for position, vector in enumerate(each(document)):
         fields = Fields(vector, f"vector {position}")
         flags = fields.value("flags") or []
         if not isinstance(flags, list):

@@ -94,7 +94,7 @@ def take_apart(document: Any, source: Source) -> list[tuple[Any, Source]]:
     for item in document:
         if (
             not isinstance(item, dict)
-            or item.keys() != {"path", "vector"}
+            or not {"path", "vector"} <= item.keys()
             or not isinstance(item["path"], str)
         ):
             if found:
