@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parent))
+from soft_token import SoftToken, TokenMissing, open_token
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SHARED_DATA = Path(os.environ.get("CARBONSEAL_SHARED_DATA", _ROOT.parent / "shared" / "data"))
@@ -35,6 +39,18 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip(f"REAL DATA MISSING: no folder {_SHARED_DATA}; set CARBONSEAL_SHARED_DATA")
     return _SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
+    """A PKCS#11 token in software; tests make keys of their own in it. Skipped loudly without one."""
+    pytest.importorskip("pkcs11", reason="TOKEN NOT TESTED: python-pkcs11 is not installed here")
+    try:
+        made = open_token(_ROOT / ".build", tmp_path_factory.mktemp("token"))
+    except TokenMissing as missing:
+        pytest.skip(f"TOKEN NOT TESTED: no SoftHSM: {missing}")
+    yield made
+    made.session.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,11 @@ must show that it exists (a device), each signs the body without its `endorsemen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import ADMITTED, check_signed_with
 from carbonseal_attest.errors import SignatureInvalid
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
@@ -30,13 +31,23 @@ def endorse(signer: Signer, kind: str, subject: str, role: str, body: Mapping[st
     }
 
 
-def verify_endorsement(kind: str, subject: str, role: str, body: Mapping[str, Any], key: PublicKey) -> None:
+def verify_endorsement(
+    kind: str,
+    subject: str,
+    role: str,
+    body: Mapping[str, Any],
+    key: PublicKey,
+    *,
+    admitted: Container[int] = ADMITTED,
+) -> None:
     """Check that `body` carries exactly one endorsement as `role`, and that `key` made it.
 
     Raises:
+        AlgorithmRefused: the key's algorithm is not among the `admitted`.
         SignatureInvalid: it is missing, doubled, made by another key, or over another body.
         StatementInvalid: the signature is not a COSE_Sign1 of our profile.
     """
+    check_signed_with(key.algorithm, key.algorithm, admitted)
     found = [e["signature"] for e in body["endorsements"] if e["role"] == role]
     if len(found) != 1:
         raise _refusal(role, f"{len(found)} endorsements instead of one")

@@ -68,6 +68,12 @@ class AlgorithmRefused(AttestError):
     code = "algorithm-refused"
 
 
+class TokenUnusable(AttestError):
+    """A key in a PKCS#11 token can't be found, opened or used."""
+
+    code = "token-unusable"
+
+
 class SignatureInvalid(AttestError):
     """A signature does not verify under the stated key."""
 

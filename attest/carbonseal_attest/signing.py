@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from carbonseal_attest.algorithms import ALGORITHMS, ED25519, ESP256, ML_DSA_44
+from carbonseal_attest.algorithms import ALGORITHMS, ED25519, ESP256, ML_DSA_44, SM2
 from carbonseal_attest.curve_points import P256
 from carbonseal_attest.errors import AlgorithmRefused, KeyRefused
 from carbonseal_attest.keys import PublicKey
@@ -179,8 +179,15 @@ def generate_signer(algorithm: int = ED25519) -> SoftwareSigner:
             continue
 
 
+def _sm2_from_seed(seed: bytes) -> SoftwareSigner:
+    from carbonseal_attest.sm2 import Sm2Signer  # an optional part
+
+    return Sm2Signer.from_seed(seed)
+
+
 _SIGNERS: Final[Mapping[int, Callable[[bytes], SoftwareSigner]]] = {
     ED25519: Ed25519Signer.from_seed,
     ESP256: Esp256Signer.from_seed,
     ML_DSA_44: MlDsa44Signer.from_seed,
+    SM2: _sm2_from_seed,
 }

@@ -225,7 +225,7 @@ def _check(options: argparse.Namespace) -> int:
 def _missing(config: GatewayConfig) -> list[str]:
     """What a right file still needs before `run`, each with where it comes from."""
     uplink, lines = config.uplink, []
-    if not config.key_file.exists():
+    if isinstance(config.key, Path) and not config.key.exists():
         lines.append("gateway.key_file: there is no such file; make it with carbonseal-collector key new")
     if not uplink.ledger_url:
         lines.append("uplink.ledger_url: is not set; carbonseal up prints the service's address")

@@ -139,14 +139,32 @@ class UplinkConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenConfig:
+    """A key in a PKCS#11 token.
+
+    Attributes:
+        module: the vendor's library.
+        token: the token's label.
+        label, key_id: the key's label and id; at least one is set.
+    """
+
+    module: Path
+    token: str
+    label: str | None
+    key_id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """A whole gateway file.
 
     Attributes:
         id: opaque code of the gateway, the device that signs.
         party: opaque code of the enterprise, the issuer of its statements.
-        key_file: encrypted key; with its passphrase anybody can sign as this gateway.
-        passphrase_env, passphrase_file: where the passphrase is found; exactly one is set.
+        key: the encrypted key file, with whose passphrase anybody can sign as this gateway, or the token
+            that holds the key.
+        passphrase_env, passphrase_file: where the passphrase, or the token's PIN, is found; exactly one is
+            set.
         spool_folder: the durable queue. Whoever deletes it forges nothing, but loses what was not yet
             uploaded.
         data_folder: where file sources look.
@@ -160,7 +178,7 @@ class GatewayConfig:
     folder: Path
     id: str
     party: str
-    key_file: Path
+    key: Path | TokenConfig
     passphrase_env: str
     passphrase_file: Path | None
     spool_folder: Path
@@ -208,6 +226,14 @@ def parse_gateway_config(values: Mapping[str, object], *, file: str, folder: Pat
             "exactly one of passphrase_env and passphrase_file is needed",
             "name the environment variable, or the file, that holds the key's passphrase",
         )
+    key_file = gateway.text("key_file", "")
+    token = _token(gateway.table("pkcs11"), folder) if "pkcs11" in gateway else None
+    if bool(key_file) == (token is not None):
+        gateway.refuse(
+            "key_file",
+            "exactly one of key_file and the table pkcs11 is needed",
+            "name the encrypted key file, or the token that holds the key",
+        )
     plan_file = gateway.text("plan_file", "")
     data_folder = folder / gateway.text("data_folder", ".")
     identity, party = _code(gateway, "id"), _code(gateway, "party")
@@ -217,7 +243,7 @@ def parse_gateway_config(values: Mapping[str, object], *, file: str, folder: Pat
         folder=folder,
         id=identity,
         party=party,
-        key_file=folder / gateway.text("key_file"),
+        key=token or folder / key_file,
         passphrase_env=passphrase_env,
         passphrase_file=folder / passphrase_file if passphrase_file else None,
         spool_folder=folder / gateway.text("spool_folder", "spool"),
@@ -235,6 +261,20 @@ def parse_gateway_config(values: Mapping[str, object], *, file: str, folder: Pat
     gateway.finish()
     top.finish()
     _check_unique(config)
+    return config
+
+
+def _token(table: Table, folder: Path) -> TokenConfig:
+    label, key_id = table.text("key", ""), table.text("key_id", "", pattern=r"([0-9a-f]{2}){1,64}")
+    if not label and not key_id:
+        table.refuse("key", "names no key", "give the key's label as key, its id as key_id, or both")
+    config = TokenConfig(
+        module=folder / table.text("module"),
+        token=table.text("token"),
+        label=label or None,
+        key_id=bytes.fromhex(key_id) or None,
+    )
+    table.finish()
     return config
 
 

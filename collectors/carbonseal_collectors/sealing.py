@@ -19,13 +19,14 @@ from carbonseal_attest.contents import build_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
+from carbonseal_attest.pkcs11_signer import Pkcs11Signer
 from carbonseal_attest.quantities import format_decimal
 from carbonseal_attest.signing import Signer, SoftwareSigner, generate_signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_collectors.adapter import Sample
 from carbonseal_collectors.batching import Batch
 from carbonseal_collectors.errors import KeyUnusable
-from carbonseal_collectors.gateway_config import GatewayConfig
+from carbonseal_collectors.gateway_config import GatewayConfig, TokenConfig
 from carbonseal_collectors.plain_text import as_plain_text
 from carbonseal_collectors.spool import Entry, Spool
 
@@ -179,21 +180,24 @@ def is_signed(sample_mark: bytes, known: Mapping[bytes, set[bytes]]) -> bool | N
     return None if said is None else sample_mark[_PLACE_BYTES:] in said
 
 
-def load_signer(config: GatewayConfig, environment: Mapping[str, str]) -> SoftwareSigner:
-    """The gateway's signer from its encrypted key file.
+def load_signer(config: GatewayConfig, environment: Mapping[str, str]) -> Signer:
+    """The gateway's signer: from its encrypted key file, or in its PKCS#11 token.
 
     Args:
-        config: names the key file and where the passphrase is.
+        config: names the key and where the passphrase, or the PIN, is.
         environment: the process environment.
 
     Raises:
-        KeyUnusable: no passphrase, no file, or they do not belong together.
+        KeyUnusable: no passphrase, no file or token, or they do not belong together.
     """
-    return open_key_file(config.key_file, passphrase_of(config, environment))
+    passphrase = passphrase_of(config, environment)
+    if isinstance(config.key, TokenConfig):
+        return _open_token(config.key, passphrase, f"{config.file}: gateway.pkcs11")
+    return open_key_file(config.key, passphrase)
 
 
 def passphrase_of(config: GatewayConfig, environment: Mapping[str, str]) -> str:
-    """The passphrase of the gateway's key file. Raises KeyUnusable."""
+    """The passphrase of the gateway's key file, or the PIN of its token. Raises KeyUnusable."""
     if config.passphrase_file is not None:
         return read_passphrase(config.passphrase_file)
     passphrase = environment.get(config.passphrase_env, "")
@@ -201,7 +205,7 @@ def passphrase_of(config: GatewayConfig, environment: Mapping[str, str]) -> str:
         raise KeyUnusable(
             f"{config.file}: gateway.passphrase_env",
             f"the environment has no {config.passphrase_env}",
-            "set it to the key file's passphrase, or name a passphrase_file",
+            "set it to the key file's passphrase or the token's PIN, or name a passphrase_file",
         )
     return passphrase
 
@@ -218,6 +222,15 @@ def open_key_file(path: Path, passphrase: str) -> SoftwareSigner:
         ) from exc
     except CarbonsealError as exc:
         raise KeyUnusable(str(path), f"{exc.field} {exc.reason}", exc.remedy) from exc
+
+
+def _open_token(key: TokenConfig, pin: str, place: str) -> Pkcs11Signer:
+    try:
+        return Pkcs11Signer.open(
+            key.module, token=key.token, label=key.label, key_id=key.key_id, pin=lambda: pin
+        )
+    except CarbonsealError as exc:
+        raise KeyUnusable(place, f"{exc.field} {exc.reason}", exc.remedy) from exc
 
 
 def read_passphrase(path: Path) -> str:

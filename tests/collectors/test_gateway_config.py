@@ -9,7 +9,7 @@ from log_server import ORIGIN
 
 from carbonseal_collectors.adapter import open_adapters
 from carbonseal_collectors.errors import AdapterUnknown, ConfigInvalid, RegisterMapInvalid
-from carbonseal_collectors.gateway_config import load_gateway_config
+from carbonseal_collectors.gateway_config import TokenConfig, load_gateway_config
 from carbonseal_collectors.plan_file import check_against_gateway, load_plan
 
 EXAMPLES = ("plant", "steel-daewoo", "gas-electricity-amsterdam", "datacentre-servers")
@@ -138,7 +138,7 @@ def test_overrides_are_checked_like_the_file(tmp_path):
 
 def test_paths_are_relative_to_the_file(tmp_path):
     config = csv_gateway(tmp_path)
-    assert config.key_file == tmp_path / "gateway.key"
+    assert config.key == tmp_path / "gateway.key"
     assert config.data_folder.resolve() == tmp_path
     assert config.spool_folder == tmp_path / "spool"
 
@@ -163,3 +163,30 @@ def test_refuses_a_register_map_with_an_unknown_key(repository_root, tmp_path):
     (tmp_path / "gateway.toml").write_text((examples / "gateway.toml").read_text())
     with pytest.raises(RegisterMapInvalid, match=r"registers\.toml: models\.incoming\.registers\[0\]\.skale"):
         open_adapters(load_gateway_config(tmp_path / "gateway.toml"))
+
+
+TOKEN = 'pkcs11 = {{ module = "token.so", token = "works", {named} }}'
+
+
+def test_a_key_may_lie_in_a_token_and_then_no_key_file_is_named(tmp_path):
+    token = TOKEN.format(named='key = "gateway", key_id = "01ff"')
+    config = load_gateway_config(write(tmp_path, 'key_file = "gateway.key"', token))
+    assert config.key == TokenConfig(tmp_path / "token.so", "works", "gateway", b"\x01\xff")
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ('pkcs11 = { module = "token.so", token = "works" }', "names no key"),
+        (TOKEN.format(named='key_id = "0"'), "key_id"),
+        (TOKEN.format(named='key = "a", pin = "1"'), "pin: is not a known key"),
+        (
+            TOKEN.format(named='key = "a"') + '\nkey_file = "b"',
+            "exactly one of key_file and the table pkcs11",
+        ),
+        ("", "exactly one of key_file and the table pkcs11"),
+    ],
+)
+def test_a_key_named_twice_not_at_all_or_with_its_pin_is_refused(tmp_path, new, said):
+    with pytest.raises(ConfigInvalid, match=said):
+        load_gateway_config(write(tmp_path, 'key_file = "gateway.key"', new))

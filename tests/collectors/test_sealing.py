@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,9 @@ from carbonseal_attest.errors import ContentInvalid
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.batching import Batch
 from carbonseal_collectors.errors import KeyUnusable
+from carbonseal_collectors.gateway_config import TokenConfig
 from carbonseal_collectors.sealing import is_signed, load_signer, mark, read_marks, write_new_key
+from soft_token import LABEL, PIN
 
 HOUR = 3_600_000
 
@@ -75,21 +78,31 @@ def test_marks_tell_the_same_reading_from_another_one():
 
 def test_a_key_file_is_made_once_for_its_owner_only_and_opens_with_its_passphrase(tmp_path):
     config = csv_gateway(tmp_path)
-    signer = write_new_key(config.key_file, "correct horse")
-    assert stat.S_IMODE(config.key_file.stat().st_mode) == 0o600
+    signer = write_new_key(config.key, "correct horse")
+    assert stat.S_IMODE(config.key.stat().st_mode) == 0o600
     assert load_signer(config, {"TEST_PASSPHRASE": "correct horse"}).public == signer.public
-    assert signer.seed not in config.key_file.read_bytes()
+    assert signer.seed not in config.key.read_bytes()
     with pytest.raises(KeyUnusable, match="name a file that does not exist yet"):
-        write_new_key(config.key_file, "again")
+        write_new_key(config.key, "again")
     with pytest.raises(KeyUnusable, match="pass phrase does not open the key file"):
         load_signer(config, {"TEST_PASSPHRASE": "wrong"})
     with pytest.raises(KeyUnusable, match="the environment has no TEST_PASSPHRASE"):
         load_signer(config, {})
-    config.key_file.write_bytes(b"no key")
+    config.key.write_bytes(b"no key")
     with pytest.raises(KeyUnusable, match="not a Carbonseal key file"):
         load_signer(config, {"TEST_PASSPHRASE": "x"})
-    config.key_file.unlink()
+    config.key.unlink()
     with pytest.raises(KeyUnusable, match="make it with carbonseal-collector key new"):
         load_signer(config, {"TEST_PASSPHRASE": "x"})
     with pytest.raises(KeyUnusable, match="passphrase: is empty"):
         write_new_key(tmp_path / "other.key", "")
+
+
+def test_a_gateway_signs_with_the_key_in_its_token(tmp_path, soft_token):
+    soft_token.make("p256", "gateway of the test", b"\x21")
+    config = csv_gateway(tmp_path)
+    key = TokenConfig(soft_token.module, LABEL, "gateway of the test", None)
+    signer = load_signer(replace(config, key=key), {"TEST_PASSPHRASE": PIN})
+    signer.public.verify(signer.sign(b"data"), b"data")
+    with pytest.raises(KeyUnusable, match="holds 0 keys"):
+        load_signer(replace(config, key=replace(key, label="nobody")), {"TEST_PASSPHRASE": PIN})
