@@ -190,6 +190,11 @@ class GatewayConfig:
     uplink: UplinkConfig
     sources: tuple[SourceConfig, ...]
 
+    @property
+    def key_storage(self) -> str:
+        """Where the key lies, in the words of a device statement."""
+        return "pkcs11" if isinstance(self.key, TokenConfig) else "file"
+
     def meters(self) -> dict[str, MeterConfig]:
         """Every meter by its code."""
         return {meter.code: meter for source in self.sources for meter in source.meters}

@@ -104,7 +104,10 @@ def _new(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> int:
     config = config_of(options)
-    body = enrolment(config.party, config.id, load_signer(config, os.environ), **_facts(options, config))
+    signer = load_signer(config, os.environ)
+    body = enrolment(
+        config.party, config.id, signer, key_storage=config.key_storage, **_facts(options, config)
+    )
     return _print(body, options)
 
 

@@ -37,7 +37,7 @@ from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_collectors.gateway_config import GatewayConfig, TokenConfig
+from carbonseal_collectors.gateway_config import GatewayConfig
 from carbonseal_collectors.plan_file import PlanFile
 from carbonseal_ledger.outcomes import LoggedEntry
 
@@ -97,8 +97,9 @@ class Desk:
                 raise RequestInvalid(f"{config.file}: {field}", f"is {found}", f"write {wanted}")
         meters = list(config.meters())
         name = {"zh": config.id, "en": config.id}
-        storage = "pkcs11" if isinstance(config.key, TokenConfig) else "file"
-        body = enrolment(self._party, config.id, signer, name=name, subjects=meters, key_storage=storage)
+        body = enrolment(
+            self._party, config.id, signer, name=name, subjects=meters, key_storage=config.key_storage
+        )
         try:
             return self._issuer.issue(self.register_origin, "device", body, subject=config.id)
         except StatementRefused as refusal:
