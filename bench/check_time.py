@@ -15,8 +15,11 @@ from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.contents.readings import read_series
 from figures import Figure, Measure
+from long_bundle import make
 
 RUNS = 3
+TARGET_SECONDS = Measure("target_seconds_for_a_million_readings", 30, "s")
+TARGET_BYTES = Measure("target_bytes_for_a_million_readings", 1 << 30, "B")
 _BETWEEN = """
 import resource, subprocess, sys, time
 started = time.perf_counter()
@@ -64,6 +67,40 @@ def check_figures(folder: Path, verifications_per_second: float, demo_arguments:
         Figure(Measure("demo_seconds", demo.seconds, "s"), Measure("check_seconds", seconds, "s")),
         Figure(Measure("check_peak_bytes", max(run.peak_bytes for run in runs), "B"), size),
     ]
+
+
+def million_figures(folder: Path, verifications_per_second: float, readings: int) -> list[Figure]:
+    """Seconds and memory of a check of a million readings, beside the targets, and what they are made of.
+
+    Args:
+        folder: an empty folder for the bundle.
+        verifications_per_second: the machine's Ed25519 rate on one core.
+        readings: how many the bundle has at least.
+    """
+    found = []
+    for a_statement in (60, 15):
+        place = folder / str(a_statement)
+        place.mkdir()
+        bundle, trust, at = make(place, readings, a_statement)
+        binary = Path(sys.executable).parent / "carbonseal-verifier"
+        run = _run([binary, "check", bundle, "--trust", trust, "--at", at])
+        statements, carried = counts(bundle)
+        print(
+            f"  bundle: {bundle.stat().st_size:,} bytes, {statements:,} statements, {carried:,} readings"
+            f" ({a_statement} a statement)"
+        )
+        name = f"million_by_{a_statement}"
+        alone = Measure(f"{name}_signatures_alone_seconds", statements / verifications_per_second, "s")
+        seconds = Measure(f"{name}_check_seconds", run.seconds, "s")
+        size = Measure(f"{name}_bundle_bytes", bundle.stat().st_size, "B")
+        peak = Measure(f"{name}_check_peak_bytes", run.peak_bytes, "B")
+        found += [
+            Figure(seconds, TARGET_SECONDS),
+            Figure(seconds, alone),
+            Figure(peak, TARGET_BYTES),
+            Figure(peak, size),
+        ]
+    return found
 
 
 def counts(path: Path) -> tuple[int, int]:

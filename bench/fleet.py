@@ -16,7 +16,7 @@ from decimal import Decimal
 from carbonseal_attest import cbor
 from carbonseal_attest.contents import build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
-from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_attest.signing import Ed25519Signer, Signer
 from carbonseal_attest.statement import sign_statement
 
 READINGS_PER_STATEMENT = 60
@@ -39,22 +39,25 @@ class Gateway:
     """One gateway: its device code, key and meters."""
 
     code: str
-    signer: Ed25519Signer
+    signer: Signer
     meters: list[Meter]
     turn: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(1))
 
-    def seal(self, *, party: str, origin: str, issued_at: int) -> tuple[bytes, bytes]:
+    def seal(
+        self, *, party: str, origin: str, issued_at: int, readings: int = READINGS_PER_STATEMENT
+    ) -> tuple[bytes, bytes]:
         """The next statement and its content; meters take turns.
 
         Args:
             party: code of the enterprise, the issuer.
             origin: origin of its data log.
             issued_at: whole seconds since 1970.
+            readings: how many it carries.
         """
         meter = self.meters[self.turn % len(self.meters)]
         self.turn += 1
-        start, end = meter.next_at, meter.next_at + READINGS_PER_STATEMENT * STEP_MS
+        start, end = meter.next_at, meter.next_at + readings * STEP_MS
         samples = []
         for at in range(start, end, STEP_MS):
             meter.register += Decimal(self.random.randrange(500, 2500)).scaleb(-2)

@@ -2,7 +2,7 @@
 
     bench/run.py                 every figure, at most 20 minutes
     bench/run.py --full          larger sizes, an hour or more
-    bench/run.py --only uploads  one part: machine, uploads, gas, grade, lineage or check
+    bench/run.py --only uploads  one part: machine, proofs, uploads, gas, grade, lineage, check or million
 
 Real HTTP, a real PostgreSQL with durable commits, a real EVM node; the load generator shares the machine.
 Each figure is printed with its ratio to a limit of the machine or to a named peer of the same run.
@@ -24,17 +24,20 @@ import machine_limits
 from anchor_gas import gas_figures
 from anvil import ROOT
 from asset_gas import asset_figures
+from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger.database import open_database, stop_embedded
-from check_time import check_figures
+from check_time import check_figures, million_figures
 from figures import Figure, Measure, write
 from fleet import READINGS_PER_STATEMENT, make_gateways
 from grade_time import grade_figures
 from lineage_time import measure as lineage_figures
+from proof_rates import inclusion_figures, size_figures, statement_figures
 from site_under_load import running_site
 from storage import database_bytes, folder_bytes, row_bytes_per_reading
 from uploads import upload_batches, upload_singly
 
-PARTS = ("machine", "uploads", "gas", "grade", "lineage", "check")
+PARTS = ("machine", "proofs", "uploads", "gas", "grade", "lineage", "check", "million")
+MILLION = 1_000_000  # readings
 BATCH_CONNECTIONS, BATCH_STATEMENTS = 8, 250
 UPLOAD_ROUNDS = 4  # the median is the figure; the last beside the first shows whether length matters
 SINGLE_CONNECTIONS = 64
@@ -131,6 +134,10 @@ def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> l
         machine = machine_part(folders["machine"])
         limits = {m.name: m for figure in machine for m in (figure.measure, figure.beside)}
         take("machine", machine)
+        if "proofs" in parts:
+            signers = [("ed25519", Ed25519Signer.generate())]
+            take("proofs", statement_figures(signers))
+            take("proofs", size_figures(signers[0][1]) + inclusion_figures())
         if "uploads" in parts:
             take("uploads", uploads_part(folders["uploads"], limits, is_full=is_full))
         if "gas" in parts:
@@ -144,6 +151,9 @@ def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> l
             rate = limits["ed25519_verifications_per_second"].value
             arguments = ["--data", str(half_year())] if is_full else []
             take("check", check_figures(folders["check"], rate, arguments))
+        if "million" in parts:
+            rate = limits["ed25519_verifications_per_second"].value
+            take("million", million_figures(folders["million"], rate, MILLION))
     return found
 
 

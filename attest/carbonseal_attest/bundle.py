@@ -178,6 +178,8 @@ class _Source:
                 if value > limit:
                     raise _refusal("bundle", "header or manifest too large")
                 data += self._read(value)
+            elif major > 3 and value > MAX_MEMBERS:
+                raise _refusal("bundle", "header or manifest too large")
             pending += -1 + (value if major == 4 else 2 * value if major == 5 else 0)
             if len(data) > limit or parts + pending > most:
                 raise _refusal("bundle", "header or manifest too large")

@@ -4,7 +4,7 @@
     logs                          [{origin, first, end, prefix, checkpoint}, ...] sorted by origin
     entries/<origin>/<number>     statements of one log in order, up to 256 a member, as a CBOR array
     contents/<number>             disclosed contents sorted by digest, as CBOR arrays
-    log-of-logs                   {checkpoint, entries}: all its entries from its genesis to the head
+    log-of-logs                   {checkpoint, cosigners, entries}: all entries from its genesis to the head
     maps/<origin>                 [[epoch, size, root, index, path], ...]: the origin's head in each epoch
     anchor                        evidence of the chain (`carbonseal_attest.anchor`)
     packages/<id@version>/<path>  files of method packages, factor sets and quality profiles
@@ -23,11 +23,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from carbonseal_attest import cbor
+from carbonseal_attest.bundle_notes import bundled_note
 from carbonseal_attest.contents import schema as s
 from carbonseal_attest.epoch import MapProof
 from carbonseal_attest.instants import Interval
 from carbonseal_attest.merkle import MAX_PATH, Frontier
+from carbonseal_attest.note import MAX_NOTE, MAX_SIGNATURES
 from carbonseal_attest.tiles import TILE_WIDTH
+from carbonseal_attest.vkey import MAX_VKEY, Vkey
 
 CHUNK_BYTES: Final = 4 << 20  # of the items of one member, save where one item alone is larger
 MAX_CHUNK: Final = 16 << 20
@@ -58,11 +61,15 @@ LOG: Final = s.record(
         "first": s.integer(0, 1 << 48),
         "end": s.integer(1, 1 << 48),
         "prefix": s.array(s.digest, MAX_PATH),
-        "checkpoint": s.octets(1, 16_384),
+        "checkpoint": s.octets(1, MAX_NOTE),
     }
 )
 LOG_OF_LOGS: Final = s.record(
-    {"checkpoint": s.octets(1, 16_384), "entries": s.array(s.octets(1, 4096), MAX_EPOCHS, least=1)}
+    {
+        "checkpoint": s.octets(1, MAX_NOTE),
+        "cosigners": s.array(s.text(MAX_VKEY), MAX_SIGNATURES),
+        "entries": s.array(s.octets(1, 4096), MAX_EPOCHS, least=1),
+    }
 )
 
 
@@ -101,7 +108,8 @@ class LogSection:
 class EvidenceBundle:
     """Everything in a bundle, by its meaning; nothing in it is trusted before it is checked.
 
-    A reader gives the contents as a dictionary; a writer may give a mapping that fetches them as it goes.
+    `cosigners` are the keys, besides its log host's, whose signatures the checkpoint of the log of logs
+    carries. A reader gives the contents as a dictionary; a writer may give a mapping that fetches as it goes.
     """
 
     operator: str
@@ -114,6 +122,7 @@ class EvidenceBundle:
     maps: dict[str, dict[int, MapProof]]
     contents: Mapping[bytes, bytes]
     packages: dict[str, dict[str, bytes]]
+    cosigners: tuple[Vkey, ...] = ()
     anchor: bytes | None = None
 
     @property
@@ -144,8 +153,11 @@ def to_members(bundle: EvidenceBundle) -> Iterator[tuple[str, bytes]]:
         ),
     )
     yield "logs", cbor.encode([_log_value(bundle.logs[origin]) for origin in sorted(bundle.logs)])
+    note = bundle.log_of_logs_checkpoint
+    origin = note.partition("\n")[0]
     head = {
-        "checkpoint": bundle.log_of_logs_checkpoint.encode(),
+        "checkpoint": bundled_note(note, origin=origin, cosigners=bundle.cosigners).encode(),
+        "cosigners": sorted(str(vkey) for vkey in bundle.cosigners),
         "entries": bundle.log_of_logs_entries,
     }
     yield "log-of-logs", cbor.encode(head)
@@ -201,5 +213,5 @@ def _log_value(section: LogSection) -> dict[str, Any]:
         "first": section.first,
         "end": section.end,
         "prefix": list(section.prefix.hashes),
-        "checkpoint": section.checkpoint.encode(),
+        "checkpoint": bundled_note(section.checkpoint, origin=section.origin).encode(),
     }

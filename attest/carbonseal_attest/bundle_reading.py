@@ -33,6 +33,7 @@ from carbonseal_attest.errors import BundleInvalid, CarbonsealError
 from carbonseal_attest.identifiers import check_origin
 from carbonseal_attest.merkle import Frontier
 from carbonseal_attest.tiles import TILE_WIDTH
+from carbonseal_attest.vkey import Vkey
 
 _ITEMS: Final = s.array(s.octets(1, CHUNK_BYTES), TILE_WIDTH, least=1)
 _SINGLE: Final = frozenset({"subject", "logs", "log-of-logs", "anchor"})
@@ -131,6 +132,7 @@ class MemberReader:
             contents=self._disclosed(),
             packages={name: dict(sorted(files.items())) for name, files in sorted(self._packages.items())},
             anchor=self._single.pop("anchor", None),
+            cosigners=_cosigners(head["cosigners"]),
         )
 
     def _one(self, name: str) -> bytes:
@@ -246,6 +248,15 @@ def _read(name: str, data: bytes, check: s.Check) -> Any:
     except CarbonsealError as error:
         raise _refusal(error.field if error.field != "cbor" else name, error.reason) from error
     return value
+
+
+def _cosigners(texts: list[str]) -> tuple[Vkey, ...]:
+    if any(a >= b for a, b in pairwise(texts)):
+        raise _refusal("log-of-logs.cosigners", "stand twice, or not in order")
+    try:
+        return tuple(Vkey.parse(text) for text in texts)
+    except CarbonsealError as error:
+        raise _refusal("log-of-logs.cosigners", error.reason) from error
 
 
 def _text(name: str, data: bytes) -> str:

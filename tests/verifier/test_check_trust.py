@@ -20,13 +20,14 @@ from bundle_factory import (
 )
 
 from carbonseal_attest.bundle_layout import EvidenceBundle
+from carbonseal_attest.bundle_notes import bundled_note
 from carbonseal_attest.cosignature import cosign
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.errors import NoteInvalid
 from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tlog_policy import TlogPolicy
-from carbonseal_attest.trust import ClosedLog, LogKey, TrustFile, Witnesses, keep_signatures
+from carbonseal_attest.trust import ClosedLog, LogKey, TrustFile, Witnesses
 from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
 
 WITNESSES = {
@@ -53,6 +54,7 @@ def cosigned(world: World, *names: str, by: dict[str, str] | None = None) -> Evi
         key = signer((by or {}).get(name, name))
         vkey = Vkey(WITNESSES[name].name, ED25519_COSIGNATURE, key.public)
         note = cosign(note, vkey, key, time=world.now // 1000)
+        bundle.cosigners = tuple({*bundle.cosigners, vkey})
     bundle.log_of_logs_checkpoint = note.encode().decode()
     return bundle
 
@@ -114,26 +116,25 @@ def test_a_cosignatures_date_does_not_bring_a_retired_witness_back(world):
     note = SignedNote.parse(bundle.log_of_logs_checkpoint.encode())
     for name in ("w1", "w2"):
         note = cosign(note, WITNESSES[name], signer(name), time=(world_of_before - 10**9) // 1000)
+    bundle.cosigners = (WITNESSES["w1"], WITNESSES["w2"])
     bundle.log_of_logs_checkpoint = note.encode().decode()
     assert caught(world.check(bundle, trust=witnessed(world, w2=2))) == "witnesses"
 
 
-def test_bundling_keeps_one_signature_of_each_known_key_and_nothing_else(world):
-    bundle = cosigned(world, "w1", "w2", "w3", "w1")
-    log = Vkey(EPOCHS, ED25519_NOTE, world.keys["log"].public)
-    kept = SignedNote.parse(
-        keep_signatures(bundle.log_of_logs_checkpoint.encode(), [log, WITNESSES["w2"], WITNESSES["w1"]])
-    )
-    assert [line.name for line in kept.signatures] == [EPOCHS, "w2.example.org", "w1.example.org"]
-    again = keep_signatures(kept.encode(), [log, WITNESSES["w2"], WITNESSES["w1"]])
-    assert again == kept.encode()
+def test_bundling_keeps_one_signature_of_each_stated_key_and_nothing_else(world):
+    note = cosigned(world, "w1", "w2", "w3", "w1").log_of_logs_checkpoint
+    stated = [WITNESSES["w2"], WITNESSES["w1"]]
+    kept = bundled_note(note, origin=EPOCHS, cosigners=stated)
+    names = [line.name for line in SignedNote.parse(kept.encode()).signatures]
+    assert names == [EPOCHS, "w1.example.org", "w2.example.org"]
+    assert bundled_note(kept, origin=EPOCHS, cosigners=stated) == kept
 
 
-def test_bundling_refuses_a_known_signature_that_fails(world):
+def test_bundling_refuses_a_stated_signature_that_fails(world):
     note = cosigned(world, "w1").log_of_logs_checkpoint
     changed = note.replace(f"\n{len(world.log_of_logs)}\n", f"\n{len(world.log_of_logs) + 1}\n")
     with pytest.raises(NoteInvalid, match="does not verify"):
-        keep_signatures(changed.encode(), [WITNESSES["w1"]])
+        bundled_note(changed, origin=EPOCHS, cosigners=[WITNESSES["w1"]])
 
 
 # -- log keys --------------------------------------------------------------------------------------

@@ -9,8 +9,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
+from carbonseal_attest.bundle_notes import verify_bundled_note
+from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.epoch import EpochEntry, MapEntry
 from carbonseal_attest.merkle import Frontier, leaf_hash
+from carbonseal_attest.vkey import Vkey
 from carbonseal_verifier.case import Case, LogView, StepFailed, require
 from carbonseal_verifier.wording import counted
 
@@ -22,7 +25,7 @@ def check_log_proofs(case: Case) -> str:
     """Recompute each log's root from its entries; the checkpoint must be the trusted log key's."""
     for origin, view in case.logs.items():
         section = view.section
-        checkpoint = case.log_host.open_checkpoint(section.checkpoint, origin=origin)
+        checkpoint = _open_checkpoint(case, section.checkpoint, origin)
         require(
             checkpoint.tree_size == section.end,
             f"{origin}: the checkpoint is of size {checkpoint.tree_size}, the entries end at {section.end}",
@@ -78,6 +81,14 @@ def check_epochs(case: Case) -> str:
     return shown + "; log of logs recomputed"
 
 
+def _open_checkpoint(case: Case, note: str, origin: str, cosigners: tuple[Vkey, ...] = ()) -> Checkpoint:
+    """Open a checkpoint that the log host signed; no signature of anybody else may stand unverified on it."""
+    checkpoint = case.log_host.open_checkpoint(note, origin=origin)
+    log_keys = case.log_host.vkeys(origin)
+    verify_bundled_note(note, origin=origin, log_keys=log_keys, cosigners=cosigners)
+    return checkpoint
+
+
 def roots_at(view: LogView, sizes: list[int]) -> dict[int, bytes]:
     """Return the root of a log at each size, recomputed from its entries and the frontier before them."""
     section = view.section
@@ -109,7 +120,7 @@ def _check_known_heads(view: LogView) -> None:
 def _log_of_logs(case: Case) -> tuple[list[EpochEntry], list[bytes]]:
     bundle, host = case.bundle, case.log_host
     entries = bundle.log_of_logs_entries
-    checkpoint = host.open_checkpoint(bundle.log_of_logs_checkpoint, origin=host.log_of_logs)
+    checkpoint = _open_checkpoint(case, bundle.log_of_logs_checkpoint, host.log_of_logs, bundle.cosigners)
     require(
         checkpoint.tree_size == len(entries),
         f"the log of logs' checkpoint is of size {checkpoint.tree_size}, its entries are {len(entries)}",

@@ -25,7 +25,7 @@ from carbonseal_attest.trust.log_hosts import ClosedLog, LogKey, TrustedLogHost
 from carbonseal_attest.trust.registrars import TrustedRegistrar
 from carbonseal_attest.trust.signature import spoken
 from carbonseal_attest.trust.tables import MAX_TRUST_FILE
-from carbonseal_attest.trust.witnesses import Witnesses, keep_signatures
+from carbonseal_attest.trust.witnesses import Witnesses
 
 __all__ = [
     "FORMAT",
@@ -40,7 +40,6 @@ __all__ = [
     "Witnesses",
     "format_chain",
     "format_trust_file",
-    "keep_signatures",
     "sign_trust_file",
     "sign_trust_text",
     "spoken",

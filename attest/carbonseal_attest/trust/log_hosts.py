@@ -16,6 +16,7 @@ from carbonseal_attest.identifiers import check_code, check_origin
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_TREE_SIZE
 from carbonseal_attest.trust.tables import Table, check_spans, refusal
+from carbonseal_attest.vkey import ED25519_NOTE, Vkey
 
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9./-]{0,100}/")
 NO_SUCCESSOR: Final = "none"
@@ -102,6 +103,10 @@ class TrustedLogHost:
             if entry.until_size == size:
                 open_checkpoint(note, origin=origin, key=entry.key)
         return checkpoint
+
+    def vkeys(self, origin: str) -> list[Vkey]:
+        """Return every key under which checkpoints of `origin` may be signed, whatever their size."""
+        return [Vkey(origin, ED25519_NOTE, entry.key) for entry in self._rows(origin)]
 
     def _rows(self, origin: str) -> list[LogKey]:
         if not origin.startswith(self.origin_prefix):

@@ -7,19 +7,18 @@ never by date: whoever holds its key afterwards can name any time, but not undo 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from carbonseal_attest.checkpoint import Checkpoint
-from carbonseal_attest.cosignature import check_signature, verify_cosignatures
+from carbonseal_attest.cosignature import verify_cosignatures
 from carbonseal_attest.errors import PolicyInvalid
 from carbonseal_attest.identifiers import is_plain_text
 from carbonseal_attest.merkle import MAX_TREE_SIZE
-from carbonseal_attest.note import NoteSignature, SignedNote
+from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tlog_policy import NONE, TlogPolicy
 from carbonseal_attest.trust.tables import Table, refusal
-from carbonseal_attest.vkey import Vkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +81,3 @@ class Witnesses:
         size = Checkpoint.parse(signed.text).tree_size
         times = verify_cosignatures(signed, self.policy)
         return {name: at for name, at in times.items() if size < self.retired.get(name, size + 1)}
-
-
-def keep_signatures(note: bytes, known: Iterable[Vkey]) -> bytes:
-    """Return a note without the signatures of anybody but `known`, as it stands in a bundle.
-
-    One signature a key, that of the earliest time, in the order of `known`: so two bundles of the same facts
-    are the same bytes, and nobody can hide anything in a line that no reader checks.
-
-    Raises:
-        NoteInvalid: no note, or a signature of a known key does not verify.
-    """
-    signed = SignedNote.parse(note)
-    kept: list[NoteSignature] = []
-    for vkey in known:
-        found = [(check_signature(vkey, signed.text, one) or 0, one) for one in signed.of(vkey)]
-        if found:
-            kept.append(NoteSignature(vkey.name, vkey.key_id, min(found)[1]))
-    if not kept:
-        raise refusal("note", "carries no signature of a key that is known")
-    return SignedNote(signed.text, tuple(kept)).encode()
