@@ -34,7 +34,7 @@ _MAX_NAME: Final = 240
 
 
 def write_bundle(
-    members: Iterable[tuple[str, bytes]], out: BinaryIO, *, spool: IO[bytes] | None = None
+    members: Iterable[tuple[str, bytes]], out: IO[bytes], *, spool: IO[bytes] | None = None
 ) -> bytes:
     """Write a bundle of `members` to `out` and return its trailer, the SHA-256 of everything before it.
 

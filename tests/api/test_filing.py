@@ -14,7 +14,7 @@ from carbonseal_api.filing.period_checks import AlreadyFiled, NothingToReport, P
 from carbonseal_api.filing.service import FiledReport, FilingRequest, file_report, render_and_register
 from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.quality.service import code_by_digest
-from carbonseal_api.reports.bundle_files import bundle_bytes
+from carbonseal_api.reports.bundle_files import bundle_file
 from carbonseal_api.reports.report_json import encode_report, parse_report
 from carbonseal_api.reports.service import report as report_of
 from carbonseal_api.trust_files import own_trust_file
@@ -108,8 +108,8 @@ def total(report: FiledReport) -> Decimal:
     return Decimal(parse_report(report.report_json)["emissions"]["total"]["value"])
 
 
-def checked(filed: Any, report: FiledReport) -> Any:
-    """The check of the report's bundle as the service makes it, under the deployment's own trust file."""
+def checked(filed: Any, report: FiledReport, *others: FiledReport) -> Any:
+    """The check of the reports' bundle as the service makes it, under the deployment's own trust file."""
     site, cast = filed.site, filed.site.cast
     site.clock.now += 60_000
     site.host.build_epoch()
@@ -128,7 +128,8 @@ def checked(filed: Any, report: FiledReport) -> Any:
         profile="default@1",
         signer=cast.registrar.signer,
     )
-    data = bundle_bytes(site.parts, site.party, report.report.digest)
+    with bundle_file(site.parts, site.party, [one.report.digest for one in (report, *others)]) as bundle:
+        data = bundle.read()
     return run_check(io.BytesIO(data), trust=TrustFile.parse(trust), at=site.clock() + 1000)
 
 
@@ -174,6 +175,14 @@ def test_a_corrected_period_is_filed_anew_and_its_bundle_passes_the_check(januar
     assert total(third) == total(second)
     failed = [s.name for s in checked(january, second).steps if s.outcome != "passed"]
     assert failed == ["report"]
+
+    # Both in one bundle: the older falls in the same way, the newer stands beside it.
+    render_and_register(site.parts, site.cast.enterprise.desk, third, language="en")
+    both = checked(january, second, third)
+    assert [(s.name, s.report) for s in both.steps if s.outcome != "passed"] == [
+        ("report", second.report.digest)
+    ]
+    assert both.on(third.report.digest).has_passed
     take_back(january, third, "withdrawal")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from carbonseal_api.inventories.service import month_inventory
 from carbonseal_api.permissions import shipped_table
 from carbonseal_api.projections.tables import METADATA
 from carbonseal_api.reports import service as reports
+from carbonseal_api.reports.bundle_files import bundle_file, pieces
 from carbonseal_api.reports.report_json import canonical_json
 from carbonseal_attest.bundle_reading import read_bundle
+from carbonseal_ledger.log_host import LogHost
 
 
 def routes(site: Any) -> list[tuple[str, str, dict[str, Any]]]:
@@ -175,6 +178,63 @@ def test_bundle_of_a_report_holds_its_data_log_and_report(filed: Any) -> None:
     bundle = read_bundle(io.BytesIO(answer.content))
     assert bundle.reports[0].report_json == filed.report.report_json
     assert site.origin in bundle.logs
+
+
+def test_bundle_of_several_reports_asks_for_each_and_names_one_once(filed: Any) -> None:
+    site, digest = filed.site, filed.report.report.digest.hex()
+    address = f"/organisations/{site.party}/reports/{digest}/evidence.bundle"
+    alone = site.client.get(address, headers=site.headers()).content
+    assert site.client.get(f"{address}?also={digest}", headers=site.headers()).content == alone
+    unknown = site.client.get(f"{address}?also={'00' * 32}", headers=site.headers())
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not-found")
+    wrong = site.client.get(f"{address}?also=x", headers=site.headers())
+    assert wrong.status_code in {400, 422}
+
+
+def second_host(site: Any) -> LogHost:
+    parts = site.parts
+    return LogHost(
+        parts.engine,
+        parts.published,
+        site.cast.log_key,
+        parts.clock,
+        name=parts.settings.log_host_name,
+        party=parts.host_party,
+        registrar=parts.registrar,
+        registrar_keys=[site.cast.registrar.signer.public],
+        anchors=site.desk,
+    )
+
+
+def test_two_services_over_one_ledger_make_the_same_bundle(filed: Any) -> None:
+    site, digest = filed.site, filed.report.report.digest
+    other = replace(site.parts, host=second_host(site))
+    try:
+        with bundle_file(other, site.party, [digest]) as bundle:
+            second = bundle.read()
+    finally:
+        other.host.close()
+    with bundle_file(site.parts, site.party, [digest]) as bundle:
+        assert bundle.read() == second
+
+
+def test_bundle_larger_than_what_is_kept_in_memory_comes_whole(
+    filed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, digest = filed.site, filed.report.report.digest
+    with bundle_file(site.parts, site.party, [digest]) as bundle:
+        whole = bundle.read()
+    for place in (
+        "carbonseal_api.bundles.service._IN_MEMORY",
+        "carbonseal_api.reports.bundle_files._IN_MEMORY",
+    ):
+        monkeypatch.setattr(place, 1)
+    monkeypatch.setattr("carbonseal_api.bundles.service.ENTRIES_AT_ONCE", 7)
+    monkeypatch.setattr("carbonseal_api.bundles.service.CONTENTS_AT_ONCE", 3)
+    monkeypatch.setattr("carbonseal_api.reports.bundle_files._PIECE", 100)
+    file = bundle_file(site.parts, site.party, [digest])
+    assert b"".join(pieces(file)) == whole
+    assert file.closed
 
 
 def test_statement_is_taken_apart_down_to_its_epoch(filed: Any) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import subprocess
+import sys
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from bundle_factory import (
@@ -141,3 +145,27 @@ def test_act_about_one_report_takes_the_one_named_and_its_outcome_alone(world, t
     assert (examined.case.about.digest, examined.result.has_passed) == (day.digest, True)
     examined = examine_bundle(Namespace(**vars(arguments), report=whole.digest.hex()), show=lambda _: None)
     assert (examined.case.about.period, examined.outcome("report")) == ((START, END), "failed")
+
+
+def test_two_processes_make_the_same_bundle_of_the_same_facts_in_whatever_order_they_hold_them():
+    made = set()
+    for seed, flip in (("1", False), ("2", True)):
+        told = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(Path(__file__).parent), str(int(flip))]
+        done = subprocess.run(told, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True)
+        made.add(done.stdout)
+    assert len(made) == 1
+    assert made.pop().strip() == hashlib.sha256(to_bytes(honest().bundle())).hexdigest().encode()
+
+
+IN_ANOTHER_PROCESS = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+from bundle_factory import honest, to_bytes
+bundle = honest().bundle()
+if sys.argv[2] == "1":
+    for name in ("logs", "maps", "contents", "packages"):
+        setattr(bundle, name, dict(reversed(getattr(bundle, name).items())))
+    bundle.maps = {o: dict(reversed(proofs.items())) for o, proofs in bundle.maps.items()}
+    bundle.packages = {n: dict(reversed(files.items())) for n, files in bundle.packages.items()}
+print(hashlib.sha256(to_bytes(bundle)).hexdigest())
+"""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO, Final, overload
+from typing import IO, Final, overload
 
 from carbonseal_attest.bundle import write_bundle
 from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection, to_members
@@ -78,7 +78,7 @@ def build_bundle(host: LogHost, request: BundleRequest) -> EvidenceBundle:
     )
 
 
-def write(bundle: EvidenceBundle, out: BinaryIO) -> bytes:
+def write(bundle: EvidenceBundle, out: IO[bytes]) -> bytes:
     """Write `bundle` to `out`; return the digest that stands in its trailer."""
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         return write_bundle(to_members(bundle), out, spool=spool)

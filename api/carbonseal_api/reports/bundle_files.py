@@ -1,8 +1,10 @@
-"""Asks `carbonseal_api.bundles` for the evidence bundle of a filed report, from what this service holds."""
+"""Asks `carbonseal_api.bundles` for the evidence bundle of filed reports, from what this service holds."""
 
 from __future__ import annotations
 
-import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO, Final
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.bundles.service import BundleRequest, build_bundle, write
@@ -18,6 +20,9 @@ from carbonseal_attest.instants import parse_instant
 from carbonseal_ledger.anchoring import AnchorNotReady
 from carbonseal_ledger.chain_answers import ChainRefused
 
+_IN_MEMORY: Final = 8 << 20  # bytes of a bundle that are kept off the disk
+_PIECE: Final = 1 << 20  # bytes sent at a time
+
 
 class BlockUnusable(ApiError):
     """The block that a reader trusts does not exist yet, or the report's anchor is not in it."""
@@ -26,48 +31,72 @@ class BlockUnusable(ApiError):
     status = 409
 
 
-def bundle_bytes(parts: Parts, party: str, digest: bytes, trusted_block: int | None = None) -> bytes:
-    """Return the evidence bundle of a filed report as the ledger stands now.
+def bundle_file(
+    parts: Parts, party: str, digests: Sequence[bytes], trusted_block: int | None = None
+) -> IO[bytes]:
+    """Return a temporary file with the evidence bundle of filed reports, as the ledger stands now.
 
     Its anchor is proved up to the block with the number `trusted_block`, which the reader's trust file names;
-    by default up to the newest final one.
+    by default up to the newest final one. Whoever takes the file closes it.
 
     Raises:
         NotFound: No such report, its report.json is not kept here, or a package it names is not known here.
         RequestInvalid: A block is named and nothing is anchored here.
-        BlockUnusable: The block named does not exist, or the report was not anchored yet in it.
+        BlockUnusable: The block named does not exist, or a report was not anchored yet in it.
     """
-    data = report_json(parts, party, digest)
-    content = parse_report(data)
     name = parts.settings.log_host_name
-    start, end = (parse_instant(content["period"][key]) for key in ("start", "end"))
-    zone = content["period"]["time_zone"]
+    reports, packages = [], set()
+    for digest in dict.fromkeys(digests):
+        data = report_json(parts, party, digest)
+        content = parse_report(data)
+        start, end = (parse_instant(content["period"][key]) for key in ("start", "end"))
+        zone, pdf = content["period"]["time_zone"], filed_pdf(parts, party, digest)
+        reports.append(BundledReport(digest, (start, end), zone, data, pdf))
+        packages |= {f"{p['id']}@{p['version']}" for p in content["method"]["packages"]}
     parties = {party, parts.registrar, parts.host_party}
-    register = f"{name}/{party}/register"
     request = BundleRequest(
         operator=party,
         registrar=parts.registrar,
         log_host=parts.host_party,
-        register_origin=register,
+        register_origin=f"{name}/{party}/register",
         data_origin=f"{name}/{party}/data",
         registers=tuple(sorted(f"{name}/{one}/register" for one in parties if one != party)),
-        reports=(BundledReport(digest, (start, end), zone, data, filed_pdf(parts, party, digest)),),
-        packages=package_files([f"{p['id']}@{p['version']}" for p in content["method"]["packages"]]),
-        anchor=_evidence(parts, party, digest, trusted_block),
+        reports=tuple(reports),
+        packages=package_files(sorted(packages)),
+        anchor=_evidence(parts, party, [report.digest for report in reports], trusted_block),
     )
-    buffer = io.BytesIO()
-    write(build_bundle(parts.host, request), buffer)
-    return buffer.getvalue()
+    out = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    try:
+        write(build_bundle(parts.host, request), out)
+        out.seek(0)
+    except BaseException:
+        out.close()
+        raise
+    return out
 
 
-def _evidence(parts: Parts, party: str, digest: bytes, trusted_block: int | None) -> bytes | None:
+def bundle_bytes(parts: Parts, party: str, digest: bytes, trusted_block: int | None = None) -> bytes:
+    """Return the bytes of the evidence bundle of one filed report; see `bundle_file`."""
+    with bundle_file(parts, party, [digest], trusted_block) as file:
+        return file.read()
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield a file's bytes piece by piece, and close it."""
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _evidence(parts: Parts, party: str, digests: Sequence[bytes], trusted_block: int | None) -> bytes | None:
     if trusted_block is None:
         return None if parts.anchors is None else parts.anchors.evidence()
     if parts.anchors is None:
         raise RequestInvalid("trusted_block", "nothing is anchored on a chain here", "leave it away")
-    row = result_by_digest(parts.engine, party, digest)
+    rows = [result_by_digest(parts.engine, party, digest) for digest in digests]
     origin = f"{parts.settings.log_host_name}/{party}/data"
-    epoch = None if row is None else parts.host.epoch_covering(origin, row["entry_index"] + 1)
+    last = max((row["entry_index"] for row in rows if row is not None), default=None)
+    epoch = None if last is None else parts.host.epoch_covering(origin, last + 1)
     covering = None if epoch is None else epoch.tree_size
     try:
         return parts.anchors.evidence(covering, trusted_block=trusted_block)

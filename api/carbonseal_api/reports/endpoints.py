@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.assembly import Parts
@@ -13,11 +14,16 @@ from carbonseal_api.documented import answers, problems
 from carbonseal_api.incoming import Language, caller, language_of, parse_digest, parts_of
 from carbonseal_api.paging import Page, Paging
 from carbonseal_api.reports import disclosure, service
-from carbonseal_api.reports.bundle_files import bundle_bytes
+from carbonseal_api.reports.bundle_files import bundle_file, pieces
 from carbonseal_api.reports.schemas import FiledReport
+from carbonseal_attest.bundle_layout import MAX_REPORTS
 
 TrustedBlock = Annotated[
     int | None, Query(ge=1, le=2**53, description="number of the block that the reader's trust file names")
+]
+Also = Annotated[
+    tuple[str, ...],
+    Query(max_length=MAX_REPORTS - 1, description="statement digests of further reports, in one bundle"),
 ]
 
 router = APIRouter(prefix="/organisations/{party}/reports", tags=["reports"])
@@ -73,13 +79,16 @@ async def get_report_pdf(party: str, digest: str, request: Request, lang: Langua
     response_class=Response,
 )
 async def get_bundle(
-    party: str, digest: str, request: Request, trusted_block: TrustedBlock = None
+    party: str, digest: str, request: Request, also: Also = (), trusted_block: TrustedBlock = None
 ) -> Response:
-    """Return the evidence bundle of a report as the ledger stands now, proved up to a trusted block."""
-    wanted = await _allowed(request, party, digest, disclosure.EVIDENCE)
-    data = await run_in_threadpool(bundle_bytes, parts_of(request), party, wanted, trusted_block)
+    """Return the evidence bundle of a report as the ledger stands now, proved up to a trusted block.
+
+    With `also`, one bundle about several reports.
+    """
+    wanted = [await _allowed(request, party, one, disclosure.EVIDENCE) for one in (digest, *also)]
+    file = await run_in_threadpool(bundle_file, parts_of(request), party, wanted, trusted_block)
     headers = {"Content-Disposition": 'attachment; filename="evidence.bundle"'}
-    return Response(data, media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(pieces(file), media_type="application/octet-stream", headers=headers)
 
 
 async def _allowed(request: Request, party: str, digest: str, level: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from carbonseal_api.accounts import persons
@@ -23,7 +23,7 @@ from carbonseal_api.quality import service as quality
 from carbonseal_api.reaching import note_look
 from carbonseal_api.reports import disclosure
 from carbonseal_api.reports import service as reports
-from carbonseal_api.reports.bundle_files import bundle_bytes
+from carbonseal_api.reports.bundle_files import bundle_file, pieces
 from carbonseal_api.reports.fonts import find_fonts
 from carbonseal_api.web import sessions, views
 from carbonseal_api.web.home_pages import home_of
@@ -174,8 +174,8 @@ async def report_file(party: str, digest: str, name: str, request: Request) -> R
         data = await run_in_threadpool(reports.report_pdf, parts, party, wanted, page_language(request))
         return Response(data, media_type="application/pdf", headers=headers)
     if name == "evidence.bundle":
-        data = await run_in_threadpool(bundle_bytes, parts, party, wanted)
-        return Response(data, media_type="application/octet-stream", headers=headers)
+        file = await run_in_threadpool(bundle_file, parts, party, [wanted])
+        return StreamingResponse(pieces(file), media_type="application/octet-stream", headers=headers)
     raise NotFound("name", "no such file", "see the links of the page")
 
 
