@@ -24,7 +24,6 @@ import machine_limits
 from anchor_gas import gas_figures
 from anvil import ROOT
 from asset_gas import asset_figures
-from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger.database import open_database, stop_embedded
 from check_time import check_figures, million_figures
 from figures import Figure, Measure, write
@@ -135,9 +134,7 @@ def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> l
         limits = {m.name: m for figure in machine for m in (figure.measure, figure.beside)}
         take("machine", machine)
         if "proofs" in parts:
-            signers = [("ed25519", Ed25519Signer.generate())]
-            take("proofs", statement_figures(signers))
-            take("proofs", size_figures(signers[0][1]) + inclusion_figures())
+            take("proofs", statement_figures() + size_figures() + inclusion_figures())
         if "uploads" in parts:
             take("uploads", uploads_part(folders["uploads"], limits, is_full=is_full))
         if "gas" in parts:
