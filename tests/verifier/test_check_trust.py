@@ -28,7 +28,7 @@ from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.trust import ClosedLog, LogKey, TrustFile, Witnesses
-from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
+from carbonseal_attest.vkey import ED25519_COSIGNATURE, Vkey
 
 WITNESSES = {
     name: Vkey(f"{name}.example.org", ED25519_COSIGNATURE, signer(name).public) for name in ("w1", "w2", "w3")
