@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bundle_factory import (
     DAY,
@@ -22,7 +24,10 @@ from bundle_factory import (
     signer,
 )
 
+from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.endorsement import endorse
+from carbonseal_attest.merkle import leaf_hash, root_of
+from carbonseal_attest.statement import SignedStatement
 
 NEW = "new key"
 
@@ -229,3 +234,29 @@ def test_catches_a_genesis_signed_by_another_key_than_the_one_admitted():
             super().genesis(origin, party, NEW if origin == register(OPERATOR) else by)
 
     assert caught(Rekeyed().found().measure().file().check()) == "parties"
+
+
+# -- absence is shown by presence ------------------------------------------------------------------
+
+
+def test_catches_a_suspension_hidden_by_a_shorter_register_or_by_an_older_bundle():
+    world = second_day(first_day(), GATEWAY).file()
+    before, origin = world.bundle(), register(REGISTRAR)
+    trust = world.trust(not_before=world.now + MINUTE)
+    size = len(world.logs[origin].entries)
+    restate(world, status="suspended")
+    assert caught(world.check()) == "parties"
+    # The log host signs a shorter register: the epochs hold more of it.
+    bundle = world.bundle()
+    entries = world.logs[origin].entries[:size]
+    head = Checkpoint(origin, size, root_of([leaf_hash(raw) for raw in entries]))
+    note = sign_checkpoint(head, world.keys["log"])
+    bundle.logs[origin] = replace(bundle.logs[origin], entries=tuple(entries), end=size, checkpoint=note)
+    signed = {SignedStatement.parse(raw).payload for s in bundle.logs.values() for raw in s.entries}
+    signed.add(SignedStatement.parse(bundle.log_of_logs_entries[0]).payload)
+    bundle.contents = {digest: c for digest, c in bundle.contents.items() if digest in signed}
+    result = world.check(bundle)
+    assert caught(result) == "registers-whole"
+    assert "left out" in reason(result, "registers-whole")
+    # A bundle made before it still holds, until its anchor is older than the trust file lets it be.
+    assert caught(world.check(before, trust=trust)) == "freshness"

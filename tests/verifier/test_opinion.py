@@ -102,6 +102,9 @@ def test_a_key_that_the_registrar_has_replaced_gives_no_opinion(world: BodyWorld
     made.measure().file()
     with pytest.raises(OpinionRefused, match="no party with key"):
         body_in(made.examined(), world.keys[BODY].public.kid)
+    admissions = Admissions.of(_party_bodies(made))
+    former = admissions.body_of(made.keys[BODY].public.kid, is_logged=True)
+    assert former == admissions.body_of(made.keys["another"].public.kid)
 
 
 def test_a_body_with_the_enterprises_credit_code_is_refused() -> None:

@@ -61,14 +61,20 @@ class Admissions:
         """Return the newest statement about a party, None if there is none."""
         return next((facts for facts in reversed(self.history) if facts.party == party), None)
 
-    def body_of(self, kid: bytes) -> PartyFacts:
+    def body_of(self, kid: bytes, *, is_logged: bool = False) -> PartyFacts:
         """Return the verification body whose key this is now.
 
+        Args:
+            kid: of the key.
+            is_logged: what it signed stands in the body's log, which admits no key before or after its time:
+                then a key that was rotated since counts as well.
+
         Raises:
-            OpinionRefused: no party has this key now, or it is not admitted as a verification body.
+            OpinionRefused: no party has this key, or it is not admitted as a verification body.
         """
         codes = {facts.party for facts in self.history if facts.key.kid == kid}
-        found = [facts for code in sorted(codes) if (facts := self.newest(code)) and facts.key.kid == kid]
+        newest = [facts for code in sorted(codes) if (facts := self.newest(code))]
+        found = [facts for facts in newest if is_logged or facts.key.kid == kid]
         if len(found) != 1:
             raise OpinionRefused(
                 "key",

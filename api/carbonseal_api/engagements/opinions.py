@@ -114,7 +114,7 @@ class OpinionBook:
         if report is None or report["party"] != body["operator"]:
             raise _refusal("report_digest", "names no emissions report of that operator")
         entry = self._parts.host.entry(self._origin(row["party"], "data"), row["entry_index"])
-        facts = self._admissions.body_of(SignedStatement.parse(entry.raw).header.kid)
+        facts = self._admissions.body_of(SignedStatement.parse(entry.raw).header.kid, is_logged=True)
         if facts.party != row["party"]:
             raise _refusal("party", f"{row['party']} is not the party of the key that signed it")
         kids = {PublicKey.from_cose_key(one["key"]).kid for one in self._bodies(body["operator"], "device")}
