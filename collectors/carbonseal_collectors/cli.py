@@ -34,6 +34,7 @@ from carbonseal_collectors.sealing import load_signer
 from carbonseal_collectors.simulators.modbus_server import PlantServer
 from carbonseal_collectors.simulators.plant import SLOT_MS, Plant
 from carbonseal_collectors.spool import Spool
+from carbonseal_collectors.spool_lock import SpoolLock
 
 _SIMULATED_BEFORE_MS: Final = 86_400_000  # so that a clock set back a little still finds the plant there
 _EXAMPLES: Final = """examples:
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     simulate.set_defaults(command=_simulate)
 
-    spool = commands.add_parser("spool", help="look at the spool").add_subparsers(
+    spool = commands.add_parser("spool", help="look at the spool; resume after it was lost").add_subparsers(
         required=True, metavar="COMMAND"
     )
     status = spool.add_parser("status", help="how many statements are in which state, and what is wrong")
@@ -118,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     add_overrides(status)
     status.set_defaults(command=_spool_status)
+    resume = spool.add_parser("resume", help="go on after a lost spool, where the party's resume says")
+    resume.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
+    resume.add_argument("file", type=Path, metavar="FILE", help="what carbonseal devices resume printed")
+    add_overrides(resume)
+    resume.set_defaults(command=_spool_resume)
     return parser
 
 
@@ -280,6 +286,37 @@ def _spool_status(options: argparse.Namespace) -> int:
         print(f"{code} sealed until {'-' if instant is None else format_instant(instant)}")
     for problem in problems:
         print(f"{problem['state']}: {problem['stream']}/{problem['sequence']}: {problem['problem']}")
+    return 0
+
+
+def _spool_resume(options: argparse.Namespace) -> int:
+    config = config_of(options)
+    kid = load_signer(config, os.environ).public.kid
+    try:
+        places = [json.loads(line) for line in options.file.read_text("utf-8").splitlines() if line.strip()]
+        found = [
+            (str(one["stream"]), int(one["next_sequence"]), bytes.fromhex(one["previous"]))
+            for one in places
+            if bytes.fromhex(one["kid"]) == kid
+        ]
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise ConfigInvalid(
+            str(options.file), "holds no resumes", "give what carbonseal devices resume printed"
+        ) from exc
+    if len(found) != len(places) or any(len(digest) != 32 or number < 1 for _, number, digest in found):
+        raise ConfigInvalid(str(options.file), "is of another key, or damaged", "have it printed again")
+    spool = Spool(
+        config.spool_folder, gateway=config.id, origin=config.log_origin, max_bytes=config.spool_max_bytes
+    )
+    lock = SpoolLock(config.spool_folder)
+    try:
+        with spool.transaction():
+            for place in found:
+                spool.resume(kid, *place)
+    finally:
+        lock.close()
+        spool.close()
+    print(f"{counted(len(found), 'stream')} resumed")
     return 0
 
 

@@ -201,6 +201,19 @@ class Spool:
         stands = {(stream, sequence): digest for stream, sequence, digest in voids}
         return [(s, n, stands.get((s, n), digest)) for s, n, digest in heads]
 
+    def resume(self, kid: bytes, stream: str, next_sequence: int, previous: bytes) -> None:
+        """Lets a stream that this spool knows nothing of go on where the party's resume says.
+
+        Raises:
+            SpoolRefused: the spool knows the stream: nothing was lost, or it has gone on already.
+        """
+        with self.transaction():
+            if self.head(kid, stream).next_sequence:
+                raise SpoolRefused(stream, "is known to this spool", "resume only what a lost spool held")
+            self._db.execute(
+                "INSERT INTO streams VALUES (?, ?, ?, ?)", (kid, stream, next_sequence, previous)
+            )
+
     def append(
         self,
         *,

@@ -195,7 +195,7 @@ def test_a_key_is_rotated_suspended_lifted_and_revoked_by_command(
     ]  # fmt: skip
 
 
-def test_refuses_a_rotation_that_would_disown_what_the_log_holds(
+def test_resumes_a_stream_and_refuses_a_rotation_that_would_disown_what_the_log_holds(
     deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new, name = Ed25519Signer.generate(), Ed25519Signer.generate(), {"zh": "网关", "en": "gateway"}
@@ -211,7 +211,20 @@ def test_refuses_a_rotation_that_would_disown_what_the_log_holds(
         )  # fmt: skip
         (outcome,) = parts.host.register(origin, [Submission(statement.raw, content)])
         assert outcome.problem is None
-    for last, code in (([], 1), ([("readings/m-main", 0, statement.digest)], 0)):
+    assert deployment.run("resume", "g-spoolless", "--reason", "the disk was lost", "--leap", "7") == 0
+    place = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (place["kid"], place["stream"], place["next_sequence"]) == (
+        old.public.kid.hex(), "readings/m-main", 8,
+    )  # fmt: skip
+    with opened(deployment.data) as parts:
+        statement, content = seal(
+            old, "gap", gap, party=deployment.party, subject="m-main", origin=origin, is_public=False,
+            issued_at=parts.clock() // 1000, interval=(start, start + 60_000), stream="readings/m-main",
+            sequence=8, previous=bytes.fromhex(place["previous"]),
+        )  # fmt: skip
+        (outcome,) = parts.host.register(origin, [Submission(statement.raw, content)])
+        assert outcome.problem is None
+    for last, code in (([], 1), ([("readings/m-main", 8, statement.digest)], 0)):
         line = rotation(deployment.party, "g-spoolless", old, new, name=name, subjects=["m-main"], last=last)
         assert deployment.run("rotate", str(written(tmp_path / "turn.csv", [line]))) == code
-    assert "number 0 of readings/m-main" in capsys.readouterr().out
+    assert "number 8 of readings/m-main" in capsys.readouterr().out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ from log_server import LogServer
 
 from carbonseal_attest.identity.device_requests import read_requests
 from carbonseal_attest.identity.devices import DeviceKeys
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.cli import main
+from carbonseal_collectors.gateway_config import load_gateway_config
+from carbonseal_collectors.sealing import load_signer
 from carbonseal_collectors.spool import Spool
 from carbonseal_collectors.spool_lock import SpoolLock
 
@@ -97,3 +102,26 @@ def test_lines_of_many_devices_go_into_one_file(gateway, capsys):
     assert main(["key", "request", str(gateway), "--no-header", "--reason", "again"]) == 0
     found = list(read_requests(capsys.readouterr().out.splitlines(keepends=True)))
     assert [one.body["reason"] for one in found] == ["", "again"]
+
+
+def resumes(gateway: Path, *places: tuple[str, str, int]) -> str:
+    file = gateway.with_name("resumes.jsonl")
+    rows = [{"kid": k, "stream": s, "next_sequence": n, "previous": "07" * 32} for k, s, n in places]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(file)
+
+
+def test_a_gateway_with_a_lost_spool_goes_on_where_its_party_says(gateway, monkeypatch, capsys):
+    kid = load_signer(load_gateway_config(gateway), os.environ).public.kid
+    for bad in ((kid.hex(), "readings/m-one", 0), ("00" * 32, "readings/m-one", 9), ("zz", "x", 9)):
+        assert main(["spool", "resume", str(gateway), resumes(gateway, bad)]) == 2
+    file = resumes(gateway, (kid.hex(), "readings/m-one", 1008))
+    assert main(["spool", "resume", str(gateway), file]) == 0
+    assert main(["spool", "resume", str(gateway), file]) == 2
+    assert "is known to this spool" in capsys.readouterr().err
+    assert main(["run", str(gateway), "--once", "--offline"]) == 0
+    spool = Spool(gateway.parent / "spool", gateway="d-gateway", origin="log.test.example/e-party/data")
+    (entry,) = spool.waiting(limit=9, max_bytes=1 << 20)
+    spool.close()
+    header = SignedStatement.parse(entry.statement).header
+    assert (header.sequence, header.previous) == (1008, b"\7" * 32)

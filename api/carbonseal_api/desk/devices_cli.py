@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 
+_LEAP = 1000  # statements that a gateway may have signed and not delivered: a week of a hundred meters
+_MOST_LEAP = 1 << 32
 _REASON_LIMIT = 400  # characters, as the content's schema has it
 
 
@@ -43,6 +45,15 @@ def add_commands(commands: Commands) -> None:
         changed = _act(acts, act, text, _change)
         changed.add_argument("device", help="device code")
         changed.add_argument("--reason", required=True, help="why; stands in the statement")
+    resumed = _act(acts, "resume", "let a device whose spool is lost go on; prints where", _resume)
+    resumed.add_argument("device", help="device code")
+    resumed.add_argument("--reason", required=True, help="why; stands in the statements")
+    resumed.add_argument(
+        "--leap",
+        type=int,
+        default=_LEAP,
+        help="numbers left out, which it may have used before (default %(default)s)",
+    )
     _act(acts, "list", "list the party's device keys, one JSON object a line", _list)
 
 
@@ -111,9 +122,7 @@ def _change(options: argparse.Namespace) -> int:
     from carbonseal_api.running import opened
     from carbonseal_attest.identity.device_statements import withdrawal
 
-    reason = options.reason.strip()
-    if not reason or len(reason) > _REASON_LIMIT:
-        raise RequestInvalid("--reason", "is missing or too long", f"say why, in {_REASON_LIMIT} characters")
+    reason = _reason(options)
     with opened(options.data) as parts:
         desk = Desk(parts, options.party)
         held = parts.host.device_keys(options.party).holder(options.device)
@@ -127,6 +136,35 @@ def _change(options: argparse.Namespace) -> int:
         parts.projections.refresh()
     print(json.dumps({"device": options.device, "key": held.key.text(), "statement": statement.digest.hex()}))
     return 0
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import Desk
+    from carbonseal_api.running import opened
+
+    reason = _reason(options)
+    if not 0 <= options.leap <= _MOST_LEAP:
+        raise RequestInvalid("--leap", "is out of reach", f"write 0 to {_MOST_LEAP}")
+    with opened(options.data) as parts:
+        desk = Desk(parts, options.party)
+        held = parts.host.device_keys(options.party).holder(options.device)
+        if held is None or held.status != "active":
+            state = "no key" if held is None else f"a key that is {held.status}"
+            raise NotFound("device", f"has {state}", "see `carbonseal devices list`")
+        for head in parts.host.stream_heads(desk.data_origin, kid=held.key.kid):
+            number = head.sequence + 1 + options.leap
+            statement = desk.resume(held.device, held.key.kid, head.stream, number, reason)
+            place = {"kid": held.key.kid.hex(), "stream": head.stream, "next_sequence": number}
+            print(json.dumps(place | {"previous": statement.digest.hex()}), flush=True)
+        parts.projections.refresh()
+    return 0
+
+
+def _reason(options: argparse.Namespace) -> str:
+    reason: str = options.reason.strip()
+    if not reason or len(reason) > _REASON_LIMIT:
+        raise RequestInvalid("--reason", "is missing or too long", f"say why, in {_REASON_LIMIT} characters")
+    return reason
 
 
 def _list(options: argparse.Namespace) -> int:

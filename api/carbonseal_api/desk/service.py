@@ -111,6 +111,18 @@ class Desk:
         """Return the statement that suspends, lifts or revokes a device's key."""
         return self._issuer.issue(self.register_origin, "device", dict(body), subject=str(body["device"]))
 
+    def resume(self, device: str, kid: bytes, stream: str, number: int, reason: str) -> SignedStatement:
+        """Return the statement by which a stream goes on at `number`, naming this very statement."""
+        body = {
+            "device": device,
+            "kid": kid,
+            "stream": stream,
+            "next_sequence": number,
+            "previous": None,
+            "reason": reason,
+        }
+        return self._issuer.issue(self.register_origin, "resume", body, subject=device)
+
     def file_plan(self, plan: PlanFile) -> SignedStatement:
         """Return the statement that files a monitoring plan."""
         return self._issuer.issue(
