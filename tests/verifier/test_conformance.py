@@ -424,6 +424,7 @@ GOOD = {"leafIdx": 0, "treeSize": 1, "root": None, "leafHash": "", "proof": None
         (json.dumps(GOOD | {"wantErr": 1}).encode(), "wantErr: neither true nor false"),
         (json.dumps([{"path": "a", "vector": GOOD}, {"path": "b"}]).encode(), "no {path, vector}"),
         (json.dumps([{"path": "a", "vector": GOOD}, {"path": "b", "vector": {}}]).encode(), "b: of no shape"),
+        (json.dumps([{"path": "p" * 501, "vector": GOOD}]).encode(), "a path of more than 500 characters"),
         (b"\x1f\x8b\x08\x00", "broken gzip"),
         (gzip.compress(bytes(1 << 27)), "more than 67108864 bytes"),
         (gzip.compress(b"[" + b" " * (1 << 25)), "JSON of more than"),

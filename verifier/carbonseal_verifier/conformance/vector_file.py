@@ -22,6 +22,7 @@ MAX_JSON: Final = 16 << 20  # bytes of JSON, unpacked; the largest public file o
 MAX_ITEMS: Final = 1_000_000  # values in the JSON; an empty array is two bytes to send and sixty to hold
 MAX_DEPTH: Final = 48  # nested arrays and objects
 MAX_CASES: Final = 100_000
+MAX_PATH: Final = 500  # characters
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -101,6 +102,8 @@ def take_apart(document: Any, source: Source) -> list[tuple[Any, Source]]:
                 raise refusal("file", "an item of the array is no {path, vector} as the others are")
             return [(document, source)]
         name, vector = item["path"], item["vector"]
+        if len(name) > MAX_PATH:  # it stands before the name of each of the vector's cases
+            raise refusal("file", f"a path of more than {MAX_PATH} characters", "shorten the path")
         raw = vector.encode("utf-8", "surrogatepass") if isinstance(vector, str) else vector
         found.append((raw, Source(name, name, f"{name} ", source.keys)))
     return found
