@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from carbonseal_attest.algorithms import ADMITTED, ALGORITHMS, ED25519
 from carbonseal_attest.contents import check_content
+from carbonseal_attest.cose import sig_structure
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, inclusion_path, leaf_hash, verify_inclusion
 from carbonseal_attest.signing import Signer, generate_signer
-from carbonseal_attest.statement import SignedStatement, sig_structure
+from carbonseal_attest.statement import SignedStatement
 from figures import Figure, Measure
 from fleet import make_gateways
 from machine_limits import best_rate

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from carbonseal_attest import cbor
 from carbonseal_attest.algorithms import ADMITTED, check_signed_with
+from carbonseal_attest.cose import ALG, KID, TYP, Label, sig_structure, sign1, split_sign1
 from carbonseal_attest.errors import SignatureInvalid
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
-from carbonseal_attest.statement import ALG, KID, TYP, sig_structure, sign1, split_sign1
 
 MAX_ENDORSEMENT: Final = 4096  # bytes, of which a signature of ML-DSA-44 takes 2,420
 ENDORSEMENT_TYPE: Final = "application/vnd.carbonseal.endorsement+cose"
@@ -24,7 +24,7 @@ ENDORSEMENT_TYPE: Final = "application/vnd.carbonseal.endorsement+cose"
 
 def endorse(signer: Signer, kind: str, subject: str, role: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the endorsement by `signer`, acting as `role`, of a content's body."""
-    labels = {ALG: signer.public.algorithm, KID: signer.public.kid, TYP: ENDORSEMENT_TYPE}
+    labels: dict[Label, Any] = {ALG: signer.public.algorithm, KID: signer.public.kid, TYP: ENDORSEMENT_TYPE}
     return {
         "role": role,
         "signature": sign1(signer, labels, _challenge(kind, subject, role, body), is_detached=True),
@@ -45,15 +45,15 @@ def verify_endorsement(
     Raises:
         AlgorithmRefused: the key's algorithm is not among the `admitted`.
         SignatureInvalid: it is missing, doubled, made by another key, or over another body.
-        StatementInvalid: the signature is not a COSE_Sign1 of our profile.
+        CoseInvalid: the signature is not a COSE_Sign1 in our strict form.
     """
     check_signed_with(key.algorithm, key.algorithm, admitted)
     found = [e["signature"] for e in body["endorsements"] if e["role"] == role]
     if len(found) != 1:
         raise _refusal(role, f"{len(found)} endorsements instead of one")
-    protected, payload, signature = split_sign1(found[0], max_size=MAX_ENDORSEMENT)
+    protected, unprotected, payload, signature = split_sign1(found[0], max_size=MAX_ENDORSEMENT)
     expected = cbor.encode({ALG: key.algorithm, KID: key.kid, TYP: ENDORSEMENT_TYPE})
-    if protected != expected or payload is not None:
+    if protected != expected or unprotected or payload is not None:
         raise _refusal(role, "made by another key, or not an endorsement")
     key.verify(signature, sig_structure(protected, _challenge(kind, subject, role, body)))
 

@@ -80,6 +80,18 @@ class SignatureInvalid(AttestError):
     code = "signature-invalid"
 
 
+class Unsupported(AttestError):
+    """Something that a standard allows and this product does not have; `reason` names it."""
+
+    code = "unsupported"
+
+
+class CoseInvalid(AttestError):
+    """Bytes are not a COSE_Sign1, or not in the form that their place asks for."""
+
+    code = "malformed-cose"
+
+
 class StatementInvalid(AttestError):
     """A signed statement departs from the profile of `docs/spec/statement.md`."""
 

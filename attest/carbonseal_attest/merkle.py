@@ -135,11 +135,28 @@ def verify_consistency(
         ProofInvalid: it does not; also for an old size of 0, about which nothing can be proved.
     """
     what = "consistency proof"
+    old, new = consistency_roots(old_size, new_size, old_root, path)
+    _check(old_size < new_size or old_root == new_root, what, "equal sizes with different roots")
+    _check(old == old_root, what, "leads to another old root")
+    _check(new == new_root, what, "leads to another new root")
+
+
+def consistency_roots(
+    old_size: int, new_size: int, old_root: bytes, path: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """Return the old and the new root to which a consistency proof leads; the caller compares both.
+
+    `old_root` is where the proof of an old tree of 2^n leaves begins, and any other proof ignores it.
+
+    Raises:
+        ProofInvalid: an old size of 0 or above the new one, or not as many hashes as the sizes call for.
+    """
+    what = "consistency proof"
     _check(0 < old_size <= new_size, what, "old size is not between 1 and the new size")
+    _check(len(old_root) == 32, what, "a hash is not 32 bytes")
     if old_size == new_size:
         _check(not path, what, "not empty between equal sizes")
-        _check(old_root == new_root, what, "equal sizes with different roots")
-        return
+        return old_root, old_root
     # The old tree's last perfect subtree is where both walks begin; when it is the whole old tree, its hash
     # is the old root and is left out of the proof.
     shift = (old_size & -old_size).bit_length() - 1
@@ -148,7 +165,7 @@ def verify_consistency(
     is_perfect = old_size == 1 << shift
     expected = inner + border + (0 if is_perfect else 1)
     _check(len(path) == expected, what, f"{len(path)} hashes instead of {expected}")
-    _check(all(len(h) == 32 for h in (old_root, new_root, *path)), what, "a hash is not 32 bytes")
+    _check(all(len(h) == 32 for h in path), what, "a hash is not 32 bytes")
     seed, rest = (old_root, list(path)) if is_perfect else (path[0], list(path[1:]))
     mask = (old_size - 1) >> shift
     old_node = new_node = seed
@@ -159,8 +176,7 @@ def verify_consistency(
             new_node = node_hash(new_node, sibling)
     for left in rest[inner:]:
         old_node, new_node = node_hash(left, old_node), node_hash(left, new_node)
-    _check(old_node == old_root, what, "leads to another old root")
-    _check(new_node == new_root, what, "leads to another new root")
+    return old_node, new_node
 
 
 def _path(index: int, start: int, end: int, get_node: GetNode) -> list[bytes]:

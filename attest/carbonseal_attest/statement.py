@@ -18,15 +18,27 @@ from typing import Any, Final
 
 from carbonseal_attest import cbor
 from carbonseal_attest.algorithms import ADMITTED, ALGORITHMS, ED25519, check_signed_with
-from carbonseal_attest.errors import CarbonsealError, EncodingError, SignatureInvalid, StatementInvalid
+from carbonseal_attest.cose import (
+    ALG,
+    CWT_CLAIMS,
+    CWT_ISSUED_AT,
+    CWT_ISSUER,
+    CWT_SUBJECT,
+    KID,
+    TYP,
+    Label,
+    sig_structure,
+    sign1,
+    split_sign1,
+)
+from carbonseal_attest.errors import CarbonsealError, CoseInvalid, SignatureInvalid, StatementInvalid
 from carbonseal_attest.identifiers import check_code, check_name, check_origin
 from carbonseal_attest.instants import MAX_INSTANT, Interval, check_interval
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_TREE_SIZE
 from carbonseal_attest.signing import Signer
 
-ALG, KID, CWT_CLAIMS, TYP, HASH_ALGORITHM, CONTENT_TYPE = 1, 4, 15, 16, 258, 259
-CWT_ISSUER, CWT_SUBJECT, CWT_ISSUED_AT = 1, 2, 6
+HASH_ALGORITHM, CONTENT_TYPE = 258, 259
 # Private use (below -65536, RFC 9052 §11.1); the table of docs/spec/statement.md.
 ORIGIN, STREAM, SEQUENCE, PREVIOUS, INTERVAL, CHECKPOINT, TREE_SIZE = (
     -70001, -70002, -70003, -70004, -70005, -70006, -70007,
@@ -36,7 +48,6 @@ STATEMENT_TYPE: Final = "application/vnd.carbonseal.statement+cose"
 MAX_STATEMENT: Final = 4096  # bytes, of which an ML-DSA-44 signature takes 2,420; it must fit a tile
 MAX_SEQUENCE: Final = (1 << 53) - 1
 
-_TAG: Final = 0xD2  # tag 18 in one byte
 _REQUIRED: Final = frozenset(
     {ALG, KID, CWT_CLAIMS, TYP, HASH_ALGORITHM, CONTENT_TYPE, ORIGIN, STREAM, SEQUENCE}
 )
@@ -88,8 +99,13 @@ class SignedStatement:
         Raises:
             StatementInvalid: not exactly our profile; `field` names the place.
         """
-        protected, payload, signature = split_sign1(data, max_size=MAX_STATEMENT)
-        if not isinstance(payload, bytes) or len(payload) != 32:
+        try:
+            protected, unprotected, payload, signature = split_sign1(data, max_size=MAX_STATEMENT)
+        except CoseInvalid as error:
+            raise _refusal(error.field, error.reason) from error
+        if unprotected:
+            raise _refusal("unprotected header", "not empty")
+        if payload is None or len(payload) != 32:
             raise _refusal("payload", "not a SHA-256 digest")
         try:
             labels = cbor.decode(protected, max_size=MAX_STATEMENT, max_depth=3)
@@ -147,7 +163,7 @@ def sign_statement(
     Raises:
         StatementInvalid: the result would not be a statement.
     """
-    labels: dict[int, Any] = {
+    labels: dict[Label, Any] = {
         ALG: signer.public.algorithm,
         KID: signer.public.kid,
         CWT_CLAIMS: {CWT_ISSUER: issuer, CWT_SUBJECT: subject, CWT_ISSUED_AT: issued_at},
@@ -170,53 +186,6 @@ def sign_statement(
 def media_type(kind: str, version: int) -> str:
     """Return the content type of a kind, e.g. `application/vnd.carbonseal.readings.v1+cbor`."""
     return f"application/vnd.carbonseal.{kind}.v{version}+cbor"
-
-
-def sign1(signer: Signer, labels: dict[int, Any], payload: bytes, *, is_detached: bool = False) -> bytes:
-    """Return a tagged COSE_Sign1 with an empty unprotected header; a detached payload is written as null."""
-    protected = cbor.encode(labels)
-    signature = signer.sign(sig_structure(protected, payload))
-    return bytes([_TAG]) + cbor.encode([protected, {}, None if is_detached else payload, signature])
-
-
-def split_sign1(data: bytes, *, max_size: int) -> tuple[bytes, bytes | None, bytes]:
-    """Return (protected header, payload or None if detached, signature) of a tagged COSE_Sign1.
-
-    Raises:
-        StatementInvalid: not deterministic, not tagged 18, or anything in the unprotected header.
-    """
-    if not data or data[0] != _TAG:
-        raise _refusal("tag", "not a COSE_Sign1 with tag 18")
-    try:
-        parts = cbor.decode(data[1:], max_size=max_size, max_depth=3)
-    except EncodingError as error:
-        raise _refusal("statement", error.reason) from error
-    match parts:
-        case [bytes(protected), dict(unprotected), bytes() | None as payload, bytes(signature)] if (
-            not unprotected
-        ):
-            if not protected or protected == b"\xa0":
-                raise _refusal("header", "empty")
-            return protected, payload, signature
-        case [bytes(), dict(unprotected), bytes() | None, bytes()] if unprotected:
-            raise _refusal("unprotected header", "not empty")
-        case _:
-            raise _refusal("statement", "not the four parts of a COSE_Sign1")
-
-
-def sig_structure(protected: bytes, payload: bytes) -> bytes:
-    """Return the bytes that a COSE_Sign1 signature covers (RFC 9052 §4.4), without external data."""
-    # Written out rather than encoded generically: this runs for every statement of a log.
-    return b"\x84\x6aSignature1" + _bstr(protected) + b"\x40" + _bstr(payload)
-
-
-def _bstr(data: bytes) -> bytes:
-    size = len(data)
-    if size < 24:
-        return bytes([0x40 | size]) + data
-    if size < 256:
-        return bytes([0x58, size]) + data
-    return b"\x59" + size.to_bytes(2, "big") + data
 
 
 def _digest(protected: bytes, payload: bytes) -> bytes:

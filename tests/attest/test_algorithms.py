@@ -17,6 +17,7 @@ from carbonseal_attest.algorithms import (
     SM2,
     check_signed_with,
 )
+from carbonseal_attest.cose import sig_structure, sign1
 from carbonseal_attest.curve_points import P256
 from carbonseal_attest.endorsement import endorse, verify_endorsement
 from carbonseal_attest.errors import AlgorithmRefused, KeyRefused, SignatureInvalid
@@ -24,7 +25,7 @@ from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.receipt import Receipt, make_receipt
 from carbonseal_attest.signing import SoftwareSigner, generate_signer, signer_from_seed
-from carbonseal_attest.statement import MAX_STATEMENT, SignedStatement, sig_structure, sign1, sign_statement
+from carbonseal_attest.statement import MAX_STATEMENT, SignedStatement, sign_statement
 
 SEED = hashlib.sha256(b"carbonseal example key of every algorithm").digest()
 SIGNERS = [signer_from_seed(number, SEED) for number in sorted(ADMITTED)]

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from example_contents import PARTY, bodies, key
 
+from carbonseal_attest.cose import ALG, KID, join_sign1, sign1, split_sign1
 from carbonseal_attest.endorsement import endorse, verify_endorsement
-from carbonseal_attest.errors import AttestError, SignatureInvalid, StatementInvalid
-from carbonseal_attest.statement import ALG, KID, sign1
+from carbonseal_attest.errors import AttestError, CoseInvalid, SignatureInvalid
 
 GENESIS = bodies()["genesis"]
 
@@ -54,9 +54,18 @@ def test_signature_without_the_type_of_an_endorsement_is_refused() -> None:
         verify({**GENESIS, "endorsements": [{"role": "registrar", "signature": plain}]})
 
 
+def test_endorsement_with_an_unprotected_header_or_its_payload_is_refused() -> None:
+    (entry,) = [e for e in GENESIS["endorsements"] if e["role"] == "registrar"]
+    protected, _, _, signature = split_sign1(entry["signature"], max_size=4096)
+    for unprotected, payload in (({4: b"k"}, None), ({}, bytes(32))):
+        other = join_sign1(protected, unprotected, payload, signature)
+        with pytest.raises(SignatureInvalid, match="not an endorsement"):
+            verify({**GENESIS, "endorsements": [{"role": "registrar", "signature": other}]})
+
+
 @pytest.mark.parametrize("signature", [b"", b"\xd2", b"\xd2\x80", b"\xff" * 40, bytes(1100)], ids=len)
 def test_bytes_that_are_no_signature_are_refused(signature: bytes) -> None:
-    with pytest.raises(StatementInvalid):
+    with pytest.raises(CoseInvalid):
         verify({**GENESIS, "endorsements": [{"role": "registrar", "signature": signature}]})
 
 

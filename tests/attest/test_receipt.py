@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor
-from carbonseal_attest.algorithms import ED25519
+from carbonseal_attest.algorithms import ADMITTED
+from carbonseal_attest.cose import sig_structure
+from carbonseal_attest.cose_receipt import InclusionProof
 from carbonseal_attest.errors import AttestError, ProofInvalid, SignatureInvalid, StatementInvalid
 from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
-from carbonseal_attest.receipt import Receipt, make_receipt
-from carbonseal_attest.statement import sig_structure
+from carbonseal_attest.merkle import MAX_TREE_SIZE, consistency_path, inclusion_path, leaf_hash, root_of
+from carbonseal_attest.receipt import ConsistencyReceipt, Receipt, make_consistency_receipt, make_receipt
+from carbonseal_attest.signing import signer_from_seed
 
 HOST = key("log host")
 ENTRIES = [made.raw for made in statements(7)]
@@ -53,7 +55,7 @@ def changed(*, proof: list[Any] | None = None, labels: dict[int, Any] | None = N
 def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
     def check() -> bytes:
         receipt = Receipt.parse(bytes.fromhex(vector["receipt"]))
-        public = PublicKey(ED25519, bytes.fromhex(vector["public"]))
+        public = PublicKey.from_text(vector["public"])
         return receipt.verify(bytes.fromhex(vector["entry"]), origin=vector["origin"], key=public)
 
     if vector["want_error"]:
@@ -62,6 +64,85 @@ def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
         assert caught.value.code == vector["want_error"]
     else:
         assert check().hex() == vector["root_hash"]
+
+
+@pytest.mark.parametrize(
+    "vector", read_vectors("receipt", "consistency-receipt.json"), ids=lambda v: v["desc"]
+)
+def test_consistency_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
+    def check() -> tuple[int, bytes]:
+        receipt = ConsistencyReceipt.parse(bytes.fromhex(vector["consistency_receipt"]))
+        public = PublicKey.from_text(vector["public"])
+        old_root = bytes.fromhex(vector["old_root"])
+        root = receipt.verify(vector["old_size"], old_root, origin=vector["origin"], key=public)
+        return receipt.tree_size, root
+
+    if vector["want_error"]:
+        with pytest.raises(AttestError) as caught:
+            check()
+        assert caught.value.code == vector["want_error"]
+    else:
+        assert check() == (vector["tree_size"], bytes.fromhex(vector["root_hash"]))
+
+
+def consistency(old: int = 3, new: int = 7) -> bytes:
+    return make_consistency_receipt(
+        HOST,
+        log_host="h-examplehost",
+        origin=DATA,
+        old_size=old,
+        new_size=new,
+        path=consistency_path(old, new, node),
+        root=root_of(LEAVES[:new]),
+    )
+
+
+@pytest.mark.parametrize("new", range(2, 8))
+def test_consistency_receipt_verifies_from_every_earlier_head(new: int) -> None:
+    for old in range(1, new):
+        receipt = ConsistencyReceipt.parse(consistency(old, new))
+        root = receipt.verify(old, root_of(LEAVES[:old]), origin=DATA, key=HOST.public)
+        assert (receipt.old_size, receipt.tree_size, root) == (old, new, root_of(LEAVES[:new]))
+
+
+def test_consistency_receipt_of_another_head_log_or_key_is_refused() -> None:
+    receipt, root = ConsistencyReceipt.parse(consistency()), root_of(LEAVES[:3])
+    with pytest.raises(ProofInvalid, match="another old root"):
+        receipt.verify(3, root_of(LEAVES[:4]), origin=DATA, key=HOST.public)
+    with pytest.raises(ProofInvalid, match="another old size"):
+        receipt.verify(4, root, origin=DATA, key=HOST.public)
+    with pytest.raises(ProofInvalid, match="another log or key"):
+        receipt.verify(3, root, origin=REGISTER, key=HOST.public)
+    with pytest.raises(ProofInvalid, match="another log or key"):
+        receipt.verify(3, root, origin=DATA, key=key("party").public)
+
+
+def test_kinds_of_receipt_do_not_stand_for_each_other() -> None:
+    with pytest.raises(ProofInvalid, match="one consistency proof"):
+        ConsistencyReceipt.parse(made())
+    with pytest.raises(ProofInvalid, match="one inclusion proof"):
+        Receipt.parse(consistency())
+
+
+def test_any_flipped_bit_of_a_consistency_receipt_is_refused() -> None:
+    data, root = consistency(), root_of(LEAVES[:3])
+    for at in range(len(data)):
+        with pytest.raises(AttestError):
+            ConsistencyReceipt.parse(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]).verify(
+                3, root, origin=DATA, key=HOST.public
+            )
+
+
+@pytest.mark.parametrize("algorithm", sorted(ADMITTED))
+def test_a_receipt_of_any_admitted_algorithm_fits_the_deepest_tree(algorithm: int) -> None:
+    signer = signer_from_seed(algorithm, bytes(range(32)))
+    size, path = MAX_TREE_SIZE, [bytes(32)] * 48
+    root = InclusionProof(size, 0, tuple(path)).root(b"entry")
+    longest = f"log.example.org/{'a' * 40}/{'b' * 40}"
+    data = make_receipt(
+        signer, log_host="h-examplehost", origin=longest, tree_size=size, index=0, path=path, root=root
+    )
+    assert Receipt.parse(data).verify(b"entry", origin=longest, key=signer.public) == root
 
 
 @pytest.mark.parametrize("size", range(2, 8))

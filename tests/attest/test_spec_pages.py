@@ -162,9 +162,24 @@ def test_page_of_tiles_shows_a_tile_and_an_entry_bundle_of_the_vectors(spec: Pat
     assert set(blocks) <= data
 
 
-def test_page_of_the_log_shows_the_receipt_of_the_vectors(spec: Path) -> None:
-    page = (spec / "log.md").read_text(encoding="utf-8")
-    assert bytes.fromhex(read_vectors("receipt")[0]["receipt"]) in hex_blocks(page)
+@pytest.mark.parametrize(
+    ("name", "family", "file", "field"),
+    [
+        ("receipt.md", "receipt", "receipt.json", "receipt"),
+        ("transparent-statement.md", "statement", "transparent.json", "transparent_statement"),
+    ],
+)
+def test_page_opens_with_the_first_of_its_vectors(
+    spec: Path, name: str, family: str, file: str, field: str
+) -> None:
+    page = (spec / name).read_text(encoding="utf-8")
+    assert hex_blocks(page)[0].hex() == read_vectors(family, file)[0][field]
+
+
+def test_page_of_cose_opens_with_a_message_of_the_vectors_and_what_it_signs(spec: Path) -> None:
+    page = (spec / "cose.md").read_text(encoding="utf-8")
+    shown = [block.hex() for block in hex_blocks(page)]
+    assert shown in [[v["message"], v.get("to_be_signed")] for v in read_vectors("cose-sign1")]
 
 
 def test_page_of_epochs_shows_entry_and_proof_of_the_vectors(spec: Path) -> None:

@@ -20,6 +20,8 @@ from carbonseal_attest.bundle_reading import from_members
 from carbonseal_attest.chain_profile import EVM_RLP
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.contents import parse_content
+from carbonseal_attest.cose import Sign1, join_sign1
+from carbonseal_attest.cose_receipt import CoseReceipt
 from carbonseal_attest.epoch import AbsenceProof, EpochEntry, MapEntry, MapProof
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.evm_proof import keccak256, parse_header, rlp_decode, rlp_encode, trie_value
@@ -27,11 +29,12 @@ from carbonseal_attest.json_view import from_json_view, read_json_view, to_json_
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.range_proof import RangeProof
-from carbonseal_attest.receipt import Receipt
+from carbonseal_attest.receipt import ConsistencyReceipt, Receipt
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TileName, decode_entries, encode_entries, split_hashes
 from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.tlog_proof import TlogProof
+from carbonseal_attest.transparent_statement import TransparentStatement
 from carbonseal_attest.trust import TrustFile
 from carbonseal_attest.vkey import Vkey
 
@@ -78,6 +81,24 @@ def content(data: bytes) -> None:
 
 def receipt(data: bytes) -> None:
     Receipt.parse(data)
+
+
+def consistency_receipt(data: bytes) -> None:
+    ConsistencyReceipt.parse(data)
+
+
+def cose_message(data: bytes) -> None:
+    read = Sign1.parse(data, admits_untagged=True)
+    if read.is_tagged and not read.departures:
+        same(data, join_sign1(read.protected, read.unprotected, read.payload, read.signature))
+
+
+def cose_receipt(data: bytes) -> None:
+    CoseReceipt.parse(data)
+
+
+def transparent_statement(data: bytes) -> None:
+    same(data, TransparentStatement.parse(data).encode())
 
 
 def note(data: bytes) -> None:
@@ -177,8 +198,8 @@ def cose_key(data: bytes) -> None:
 
 PARSERS: Final[dict[str, tuple[Parse, ...]]] = {
     "cbor": (cbor_value, any_cbor, json_view),
-    "statement": (statement, content),
-    "cose": (receipt, cose_key),
+    "statement": (statement, transparent_statement, content),
+    "cose": (cose_message, receipt, consistency_receipt, cose_receipt, cose_key),
     "note": (note, checkpoint, vkey, tlog_proof, tile_path),
     "proofs": (
         entry_bundle,

@@ -30,8 +30,8 @@ MAX_GROUP = 32_000  # bytes
 # Which groups read a field of a vector, by its name; texts are taken as UTF-8, everything else is hex.
 GROUPS = {
     "cbor": ("cbor", "json"),
-    "statement": ("statement", "content"),
-    "cose": ("receipt", "cose_sign1", "transparent_statement"),
+    "statement": ("transparent_statement", "statement", "content"),
+    "cose": ("message", "receipt", "consistency_receipt", "cose_receipt"),
     "note": ("note", "vkey", "checkpoint"),
     "proofs": (
         "epoch_entry",

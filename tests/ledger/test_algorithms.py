@@ -6,10 +6,11 @@ import pytest
 
 from carbonseal_attest import cbor
 from carbonseal_attest.algorithms import ADMITTED, ED25519, EDDSA, ES256, ESP256, SM2
+from carbonseal_attest.cose import sign1
 from carbonseal_attest.curve_points import P256
 from carbonseal_attest.receipt import Receipt
 from carbonseal_attest.signing import generate_signer
-from carbonseal_attest.statement import SignedStatement, sign1
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_audit import LogAudit
 from carbonseal_ledger.outcomes import Status, Submission
 from carbonseal_ledger.publishing import PublishedCopy

@@ -109,6 +109,62 @@ def test_public_suite_shows_nothing_different(
     assert all(line["reason"] for line in lines if line["outcome"] in {"unsupported", "deviation"})
 
 
+def test_every_example_of_the_cose_working_group_comes_out_as_told_or_is_named(
+    run: Any, write: Any, shared_data: Path
+) -> None:
+    folder = shared_data / "cose-wg-examples"
+    paths = sorted(folder.rglob("*.json"))
+    vectors = [(path.relative_to(folder).as_posix(), json.loads(path.read_bytes())) for path in paths]
+    code, lines, summary, _ = run("cose-sign1", write([{"path": p, "vector": v} for p, v in vectors]))
+    assert (code, summary["same"], summary["unsupported"], len(lines)) == (0, 13, 23, 36)
+    named = {line["reason"].split(" ")[0] for line in lines if line["outcome"] == "unsupported"}
+    assert named == {"COSE_Sign", "COSE_Mac0", "COSE_Encrypt0", "P-384", "P-521", "ES512", "Ed448"}
+    for _, vector in vectors:
+        vector["fail"] = not vector.get("fail", False)
+    code, _, summary, _ = run("cose-sign1", write([{"path": p, "vector": v} for p, v in vectors]))
+    assert (code, summary["different"]) == (1, 13)
+
+
+def outcome_of(run: Any, family: str, path: Path) -> str:
+    code, lines, _, _ = run(family, path)
+    (line,) = lines
+    assert code == (1 if line["outcome"] == "different" else 0)
+    return str(line["outcome"])
+
+
+def test_a_foreign_receipt_is_read_as_it_is_in_hex_and_in_base64(run: Any, tmp_path: Path) -> None:
+    vectors = json.loads((VECTORS / "receipt" / "foreign.json").read_text(encoding="utf-8"))["vectors"]
+    path = tmp_path / "receipt.cbor"
+    for vector in vectors[:5]:
+        data = bytes.fromhex(vector["cose_receipt"])
+        spelt = [
+            vector["cose_receipt"].upper().encode(),
+            base64.b64encode(data),
+            base64.urlsafe_b64encode(data),
+        ]
+        for form in (data, *spelt):
+            path.write_bytes(form)
+            assert outcome_of(run, "receipt", path) == "same"
+        path.write_bytes(data)
+        assert outcome_of(run, "cose-sign1", path) == "same"
+        assert outcome_of(run, "statement", path) == "deviation"
+    path.write_bytes(data[:-1])
+    for family in ("receipt", "cose-sign1", "statement"):
+        assert outcome_of(run, family, path) == "different"
+
+
+def test_a_raw_statement_is_read_with_and_without_its_receipts(run: Any, tmp_path: Path) -> None:
+    vectors = json.loads((VECTORS / "statement" / "transparent.json").read_text(encoding="utf-8"))["vectors"]
+    path = tmp_path / "statement.cose"
+    for name in ("statement", "transparent_statement"):
+        path.write_bytes(bytes.fromhex(vectors[0][name]))
+        for family in ("statement", "cose-sign1"):
+            assert outcome_of(run, family, path) == "same"
+        assert outcome_of(run, "receipt", path) == "different"
+    path.write_bytes(b"\xd1" + bytes.fromhex(vectors[0]["statement"])[1:])
+    assert outcome_of(run, "cose-sign1", path) == "unsupported"
+
+
 @pytest.mark.parametrize("size", range(16))
 def test_public_checkpoint_is_read_and_verified(run: Any, shared_data: Path, size: int) -> None:
     path = shared_data / "tlog-tiles-small" / f"checkpoint.{size}"

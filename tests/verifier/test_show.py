@@ -89,6 +89,56 @@ def test_receipt_shows_origin_size_and_index() -> None:
     ]
 
 
+def test_consistency_receipt_shows_both_sizes() -> None:
+    good = vector("receipt", "consistency-receipt")
+    shown = show(bytes.fromhex(good["consistency_receipt"])).to_json()
+    assert shown["what"] == "consistency receipt"
+    assert [shown["header"][name] for name in ("old_size", "tree_size")] == [
+        good["old_size"],
+        good["tree_size"],
+    ]
+
+
+def test_transparent_statement_shows_the_statement_and_each_receipt() -> None:
+    good = vector("statement", "transparent")
+    shown = show(bytes.fromhex(good["transparent_statement"])).to_json()
+    assert (shown["what"], shown["kind"]) == ("transparent statement", "readings")
+    assert [(part["what"], part["header"]["index"]) for part in shown["receipts"]] == [
+        ("receipt", good["index"])
+    ]
+
+
+def test_receipts_and_messages_of_others_are_shown_as_what_they_are() -> None:
+    path = VECTORS / "receipt" / "foreign.json"
+    for good in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
+        if good["want_error"]:
+            continue
+        shown = show(bytes.fromhex(good["cose_receipt"])).to_json()
+        assert (shown["what"], shown["header"]["vds"]) == ("COSE receipt", good["vds"])
+        assert [[p["tree_size"], p["index"]] for p in shown["header"]["inclusion"]] == [
+            place[:2] for place in good["inclusion"]
+        ]
+    header = show(bytes.fromhex(vector("cose-sign1", "cose-sign1")["message"])).to_json()["header"]
+    assert header["protected"] == {"$map": [[1, -19], [4, {"$bytes": "3131"}]]}
+
+
+@pytest.mark.parametrize(
+    ("protected", "shown"),
+    [
+        ("a101f93c00", [[1, {"$float": "1.0"}]]),
+        ("a101c100", [[1, {"$tag": [1, 0]}]]),
+        ("a101f7", [[1, {"$simple": 23}]]),
+        ("a101a1f500", [[1, {"$map": [[True, 0]]}]]),
+        ("a10181a16178f93e00", [[1, [{"x": {"$float": "1.5"}}]]]),
+    ],
+)
+def test_what_our_cbor_leaves_out_is_shown_in_messages_of_others(protected: str, shown: Any) -> None:
+    message = (
+        bytes.fromhex("d284") + bytes([0x40 + len(protected) // 2]) + bytes.fromhex(protected + "a04040")
+    )
+    assert show(message).to_json()["header"]["protected"] == {"$map": shown}
+
+
 def test_statement_file_shows_all_three() -> None:
     shown = show(cbor.encode([FORMAT, STATEMENT, CONTENT, RECEIPT])).to_json()
     assert shown["what"] == "statement file"

@@ -12,8 +12,9 @@ from typing import Final
 
 from carbonseal_attest import cbor
 from carbonseal_attest.contents import Content
+from carbonseal_attest.cose import ALG, split_sign1
 from carbonseal_attest.instants import format_instant
-from carbonseal_attest.statement import ALG, SignedStatement, split_sign1
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.anchor_times import AnchorTimes
 from carbonseal_verifier.case import Case
 from carbonseal_verifier.wording import counted
@@ -58,5 +59,5 @@ def _of_statement(statement: SignedStatement, content: Content | None) -> Iterat
     yield statement.header.algorithm, "a statement"
     endorsements = () if content is None else content.body.get("endorsements", ())
     for item in endorsements:
-        protected, _, _ = split_sign1(item["signature"], max_size=_MAX_ENDORSEMENT)
+        protected, _, _, _ = split_sign1(item["signature"], max_size=_MAX_ENDORSEMENT)
         yield cbor.decode(protected)[ALG], "an endorsement"

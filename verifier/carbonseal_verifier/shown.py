@@ -1,7 +1,8 @@
 """What some bytes are, in words and as exact JSON: a statement, content, receipt, statement file or value.
 
 Reading is all that happens: no signature, proof or time is looked at, and whatever is shown says so. Bytes
-that are nothing of ours but still our CBOR are shown as a value, and text as text.
+that are nothing of ours but still our CBOR are shown as a value, and text as text; COSE messages and receipts
+of others are shown as what they are (`foreign_view`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from typing import Any, Final
 
 from carbonseal_attest import cbor
 from carbonseal_attest.contents import KINDS, MAX_CONTENT, parse_content
+from carbonseal_attest.cose import Sign1
+from carbonseal_attest.cose_receipt import CoseReceipt
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.json_view import to_json_view
-from carbonseal_attest.receipt import Receipt
+from carbonseal_attest.receipt import ConsistencyReceipt, Receipt
 from carbonseal_attest.statement import SignedStatement
+from carbonseal_attest.transparent_statement import TransparentStatement
 from carbonseal_verifier.errors import UsageInvalid
+from carbonseal_verifier.foreign_view import message_header, receipt_header
 from carbonseal_verifier.statement_file import FORMAT, StatementFile
 
 MAX_SHOWN: Final = MAX_CONTENT + (1 << 14)  # bytes of one thing; a statement file is the largest
@@ -39,6 +44,7 @@ class Shown:
         view: JSON view of what it says: a content's envelope, a value, or a text; None for a bare header.
         content: a statement file's content.
         receipt: a statement file's receipt.
+        receipts: those of a transparent statement.
     """
 
     what: str
@@ -49,6 +55,7 @@ class Shown:
     view: Any = None
     content: Shown | None = None
     receipt: Shown | None = None
+    receipts: tuple[Shown, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON, without what it does not have."""
@@ -61,6 +68,7 @@ class Shown:
             "header": self.header,
             "view": self.view,
             **{name: None if part is None else part.to_json() for name, part in inner.items()},
+            "receipts": [part.to_json() for part in self.receipts] or None,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -75,7 +83,7 @@ class Shown:
             for title, part in (("header", self.header), ("view", self.view))
             if part is not None
         ]
-        lines += [part.to_text() for part in (self.content, self.receipt) if part is not None]
+        lines += [part.to_text() for part in (self.content, self.receipt, *self.receipts) if part is not None]
         return "\n".join(lines)
 
 
@@ -105,7 +113,7 @@ def show(data: bytes) -> Shown:
 
 def _signed(data: bytes) -> Shown:
     refusals = []
-    for read in (_statement, _receipt):
+    for read in _READERS:
         try:
             return read(data)
         except CarbonsealError as error:
@@ -132,6 +140,29 @@ def _receipt(data: bytes) -> Shown:
     )
 
 
+def _consistency_receipt(data: bytes) -> Shown:
+    receipt = asdict(ConsistencyReceipt.parse(data))
+    header = {k: v for k, v in receipt.items() if k not in {"protected", "signature"}}
+    return Shown("consistency receipt", header=_view(header))
+
+
+def _transparent_statement(data: bytes) -> Shown:
+    made = TransparentStatement.parse(data)
+    return replace(
+        _statement(made.statement.raw),
+        what="transparent statement",
+        receipts=tuple(_signed(receipt) for receipt in made.receipts),
+    )
+
+
+def _cose_receipt(data: bytes) -> Shown:
+    return Shown("COSE receipt", header=receipt_header(CoseReceipt.parse(data)))
+
+
+def _cose_sign1(data: bytes) -> Shown:
+    return Shown("COSE_Sign1", header=message_header(Sign1.parse(data)))
+
+
 def _content(data: bytes) -> Shown:
     content = parse_content(data)
     digest = hashlib.sha256(data).digest()
@@ -147,6 +178,16 @@ def _statement_file(data: bytes) -> Shown:
         content=_content(file.content_bytes),
         receipt=receipt,
     )
+
+
+_READERS: Final = (
+    _statement,
+    _receipt,
+    _consistency_receipt,
+    _transparent_statement,
+    _cose_receipt,
+    _cose_sign1,
+)
 
 
 def _text(data: bytes, error: CarbonsealError) -> Shown:

@@ -1,4 +1,4 @@
-"""Writes `statement.json`: signed statements, and what is refused."""
+"""Writes `statement.json`, signed statements, and `transparent.json`, the same with their receipts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from example_statements import statements
 from vector_files import Vector, document, write
 
 from carbonseal_attest import cbor
-from carbonseal_attest.merkle import leaf_hash
+from carbonseal_attest.cose import join_sign1
+from carbonseal_attest.merkle import inclusion_path, leaf_hash, root_of
+from carbonseal_attest.receipt import make_receipt
 
 
 def files() -> dict[str, str]:
     """The text of each file of this folder, by name."""
-    return {"statement.json": document(__file__, "statement.md", _statements())}
+    return {
+        "statement.json": document(__file__, "statement.md", _statements()),
+        "transparent.json": document(__file__, "transparent-statement.md", _transparent()),
+    }
 
 
 def _bad(desc: str, data: bytes, code: str = "malformed-statement") -> Vector:
@@ -103,6 +108,54 @@ def _statements() -> list[Vector]:
         },
     ]
     return [*good, *bad]
+
+
+def _transparent() -> list[Vector]:
+    made = statements(6)
+    leaves, host, statement = [leaf_hash(s.raw) for s in made], example.key("log host"), made[3]
+
+    def receipt(size: int, index: int = 3, origin: str = example.DATA, signer: Any = host) -> bytes:
+        def node(level: int, at: int) -> bytes:
+            return root_of(leaves[at << level : (at + 1) << level])
+
+        return make_receipt(
+            signer, log_host="h-examplehost", origin=origin, tree_size=size, index=index,
+            path=inclusion_path(index, size, node), root=root_of(leaves[:size]),
+        )  # fmt: skip
+
+    def under(unprotected: dict[int | str, Any]) -> bytes:
+        return join_sign1(statement.protected, unprotected, statement.payload, statement.signature)
+
+    def vector(
+        desc: str, data: bytes, size: int | None = None, code: str | None = None, **more: Any
+    ) -> Vector:
+        given = {"transparent_statement": data.hex(), "origin": example.DATA}
+        keys = {"public": example.key("device").public.text(), "log_public": host.public.text()}
+        meaning: Vector = {}
+        if size is not None:
+            root = root_of(leaves[:size]).hex()
+            meaning = {"statement": statement.raw.hex(), "index": 3, "tree_size": size, "root_hash": root}
+        return {"desc": desc, "want_error": code, **given, **keys, **meaning, **more}
+
+    good, later, elsewhere = receipt(5), receipt(6), receipt(5, origin=example.REGISTER)
+    stranger = receipt(5, signer=example.key("party"))
+    flipped = good[:-1] + bytes([good[-1] ^ 1])
+    bad = "malformed-statement"
+    return [
+        vector("one receipt", under({394: [good]}), 5),
+        vector("two receipts: the first counts", under({394: [later, good]}), 6),
+        vector(
+            "receipts of another log and key are left aside", under({394: [elsewhere, stranger, good]}), 5
+        ),
+        vector("a bad receipt after a good one", under({394: [good, flipped]}), code="signature-invalid"),
+        vector("no receipt of a known log", under({394: [elsewhere, stranger]}), code="proof-invalid"),
+        vector("by another key", under({394: [good]}), code="signature-invalid", public=host.public.text()),
+        vector("no receipts", statement.raw, code=bad),
+        vector("an empty list of receipts", under({394: []}), code=bad),
+        vector("something beside the receipts", under({394: [good], 4: b"k"}), code=bad),
+        vector("a receipt that is none", under({394: [statement.raw]}), code="proof-invalid"),
+        vector("a receipt of another entry", under({394: [receipt(5, 2)]}), code="signature-invalid"),
+    ]
 
 
 if __name__ == "__main__":

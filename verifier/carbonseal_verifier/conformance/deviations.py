@@ -42,6 +42,12 @@ _LISTED: Final = (
         "they mean nothing in our contents; f818 is not well-formed since RFC 8949 §3.3",
     ),
     Deviation(
+        "statement-profile",
+        ("statement",),
+        "signed statements of others: other labels, certificates, payloads carried along",
+        "one profile means one statement to everybody; anybody's COSE_Sign1 is read by family cose-sign1",
+    ),
+    Deviation(
         "ed25519-low-order-key",
         ("ed25519",),
         "low-order and non-canonical public keys",

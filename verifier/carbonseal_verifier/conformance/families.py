@@ -10,6 +10,7 @@ from carbonseal_verifier.conformance.anchors import ANCHOR
 from carbonseal_verifier.conformance.bundles import BUNDLE
 from carbonseal_verifier.conformance.case import Case
 from carbonseal_verifier.conformance.cbor_items import CBOR
+from carbonseal_verifier.conformance.cose_messages import COSE_SIGN1
 from carbonseal_verifier.conformance.epoch_maps import EPOCH_MAP
 from carbonseal_verifier.conformance.merkle_proofs import CONSISTENCY, INCLUSION, RANGE
 from carbonseal_verifier.conformance.notes import CHECKPOINT, COSIGNATURE, NOTE
@@ -43,6 +44,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         Family("range", "range proofs of RFC 9162 trees, ours", RANGE),
         Family("epoch-map", "heads in an epoch's sorted map, ours", EPOCH_MAP),
         Family("cbor", "deterministic CBOR, RFC 8949 §4.2.1", CBOR),
+        Family("cose-sign1", "COSE_Sign1 of anybody, RFC 9052 §4.2", COSE_SIGN1),
         Family("ed25519", "Ed25519 signatures, RFC 8032", ED25519_SHAPES),
         Family("ecdsa-p256", "ECDSA signatures on P-256 with SHA-256, FIPS 186-5", ECDSA_P256_SHAPES),
         Family("ml-dsa", "ML-DSA-44 signatures, FIPS 204", ML_DSA_SHAPES),
@@ -52,7 +54,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
         Family("tile", "tiles and entry bundles, C2SP tlog-tiles", TILE),
         Family("tlog-proof", "offline proofs as text, C2SP tlog-proof", TLOG_PROOF),
         Family("statement", "signed statements and their contents, ours over RFC 9052 and 9995", STATEMENT),
-        Family("receipt", "receipts of inclusion, RFC 9942", RECEIPT),
+        Family("receipt", "receipts of inclusion and consistency, RFC 9942", RECEIPT),
         Family("anchor", "evidence of an anchor on an EVM chain, ours over EIP-1186", ANCHOR),
         Family("bundle", "evidence bundles, ours", BUNDLE),
     )

@@ -1,20 +1,70 @@
-"""Family receipt: our receipts of inclusion, through `attest.receipt`."""
+"""Family receipt: receipts of our profile, and anybody's, through `attest.receipt` and `attest.cose_receipt`.
+
+Of our own format, the field that holds the receipt says which of the three it is.
+"""
 
 from __future__ import annotations
 
-from carbonseal_attest.receipt import Receipt
+from carbonseal_attest.cose_receipt import CoseReceipt
+from carbonseal_attest.receipt import ConsistencyReceipt, Receipt
 from carbonseal_verifier.conformance import ours
 from carbonseal_verifier.conformance.case import Meaning
 from carbonseal_verifier.conformance.fields import Fields
 from carbonseal_verifier.conformance.public_keys import our_key
+from carbonseal_verifier.conformance.raw_messages import message_shape
 
 
 def _receipt(fields: Fields) -> Meaning:
+    if "cose_receipt" in fields:
+        return _foreign(fields)
+    if "consistency_receipt" in fields:
+        return _consistency(fields)
     receipt = Receipt.parse(fields.hex("receipt"))
     root = receipt.verify(fields.hex("entry"), origin=fields.text("origin"), key=our_key(fields))
     return {"tree_size": receipt.tree_size, "index": receipt.index, "root_hash": root}
 
 
+def _consistency(fields: Fields) -> Meaning:
+    receipt = ConsistencyReceipt.parse(fields.hex("consistency_receipt"))
+    old_size, old_root = fields.whole("old_size"), fields.hex("old_root")
+    root = receipt.verify(old_size, old_root, origin=fields.text("origin"), key=our_key(fields))
+    return {"tree_size": receipt.tree_size, "root_hash": root}
+
+
+def _foreign(fields: Fields) -> Meaning:
+    receipt = CoseReceipt.parse(fields.hex("cose_receipt"))
+    meaning = {
+        "vds": receipt.structure,
+        "inclusion": [[p.tree_size, p.index, len(p.path)] for p in receipt.inclusion],
+        "consistency": [[p.old_size, p.new_size, len(p.path)] for p in receipt.consistency],
+    }
+    if "entry" not in fields:
+        return meaning
+    _, root = receipt.verify_inclusion(
+        fields.hex("entry"), key=our_key(fields), admitted=fields.value("admitted")
+    )
+    return {**meaning, "root_hash": root}
+
+
+def _raw(data: bytes) -> Meaning:
+    read = CoseReceipt.parse(data)
+    return {"vds": read.structure}
+
+
 RECEIPT = (
-    ours.shape("receipt", _receipt, meanings={"tree_size": "whole", "index": "whole", "root_hash": "hex"}),
+    ours.shape(
+        "receipt",
+        _receipt,
+        meanings={
+            "tree_size": "whole",
+            "index": "whole",
+            "root_hash": "hex",
+            "vds": "whole",
+            "inclusion": "value",
+            "consistency": "value",
+        },
+    ),
+    message_shape(
+        "COSE receipt", "a receipt of RFC 9942 as it is, anybody's, to be read without a key", _raw
+    ),
 )
