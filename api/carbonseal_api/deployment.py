@@ -35,6 +35,7 @@ from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.key_files import KeyFolder, write_private
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
+from carbonseal_attest.algorithms import ADMITTED, SM2
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
@@ -245,6 +246,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         registrar=identity.registrar,
         registrar_keys=[PublicKey.from_text(identity.registrar_key)],
         anchors=anchors,
+        algorithms=ADMITTED | {SM2} if settings.sm2 else ADMITTED,
     )
     return assemble(
         settings,

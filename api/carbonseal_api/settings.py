@@ -87,6 +87,11 @@ class Settings(BaseModel):
     passphrase: SecretStr = Field(
         default=SecretStr(""), description="Opens the key files. Whoever has both can sign as the log host."
     )
+    sm2: bool = Field(
+        default=False,
+        description="Admit keys and statements of SM2 with SM3; needs carbonseal-attest[sm2], and "
+        "readers whose trust files list it.",
+    )
     epoch_seconds: int = Field(
         default=3600, ge=10, le=86_400, description="Time between epochs; longer means later anchors."
     )

@@ -8,7 +8,7 @@ registrar's own register adds `party` statements. Everything here is pure; `admi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,20 +50,22 @@ class AdmittedKey:
 class Register:
     """The state of one register log after its first `size` entries.
 
-    `genesis` holds the keys that entry 0 names: the party's first key and the log key.
+    `genesis` holds the keys that entry 0 names: the party's first key and the log key; `algorithms` are those
+    under which keys are admitted.
     """
 
-    def __init__(self, party: str) -> None:
+    def __init__(self, party: str, algorithms: Container[int]) -> None:
         self.party = party
+        self.algorithms = algorithms
         self.size = 0
         self.genesis: dict[bytes, AdmittedKey] = {}
-        self.devices = DeviceKeys(party)
+        self.devices = DeviceKeys(party, algorithms)
         self.resumes: dict[tuple[bytes, str], tuple[Restart, ...]] = {}
-        self.book = PartyBook(party)
+        self.book = PartyBook(party, algorithms)
 
     def copy(self) -> Register:
         """Return a copy on which a batch may be tried, statement by statement."""
-        made = Register(self.party)
+        made = Register(self.party, self.algorithms)
         made.size, made.genesis = self.size, dict(self.genesis)
         made.devices, made.book, made.resumes = self.devices.copy(), self.book.copy(), dict(self.resumes)
         return made

@@ -8,7 +8,7 @@ erased, or do not parse any more, are passed over, which can only withhold right
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
@@ -42,7 +42,9 @@ class AdmissionBook:
         name: str,
         registrar: str,
         registrar_kids: Collection[bytes],
+        algorithms: Container[int],
     ) -> None:
+        self.algorithms = algorithms
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._published = published
         self._name = name
@@ -110,7 +112,7 @@ class AdmissionBook:
     def _follow(self, connection: Connection, origin: str, log_id: int, size: int) -> None:
         register = self._held.get(origin)
         if register is None or register.size > size:
-            register = self._held[origin] = Register(origin.split("/")[1])
+            register = self._held[origin] = Register(origin.split("/")[1], self.algorithms)
         while register.size < size:
             end = min(size, register.size + _PAGE)
             query = {"log_id": log_id, "start": register.size, "end": end, "kinds": sorted(FOLDED_KINDS)}

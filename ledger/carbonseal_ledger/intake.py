@@ -154,7 +154,7 @@ class Intake:
         self._fetch_contents(candidates)
         register = self._book.admit(self._terms, candidates)
         self._check_cited(candidates)
-        verify_signatures(candidates, self._executor)
+        verify_signatures(candidates, self._executor, self._book.algorithms)
         return register
 
     def _fetch_contents(self, candidates: Sequence[Candidate]) -> None:

@@ -22,12 +22,13 @@ Instants are integer milliseconds since 1970 UTC; intervals and index ranges are
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from sqlalchemy import Engine
 
+from carbonseal_attest.algorithms import ADMITTED
 from carbonseal_attest.identity.devices import DeviceKeys
 from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.instants import Clock
@@ -98,14 +99,16 @@ class LogHost:
         registrar_keys: Sequence[PublicKey],
         anchors: AnchoredHeads | None = None,
         verify_threads: int = 2,
+        algorithms: Container[int] = ADMITTED,
     ) -> None:
         """Bind the parts and run the start-up comparison.
 
         `name` is the log host's name (first part of every origin), `party` its opaque party code (issuer of
         ticks, equivocations and the log of logs), `registrar` the registrar's party code, `registrar_keys`
-        the keys that may endorse a genesis. `anchors` gives receipt states beyond *logged*.
+        the keys that may endorse a genesis. `anchors` gives receipt states beyond *logged*. Keys and
+        statements of other `algorithms` are refused; legacy numbers and SM2 are none unless named.
         """
-        self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys))
+        self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys), algorithms)
         self._heads: dict[str, Head] = {}
         self._published = published
         self._signer = log_signer
@@ -116,7 +119,9 @@ class LogHost:
         self._publisher = Publisher(published, self._reader, self._entries.raws)
         self._writer = HeadWriter(engine, log_signer, clock)
         self._sequencer = Sequencer(engine, self._writer, log_signer, clock, party)
-        self._book = AdmissionBook(engine, published, name, registrar, [key.kid for key in registrar_keys])
+        self._book = AdmissionBook(
+            engine, published, name, registrar, [key.kid for key in registrar_keys], algorithms
+        )
         self._epochs = EpochLedger(engine, self._writer, self._reader, clock, self.log_of_logs)
         self._desk = ReceiptDesk(
             log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors

@@ -6,7 +6,7 @@ name cannot silently start a second history. Pure checks; `log_host` writes the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from carbonseal_attest.contents import Content, check_content
@@ -19,13 +19,14 @@ from carbonseal_ledger.errors import GenesisRefused
 
 @dataclass(frozen=True, slots=True)
 class HostTerms:
-    """Who this log host is: its name, party code, log key, and the keys that speak for the registrar."""
+    """Who this log host is, the keys that speak for the registrar, and the algorithms that count here."""
 
     name: str
     party: str
     log_key: PublicKey
     registrar: str
     registrar_keys: Sequence[PublicKey]
+    algorithms: Container[int]
 
     @property
     def log_of_logs(self) -> str:
@@ -76,8 +77,10 @@ def check_genesis(statement: bytes, content: bytes, host: HostTerms) -> Genesis:
     if party_key.kid == host.log_key.kid:
         raise GenesisRefused("content.body.party_key", "is the log key", "keep party key and log key apart")
     try:
-        signed.verify_signature(party_key)
-        verify_endorsement("genesis", header.subject, "log_host", body, host.log_key)
+        signed.verify_signature(party_key, admitted=host.algorithms)
+        verify_endorsement(
+            "genesis", header.subject, "log_host", body, host.log_key, admitted=host.algorithms
+        )
     except CarbonsealError as error:
         raise GenesisRefused(error.field, error.reason, error.remedy) from error
     _check_registrar(header.subject, body, host)
@@ -107,7 +110,7 @@ def _check_registrar(subject: str, body: dict[str, object], host: HostTerms) -> 
     refusals = []
     for key in host.registrar_keys:
         try:
-            verify_endorsement("genesis", subject, "registrar", body, key)
+            verify_endorsement("genesis", subject, "registrar", body, key, admitted=host.algorithms)
         except CarbonsealError as error:
             refusals.append(error)
         else:

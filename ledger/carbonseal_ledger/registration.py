@@ -8,9 +8,10 @@ this copy of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import repeat
 
 from carbonseal_attest import contents, errors
 from carbonseal_attest.contents import KINDS, Content
@@ -99,27 +100,29 @@ def check_content(candidate: Candidate, stored: bytes | None) -> None:
         candidate.refusal = ContentMalformed(error.field, error.reason, error.remedy)
 
 
-def verify_signatures(candidates: Sequence[Candidate], executor: Executor | None) -> None:
+def verify_signatures(
+    candidates: Sequence[Candidate], executor: Executor | None, algorithms: Container[int]
+) -> None:
     """Check the signature of every candidate whose key is admitted; the executor's threads share the work.
 
     The Ed25519 check releases the interpreter lock, so threads use all cores.
     """
     todo = [c for c in candidates if c.admitted is not None]
     if executor is None or len(todo) <= _VERIFY_CHUNK:
-        _verify(todo)
+        _verify(todo, algorithms)
         return
     chunks = [todo[at : at + _VERIFY_CHUNK] for at in range(0, len(todo), _VERIFY_CHUNK)]
-    for _ in executor.map(_verify, chunks):
+    for _ in executor.map(_verify, chunks, repeat(algorithms)):
         pass
 
 
-def _verify(candidates: Sequence[Candidate]) -> None:
+def _verify(candidates: Sequence[Candidate], algorithms: Container[int]) -> None:
     for candidate in candidates:
         statement, admitted = candidate.statement, candidate.admitted
         if statement is None or admitted is None:
             continue
         try:
-            statement.verify_signature(admitted.key)
+            statement.verify_signature(admitted.key, admitted=algorithms)
             candidate.is_verified = True
         except CarbonsealError as error:
             candidate.refusal = SignatureWrong(error.field, error.reason, error.remedy)

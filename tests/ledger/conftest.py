@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from carbonseal_attest.algorithms import ADMITTED
 from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
@@ -129,6 +130,7 @@ class World:
     gateway: Ed25519Signer = field(default_factory=Ed25519Signer.generate)
     policy: dict[str, Any] = field(default_factory=dict)
     with_entry_bundles: bool = False
+    algorithms: frozenset[int] = ADMITTED
 
     register = f"{NAME}/e-enterprise/register"
     data = f"{NAME}/e-enterprise/data"
@@ -147,6 +149,7 @@ class World:
         self.host = LogHost(
             self.engine, published, self.log_key, self.clock,
             name=NAME, party="h-host", registrar="r-registrar", registrar_keys=[self.registrar.public],
+            algorithms=self.algorithms,
         )  # fmt: skip
         return self.host
 

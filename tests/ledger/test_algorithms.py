@@ -61,9 +61,14 @@ def test_statement_under_a_legacy_number_is_refused_though_its_signature_verifie
     assert "not admitted here" in outcome.problem.reason
 
 
-def test_device_with_a_key_of_an_extra_algorithm_is_not_enrolled(world):
+def test_device_with_a_key_of_an_extra_algorithm_is_not_enrolled_unless_the_log_names_it(world):
     pytest.importorskip("tongsuopy", reason="SM2 NOT TESTED: tongsuopy is not installed here")
     body = world.device_body("g-other", generate_signer(SM2))
-    (outcome,) = world.send(world.devices.sign("device", "g-other", body))
+    (outcome,) = world.send(world.devices.sign("device", "g-other", body, keep=False))
     assert outcome.status is Status.REFUSED
     assert "not admitted here" in outcome.problem.reason
+    world.algorithms = ADMITTED | {SM2}
+    world.start()
+    signer = generate_signer(SM2)
+    world.accept(world.devices.sign("device", "g-other", world.device_body("g-other", signer)))
+    world.accept(world.readings(world.stream("m-gas", signer, "g-other")))

@@ -93,7 +93,7 @@ def _missing(party: str) -> PartyKeys:
 
 def _records(case: Case, register: LogView) -> dict[str, PartyRecord]:
     """Return the parties that the registrar's `party` statements make, each checked as the ledger does."""
-    book = PartyBook(case.registrar.party)
+    book = PartyBook(case.registrar.party, case.trust.algorithms.last_dates)
     for index, statement in enumerate(register.statements):
         if statement.header.kind == "party":
             body = _disclosed(case, statement).body
@@ -135,8 +135,9 @@ def _check_genesis(case: Case, statement: SignedStatement, party: PartyKeys) -> 
     require(is_own, f"the genesis of {origin} names another party key than its admission")
     _check_host(case.log_host, origin, body)
     statement.verify_signature(key, admitted=case.trust.algorithms.last_dates)
-    verify_endorsement("genesis", header.subject, "log_host", body, case.log_host.key_for(origin, 1))
-    verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)
+    host_key, admitted = case.log_host.key_for(origin, 1), case.trust.algorithms.last_dates
+    verify_endorsement("genesis", header.subject, "log_host", body, host_key, admitted=admitted)
+    verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key, admitted=admitted)
     for profile in case.trust.chains:
         chain = body["chain"]
         if chain is not None and chain["chain_id"] == profile.chain_id:
@@ -168,13 +169,14 @@ def _check_log_of_logs_genesis(case: Case) -> None:
     party_key = PublicKey.from_cose_key(body["party_key"])
     statement.verify_signature(party_key, admitted=case.trust.algorithms.last_dates)
     key = host.key_for(host.log_of_logs, 1)
-    verify_endorsement("genesis", header.subject, "log_host", body, key)
-    verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key)
+    admitted = case.trust.algorithms.last_dates
+    verify_endorsement("genesis", header.subject, "log_host", body, key, admitted=admitted)
+    verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key, admitted=admitted)
 
 
 def _devices(case: Case) -> dict[bytes, DeviceKey]:
     """Return the operator's device keys, each statement checked as the ledger checks it before it admits."""
-    folded = DeviceKeys(case.operator.party)
+    folded = DeviceKeys(case.operator.party, case.trust.algorithms.last_dates)
     for at, statement in enumerate(case.operator_register().statements):
         kind, subject = statement.header.kind, statement.header.subject
         if kind == "device":

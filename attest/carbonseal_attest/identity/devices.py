@@ -9,10 +9,11 @@ would not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from carbonseal_attest.algorithms import ADMITTED
 from carbonseal_attest.contents import Content
 from carbonseal_attest.endorsement import verify_endorsement
 from carbonseal_attest.errors import AttestError, IdentityInvalid
@@ -116,16 +117,20 @@ class DeviceKey:
 
 
 class DeviceKeys:
-    """The device keys of `party` after some entries of its register log."""
+    """The device keys of `party` after some entries of its register log.
 
-    def __init__(self, party: str) -> None:
+    `admitted` are the algorithms under which a proof of possession counts.
+    """
+
+    def __init__(self, party: str, admitted: Container[int] = ADMITTED) -> None:
         self.party = party
+        self.admitted = admitted
         self.keys: dict[bytes, DeviceKey] = {}
         self.current: dict[str, bytes] = {}  # the newest key of each device, whatever its state
 
     def copy(self) -> DeviceKeys:
         """Return a copy that further statements may be tried on."""
-        made = DeviceKeys(self.party)
+        made = DeviceKeys(self.party, self.admitted)
         made.keys, made.current = dict(self.keys), dict(self.current)
         return made
 
@@ -179,9 +184,16 @@ class DeviceKeys:
                 f"the device {state}: nothing vouches for the new one",
                 "lift the suspension, or revoke the old key and enrol the new one",
             )
-        _check_endorsed(body, "device", key, "no proof that the device holds the key")
+        self._check_endorsed(body, "device", key, "no proof that the device holds the key")
         if body["action"] == "rotate" and old is not None:
-            _check_endorsed(body, "predecessor", old.key, "the old key does not vouch for the new one")
+            self._check_endorsed(body, "predecessor", old.key, "the old key does not vouch for the new one")
+
+    def _check_endorsed(self, body: Mapping[str, Any], role: str, key: PublicKey, what: str) -> None:
+        try:
+            verify_endorsement("device", body["device"], role, body, key, admitted=self.admitted)
+        except AttestError as error:
+            remedy = "have the device endorse this very body"
+            raise _refusal("content.body.endorsements", f"{what} ({error.reason})", remedy) from error
 
     def _check_old_key(self, body: Mapping[str, Any]) -> None:
         action, held = body["action"], self.keys.get(PublicKey.from_cose_key(body["key"]).kid)
@@ -267,14 +279,6 @@ def _check_shape(body: Mapping[str, Any]) -> None:
         raise _refusal("content.body.expires", f"{action} admits no key", "leave both times null")
     if start is not None and end is not None and start >= end:
         raise _refusal("content.body.expires", "is not after valid_from", "name a later time")
-
-
-def _check_endorsed(body: Mapping[str, Any], role: str, key: PublicKey, what: str) -> None:
-    try:
-        verify_endorsement("device", body["device"], role, body, key)
-    except AttestError as error:
-        remedy = "have the device endorse this very body"
-        raise _refusal("content.body.endorsements", f"{what} ({error.reason})", remedy) from error
 
 
 def _last(body: Mapping[str, Any]) -> dict[str, tuple[int, bytes]]:

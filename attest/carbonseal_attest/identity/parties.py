@@ -9,10 +9,11 @@ code could be found by trying all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from carbonseal_attest.algorithms import ADMITTED
 from carbonseal_attest.endorsement import verify_endorsement
 from carbonseal_attest.errors import AttestError, IdentityInvalid
 from carbonseal_attest.keys import PublicKey
@@ -61,15 +62,19 @@ class PartyRecord:
 
 
 class PartyBook:
-    """The parties of one registrar after some entries of its register log."""
+    """The parties of one registrar after some entries of its register log.
 
-    def __init__(self, registrar: str) -> None:
+    `admitted` are the algorithms under which a proof of possession counts.
+    """
+
+    def __init__(self, registrar: str, admitted: Container[int] = ADMITTED) -> None:
         self.registrar = registrar
+        self.admitted = admitted
         self.records: dict[str, PartyRecord] = {}
 
     def copy(self) -> PartyBook:
         """Return a copy that further statements may be tried on."""
-        made = PartyBook(self.registrar)
+        made = PartyBook(self.registrar, self.admitted)
         made.records = dict(self.records)
         return made
 
@@ -102,9 +107,18 @@ class PartyBook:
                 raise _refusal("content.body.endorsements", "the key stays", "leave them empty")
         else:
             self._check_rotation(standing, key, roles)
-            _check_endorsed(body, "predecessor", standing.key, "the old key does not vouch for the new one")
+            self._check_endorsed(
+                body, "predecessor", standing.key, "the old key does not vouch for the new one"
+            )
         if "party" in roles:
-            _check_endorsed(body, "party", key, "no proof that the party holds the key")
+            self._check_endorsed(body, "party", key, "no proof that the party holds the key")
+
+    def _check_endorsed(self, body: Mapping[str, Any], role: str, key: PublicKey, what: str) -> None:
+        try:
+            verify_endorsement("party", body["party"], role, body, key, admitted=self.admitted)
+        except AttestError as error:
+            remedy = "have that key endorse this very body"
+            raise _refusal("content.body.endorsements", f"{what} ({error.reason})", remedy) from error
 
     def _check_first(self, party: str, origins: tuple[str, str], roles: list[str]) -> None:
         taken = {o for r in self.records.values() for o in (r.register_origin, r.data_origin)}
@@ -154,14 +168,6 @@ class PartyBook:
             keys,
             pauses,
         )
-
-
-def _check_endorsed(body: Mapping[str, Any], role: str, key: PublicKey, what: str) -> None:
-    try:
-        verify_endorsement("party", body["party"], role, body, key)
-    except AttestError as error:
-        remedy = "have that key endorse this very body"
-        raise _refusal("content.body.endorsements", f"{what} ({error.reason})", remedy) from error
 
 
 def _refusal(field: str, reason: str, remedy: str) -> IdentityInvalid:
