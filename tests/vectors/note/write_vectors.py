@@ -40,6 +40,8 @@ ECDSA_NOTE: Final = (
     "\u2014 rekor.sigstore.dev wNI9ajBEAiARInWIWyCdyG27CO6LPnPekyw20qO0YJfoaPaowGp/XgIgc+qEHS3+GKVClgqq2"
     "0uDLet7MCoTURUCRdxwWBHHufk=\n"
 )
+# Made by github.com/transparency-dev/formats 0.1.1 over filippo.io/mldsa: the key in a line, then the note.
+BY_GO: Final = Path(__file__).resolve().with_name("ml_dsa_44_by_go.txt")
 NAME: Final = "log.example.org/e-exampleworks/data"
 HOST: Final = example.key("log host")
 KEY: Final = Vkey(NAME, ED25519_NOTE, HOST.public)
@@ -82,8 +84,14 @@ def _good() -> list[Vector]:
         ),
         _vector("note of the Go library, first key known", GO_NOTE.encode(), GO_KEYS[:1], None),
         _vector("note of the Go library, both keys known", GO_NOTE.encode(), GO_KEYS, None),
+        _by_go(),
         _vector("ECDSA of a public log", ECDSA_NOTE.encode(), [ECDSA_KEY], None),
     ]
+
+
+def _by_go() -> Vector:
+    key, _, note = BY_GO.read_bytes().partition(b"\n")
+    return _vector("ML-DSA-44 cosignature made by another implementation", note, [key.decode()], None)
 
 
 def _before(note: bytes, line: bytes) -> bytes:
