@@ -35,7 +35,7 @@ from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.key_files import KeyFolder, write_private
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
-from carbonseal_attest.algorithms import ADMITTED, SM2
+from carbonseal_attest.algorithms import ADMITTED, ED25519, SM2
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
@@ -157,6 +157,7 @@ def admit_enterprise(
     roles: Sequence[str] = ("enterprise",),
     org: str | None = None,
     industry: str | None = None,
+    algorithm: int = ED25519,
 ) -> AdmittedParty:
     """Admit a party with a key of its own in the key folder, open its two logs, and make its API key.
 
@@ -169,7 +170,7 @@ def admit_enterprise(
     check_admission(parts, name, roles, org)
     settings, keys = parts.settings, key_folder(parts.settings)
     identity, registrar, facts = read_identity(settings), keys.signer("registrar"), host_facts_of(parts)
-    fresh = keys.make_new(roles[0])
+    fresh = keys.make_new(roles[0], algorithm=algorithm)
     party = PartyFacts(fresh.code, name, roles, org, industry)
     _admit(parts, party, fresh.signer, facts, registrar, parts.clock)
     if identity.carbon_assets is not None and "enterprise" in roles:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from carbonseal_api.problems import RequestInvalid
+from carbonseal_attest.algorithms import algorithm_named, algorithm_names
 from carbonseal_attest.contents.identity import ROLES
 from carbonseal_attest.identifiers import check_org
 
@@ -39,6 +40,11 @@ def add_commands(commands: Commands) -> None:
         help="public key of a party that has its key elsewhere; left out, a key is made here",
     )
     admit.add_argument(
+        "--algorithm",
+        choices=algorithm_names(),
+        help="of the key that is made here (default ed25519)",
+    )
+    admit.add_argument(
         "--out", type=Path, help="with --public-key: the invitation file (default invitation.json)"
     )
     admit.set_defaults(run=_admit)
@@ -54,6 +60,11 @@ def add_commands(commands: Commands) -> None:
     rotated.add_argument("party", nargs="?", help="party code")
     rotated.add_argument(
         "--public-key", metavar="KEY", help="new key of a party that has it elsewhere; it endorses --out"
+    )
+    rotated.add_argument(
+        "--algorithm",
+        choices=algorithm_names(),
+        help="of the new key, if it is made here (default that of the old one)",
     )
     rotated.add_argument("--out", type=Path, default=Path("rotation.json"), help="default rotation.json")
     rotated.add_argument("--endorsed", type=Path, metavar="FILE", help="register what both keys endorsed")
@@ -86,9 +97,18 @@ def _admit(options: argparse.Namespace) -> int:
         admitting.check_key_may_be_here(roles)
         if options.out is not None:
             raise RequestInvalid("out", "is for a party whose key is elsewhere", "give its --public-key too")
+    elif options.algorithm is not None:
+        raise RequestInvalid("algorithm", "is for a key that is made here", "leave it out: the key says it")
     with opened(options.data) as parts:
         if options.public_key is None:
-            admitted = admit_enterprise(parts, name, roles=roles, org=options.org, industry=options.industry)
+            admitted = admit_enterprise(
+                parts,
+                name,
+                roles=roles,
+                org=options.org,
+                industry=options.industry,
+                algorithm=algorithm_named(options.algorithm or "ed25519").id,
+            )
             shown: dict[str, Any] = asdict(admitted)
         else:
             out = options.out or Path("invitation.json")
@@ -161,7 +181,8 @@ def _rotate(options: argparse.Namespace) -> int:
             options.out.write_bytes(write_rotation(body))
             shown = {"party": options.party, "rotation": str(options.out)}
         else:
-            key = party_keys.rotate_here(parts, options.party)
+            wanted = None if options.algorithm is None else algorithm_named(options.algorithm).id
+            key = party_keys.rotate_here(parts, options.party, algorithm=wanted)
             shown = {"party": options.party, "public_key": key.text()}
     print(json.dumps(shown))
     return 0

@@ -51,8 +51,10 @@ def register_rotation(parts: Parts, body: Mapping[str, Any]) -> SignedStatement:
     return statement
 
 
-def rotate_here(parts: Parts, party: str) -> PublicKey:
+def rotate_here(parts: Parts, party: str, *, algorithm: int | None = None) -> PublicKey:
     """Replace the key of a party whose key file is in this folder; returns the new key.
+
+    Without an `algorithm` the new key has that of the old one.
 
     Raises:
         NotFound, RequestInvalid, PartMissing, StatementRefused: See `register_rotation`.
@@ -60,7 +62,7 @@ def rotate_here(parts: Parts, party: str) -> PublicKey:
     folder = key_folder(parts.settings)
     standing = _standing(parts, party)
     old = folder.signer(party)
-    new = folder.make(f"{party}.next")
+    new = folder.make(f"{party}.next", algorithm=algorithm or old.public.algorithm)
     if PublicKey.from_cose_key(standing["key"]).kid == old.public.kid:
         register_rotation(parts, endorse_rotation(rekeyed(standing, new.public), old, new))
     folder.take_the_place(f"{party}.next", party)

@@ -27,12 +27,13 @@ from carbonseal_api.settings import load_settings
 from carbonseal_api.standing import RolesExclude, account_roles_of, check_exclusions, party_roles
 from carbonseal_api.web.sessions import COOKIE, open_session
 from carbonseal_attest import cbor
+from carbonseal_attest.algorithms import algorithm_named
 from carbonseal_attest.contents import build_content, parse_content
 from carbonseal_attest.contents.identity import ROLES
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identity.party_rotation import endorse_rotation, read_rotation, write_rotation
 from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_attest.signing import Ed25519Signer, generate_signer
 from carbonseal_verifier.invitation import Invitation
 
 NAME = {"zh": "别处的机构", "en": "Body elsewhere"}
@@ -449,6 +450,28 @@ def test_commands_admit_a_body_by_its_key_and_keep_parties_and_accounts(
     assert "not admitted" in run("client", "add", *party, "--roles", "bank", "--label", "x", code=2)
     run("party", "readmit", bank["party"], "--reason", "closed")
     run("client", "add", *party, "--roles", "bank", "--label", "again")
+
+
+@pytest.mark.parametrize("name", ["esp256", "ml-dsa-44"])
+def test_a_party_may_hold_a_key_of_any_admitted_algorithm(
+    run: Callable[..., Any], folder: Path, tmp_path: Path, name: str
+) -> None:
+    names = ("--name-zh", "新算法厂", "--name-en", "Other Algorithm Works")
+    here = run("admit", *names, "--algorithm", name)
+    with opened(folder) as parts, parts.desks.desk(here["party"]) as desk:
+        assert PublicKey.from_cose_key(parts.keys.standing.newest(here["party"])["key"]) == desk.signer.public
+        assert desk.signer.public.text().startswith(f"{name}:")
+        body = {"withdraws": bytes(32), "role": "operator", "reason": "drill"}
+        desk.issue(here["register_origin"], "withdrawal", body)
+    turned = [run("party", "rotate", here["party"], *more) for more in ((), ("--algorithm", "ed25519"))]
+    assert turned[0]["public_key"].startswith(f"{name}:")
+    assert len(turned[1]["public_key"]) == 64
+    elsewhere = generate_signer(algorithm_named(name).id)
+    by_key = (*names, "--public-key", elsewhere.public.text(), "--out", str(tmp_path / "invitation.json"))
+    assert "the key says it" in run("admit", *by_key, "--algorithm", name, code=2)
+    run("admit", *by_key)
+    invitation = Invitation.parse((tmp_path / "invitation.json").read_bytes())
+    assert len(invitation.sign(elsewhere, issued_at=1)) == 2
 
 
 def test_a_party_key_is_rotated_where_its_keys_are(run: Callable[..., Any], folder: Path) -> None:
