@@ -13,6 +13,7 @@ from vector_files import read_vectors
 
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.errors import AlgorithmRefused, NoteInvalid, TrustInvalid
+from carbonseal_attest.signing import Esp256Signer
 from carbonseal_attest.trust import (
     MAX_TRUST_FILE,
     Algorithms,
@@ -264,6 +265,13 @@ def test_refuses_closed_logs_that_contradict_each_other(entries: list[tuple[str,
     ]
     with pytest.raises(TrustInvalid, match=match):
         parse(closed(*text))
+
+
+def test_refuses_a_log_key_that_cannot_sign_checkpoints() -> None:
+    other = Esp256Signer.from_seed(bytes(31) + b"\x01").public.text()
+    text = TEXT.replace(f'public = "{LOG}"', f'public = "{other}"')
+    with pytest.raises(TrustInvalid, match="not an Ed25519 key"):
+        parse(text)
 
 
 def test_a_row_about_one_log_takes_it_out_of_the_rows_about_all() -> None:

@@ -169,7 +169,7 @@ def test_a_witness_with_ml_dsa_counts_where_it_is_listed_and_a_file_that_does_no
     witnesses = Witnesses(TlogPolicy.parse(f"witness w {vkey}\nquorum w\n"), {})
     bundle = world.bundle()
     note = cosign(SignedNote.parse(bundle.log_of_logs_checkpoint.encode()), vkey, key, time=world.now // 1000)
-    bundle.log_of_logs_checkpoint = note.encode().decode()
+    bundle.log_of_logs_checkpoint, bundle.cosigners = note.encode().decode(), (vkey,)
     assert world.check(bundle, trust=admitting(world, dates={ML_DSA_44: FAR}, witnesses=witnesses)).has_passed
     with pytest.raises(TrustInvalid, match="witness w: key"):
         admitting(world, witnesses=witnesses)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from carbonseal_attest import cbor
-from carbonseal_attest.contents import Content
+from carbonseal_attest.contents import KINDS
+from carbonseal_attest.contents.schema import Record
 from carbonseal_attest.cose import ALG, split_sign1
 from carbonseal_attest.instants import format_instant
 from carbonseal_attest.statement import SignedStatement
@@ -20,6 +21,11 @@ from carbonseal_verifier.case import Case
 from carbonseal_verifier.wording import counted
 
 _MAX_ENDORSEMENT: Final = 4096  # bytes
+_ENDORSED: Final = frozenset(
+    name
+    for name, kind in KINDS.items()
+    if isinstance(kind.schema, Record) and "endorsements" in kind.schema.known
+)
 _Use = tuple[int, int, str]  # algorithm, index of the last entry it signed, in words
 
 
@@ -44,20 +50,22 @@ def _uses_by_log(case: Case) -> Iterator[tuple[str, list[_Use]]]:
         section = view.section
         found: dict[tuple[int, str], int] = {}
         for index, statement in enumerate(view.statements, section.first):
-            for algorithm, what in _of_statement(statement, case.content(statement)):
-                found[algorithm, what] = index
+            found[statement.header.algorithm, "a statement"] = index
+            for algorithm in _of_endorsements(case, statement):
+                found[algorithm, "an endorsement"] = index
         found[host.key_for(origin, section.end).algorithm, "checkpoint"] = section.end - 1
         yield origin, [(algorithm, index, what) for (algorithm, what), index in found.items()]
     genesis = SignedStatement.parse(bundle.log_of_logs_entries[0])
-    uses = [(algorithm, 0, what) for algorithm, what in _of_statement(genesis, case.content(genesis))]
+    uses = [(genesis.header.algorithm, 0, "a statement")]
+    uses += [(algorithm, 0, "an endorsement") for algorithm in _of_endorsements(case, genesis)]
     size = len(bundle.log_of_logs_entries)
     uses.append((host.key_for(host.log_of_logs, size).algorithm, size - 1, "checkpoint"))
     yield host.log_of_logs, uses
 
 
-def _of_statement(statement: SignedStatement, content: Content | None) -> Iterator[tuple[int, str]]:
-    yield statement.header.algorithm, "a statement"
-    endorsements = () if content is None else content.body.get("endorsements", ())
-    for item in endorsements:
+def _of_endorsements(case: Case, statement: SignedStatement) -> Iterator[int]:
+    content = case.content(statement) if statement.header.kind in _ENDORSED else None
+    for item in () if content is None else content.body.get("endorsements", ()):
         protected, _, _, _ = split_sign1(item["signature"], max_size=_MAX_ENDORSEMENT)
-        yield cbor.decode(protected)[ALG], "an endorsement"
+        algorithm: int = cbor.decode(protected)[ALG]
+        yield algorithm

@@ -138,10 +138,18 @@ def _check_genesis(case: Case, statement: SignedStatement, party: PartyKeys) -> 
     host_key, admitted = case.log_host.key_for(origin, 1), case.trust.algorithms.last_dates
     verify_endorsement("genesis", header.subject, "log_host", body, host_key, admitted=admitted)
     verify_endorsement("genesis", header.subject, "registrar", body, case.registrar.key, admitted=admitted)
-    for profile in case.trust.chains:
-        chain = body["chain"]
-        if chain is not None and chain["chain_id"] == profile.chain_id:
-            require(chain["contract"] == profile.contract, f"the genesis of {origin} names another contract")
+    _check_chain(case, origin, body["chain"])
+
+
+def _check_chain(case: Case, origin: str, chain: dict[str, Any] | None) -> None:
+    """See that a genesis names contract and head key as one of the trust file's profiles of that chain does."""
+    known = [one for one in case.trust.chains if chain is not None and one.chain_id == chain["chain_id"]]
+    if chain is None or not known:
+        return
+    same = [one for one in known if one.contract == chain["contract"]]
+    require(bool(same), f"the genesis of {origin} names another contract")
+    keys = {key.address for one in same for key in one.head_keys}
+    require(chain["head_key"] in keys, f"the genesis of {origin} names another head key")
 
 
 def _check_host(host: TrustedLogHost, origin: str, body: dict[str, Any]) -> None:

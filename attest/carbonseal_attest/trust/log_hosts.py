@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from carbonseal_attest.algorithms import ED25519
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
 from carbonseal_attest.identifiers import check_code, check_origin
 from carbonseal_attest.keys import PublicKey
@@ -178,6 +179,8 @@ def check_closed_logs(closed: tuple[ClosedLog, ...]) -> None:
 
 def _read_key(table: Table) -> LogKey:
     key = table.public_key("public")
+    if key.algorithm != ED25519:
+        raise refusal("log_host.key.public", "not an Ed25519 key, which checkpoints are signed with")
     until = table.integer("until_size", 1, MAX_TREE_SIZE) if "until_size" in table else None
     origin = table.named("origin", check_origin) if "origin" in table else None
     result = LogKey(key, table.integer("from_size", 0, MAX_TREE_SIZE), until, origin)
