@@ -18,6 +18,7 @@ from bundle_factory import (
     register,
     signer,
 )
+from chain_evidence import CHAIN_ID, CONTRACT, HEAD_KEY
 
 from carbonseal_attest.bundle_layout import EvidenceBundle
 from carbonseal_attest.bundle_notes import bundled_note
@@ -337,3 +338,40 @@ def test_a_trust_file_inside_the_bundle_is_no_member_that_the_check_reads(world)
     bundle.packages["trust@1"] = {"trust.toml": b"anything"}
     assert caught(world.check(bundle)) == "packages"
     assert register(OPERATOR) in bundle.logs
+
+
+# -- contract and head key in a genesis ------------------------------------------------------------
+
+
+class OnChain(World):
+    """A world whose geneses name a contract and a head key."""
+
+    chain_of: dict[str, Any]
+
+    def add(self, origin: str, by: str, kind: str, body: dict[str, Any], **more: Any) -> Any:
+        if kind == "genesis":
+            subject = more.get("subject")
+            body = {**body, "chain": self.chain_of, "endorsements": []}
+            body["endorsements"] = [
+                endorse(self.keys["log"], "genesis", subject, "log_host", body),
+                endorse(self.keys[bundle_factory.REGISTRAR], "genesis", subject, "registrar", body),
+            ]
+        return super().add(origin, by, kind, body, **more)
+
+
+def on_chain(**changes: Any) -> World:
+    world = OnChain()
+    world.chain_of = {"chain_id": CHAIN_ID, "contract": CONTRACT, "head_key": HEAD_KEY} | changes
+    return world.found().measure().file()
+
+
+def test_a_genesis_that_names_contract_and_head_key_of_the_trust_file_passes():
+    assert on_chain().check().has_passed
+    assert on_chain(chain_id=5, contract=bytes(20)).check().has_passed, "the trust file knows no such chain"
+
+
+@pytest.mark.parametrize("changes", [{"contract": bytes(20)}, {"head_key": bytes(20)}])
+def test_catches_a_genesis_that_names_another_contract_or_head_key(changes):
+    result = on_chain(**changes).check()
+    assert caught(result) == "parties"
+    assert "names another" in reason(result, "parties")

@@ -142,7 +142,7 @@ def _check_genesis(case: Case, statement: SignedStatement, party: PartyKeys) -> 
 
 
 def _check_chain(case: Case, origin: str, chain: dict[str, Any] | None) -> None:
-    """See that a genesis names contract and head key as one of the trust file's profiles of that chain does."""
+    """See that a genesis names contract and head key as some chain profile of the trust file does."""
     known = [one for one in case.trust.chains if chain is not None and one.chain_id == chain["chain_id"]]
     if chain is None or not known:
         return
