@@ -67,8 +67,8 @@ def test_readings_signed_with_ml_dsa_pass_where_it_is_listed():
 
 def test_catches_an_algorithm_that_is_not_listed(mixed):
     result = mixed.check(trust=admitting(mixed))
-    assert caught(result) == "signatures"
-    assert "is not admitted here" in reason(result, "signatures")
+    assert caught(result) == "parties", "the device's proof of possession comes first"
+    assert "is not admitted here" in reason(result, "parties")
 
 
 def test_last_date_is_that_of_the_algorithm_used_and_compared_with_the_anchor(mixed):
@@ -102,13 +102,14 @@ def test_an_algorithm_that_nothing_uses_does_not_matter_whatever_its_date():
     assert world.check(trust=admitting(world, dates={ML_DSA_44: 1, ESP256: 1})).has_passed
 
 
-def test_catches_a_proof_of_possession_by_an_algorithm_that_is_not_listed():
+def test_catches_a_proof_of_possession_by_an_algorithm_that_is_not_listed_or_past_its_date():
     world = World()
     world.keys["spare"] = Esp256Signer.from_seed(SEED)
     world.found()
     world.enrol("g-spare", "spare", [MAIN])
     world.measure().file()
-    result = world.check(trust=admitting(world))
+    assert caught(world.check(trust=admitting(world))) == "parties"
+    result = world.check(trust=admitting(world, dates={ESP256: START}))
     assert caught(result) == "algorithms"
     assert "an endorsement of" in reason(result, "algorithms")
 
