@@ -19,6 +19,8 @@ from carbonseal_attest.packages import check_paths
 
 MAX_FILES: Final = 64
 MAX_BYTES: Final = 4 << 20  # of all files of a package
+MAX_LINE: Final = 4_000  # bytes of a line of TOML; a long text in two languages has hundreds
+MAX_DOTS: Final = 64  # in a line of TOML: reading a dotted key takes time by the square of its parts
 IDENTITY: Final = re.compile(
     r"(?P<id>[A-Z][A-Za-z0-9-]{1,39})@(?P<version>[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4})"
 )
@@ -42,10 +44,17 @@ def read_toml(files: Mapping[str, bytes], path: str, refusal: Refusal) -> dict[s
     """Return the tables of a package's TOML file; its numbers with a point are refused where they matter."""
     if path not in files:
         raise refusal(path, "missing from the package", f"add {path}")
+    if is_slow_toml(files[path]):
+        raise refusal(path, f"a line over {MAX_LINE} bytes, or of over {MAX_DOTS} dots", "break the line")
     try:
         return tomllib.loads(files[path].decode())
     except (ValueError, RecursionError) as error:
         raise refusal(path, "not TOML in UTF-8", "mend the file") from error
+
+
+def is_slow_toml(data: bytes) -> bool:
+    """Say whether reading `data` as TOML could take far more time than its size; no key spans two lines."""
+    return any(len(line) > MAX_LINE or line.count(b".") > MAX_DOTS for line in data.split(b"\n"))
 
 
 def check_keys(

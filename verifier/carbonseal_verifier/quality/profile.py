@@ -13,6 +13,7 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Final
 
+from carbonseal_accounting.packages import is_slow_toml
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.packages import package_digest
 from carbonseal_attest.quantities import parse_decimal
@@ -58,11 +59,11 @@ class Profile:
         Raises:
             ProfileInvalid: not TOML, an unknown key, or a limit out of bounds.
         """
-        if len(data) > MAX_PROFILE:
-            raise _refusal("profile", f"{len(data)} bytes")
+        if len(data) > MAX_PROFILE or is_slow_toml(data):
+            raise _refusal("profile", f"{len(data)} bytes, or a line that is too long")
         try:
             entry = tomllib.loads(data.decode("utf-8"))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a number of many thousand digits too
             raise _refusal("profile", f"not TOML: {error!s:.80}") from error
         _only(entry, {"id", "version", "title", "limits", "rules"}, "profile")
         limits = _table(entry, "limits")
