@@ -25,7 +25,13 @@ _FORMAT: Final = "carbonseal-key/v1"
 
 
 def encrypt_key_file(signer: SoftwareSigner, passphrase: str, *, work_factor: int = SCRYPT_N) -> bytes:
-    """Return the bytes of an encrypted key file; salt and nonce are fresh."""
+    """Return the bytes of an encrypted key file; salt and nonce are fresh.
+
+    Raises:
+        KeyRefused: a work factor that no reader would take.
+    """
+    if not _is_admitted(work_factor):
+        raise KeyRefused("work factor", "outside the limits", "choose a power of two from 2^14 to 2^18")
     salt, nonce = os.urandom(16), os.urandom(12)
     head = [_FORMAT, signer.public.algorithm, signer.public.raw, ["scrypt", work_factor, 8, 1, salt], nonce]
     sealed = AESGCM(_derive(passphrase, work_factor, salt)).encrypt(nonce, signer.seed, cbor.encode(head))
@@ -55,12 +61,7 @@ def decrypt_key_file(data: bytes, passphrase: str) -> SoftwareSigner:
             pass
         case _:
             raise KeyRefused("key file", "not a Carbonseal key file", remedy)
-    if (
-        not _SCRYPT_N_LIMITS[0] <= n <= _SCRYPT_N_LIMITS[1]
-        or n & (n - 1)
-        or len(salt) != 16
-        or len(nonce) != 12
-    ):
+    if not _is_admitted(n) or len(salt) != 16 or len(nonce) != 12:
         raise KeyRefused("key file", "work factor, salt or nonce outside the limits", remedy)
     try:
         seed = AESGCM(_derive(passphrase, n, salt)).decrypt(nonce, sealed, cbor.encode(value[:5]))
@@ -75,6 +76,10 @@ def decrypt_key_file(data: bytes, passphrase: str) -> SoftwareSigner:
     if signer.public.raw != raw:
         raise KeyRefused("key file", "public and secret key do not belong together", remedy)
     return signer
+
+
+def _is_admitted(n: int) -> bool:
+    return _SCRYPT_N_LIMITS[0] <= n <= _SCRYPT_N_LIMITS[1] and not n & (n - 1)
 
 
 def _derive(passphrase: str, work_factor: int, salt: bytes) -> bytes:

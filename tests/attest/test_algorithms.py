@@ -3,7 +3,12 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from example_contents import DATA, PARTY
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from example_contents import DATA, PARTY, bodies
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carbonseal_attest import cbor
 from carbonseal_attest.algorithms import (
@@ -17,14 +22,15 @@ from carbonseal_attest.algorithms import (
     SM2,
     check_signed_with,
 )
+from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.cose import sig_structure, sign1
 from carbonseal_attest.curve_points import P256
 from carbonseal_attest.endorsement import endorse, verify_endorsement
-from carbonseal_attest.errors import AlgorithmRefused, KeyRefused, SignatureInvalid
+from carbonseal_attest.errors import AlgorithmRefused, ContentInvalid, KeyRefused, SignatureInvalid
 from carbonseal_attest.key_file import decrypt_key_file, encrypt_key_file
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.receipt import Receipt, make_receipt
-from carbonseal_attest.signing import SoftwareSigner, generate_signer, signer_from_seed
+from carbonseal_attest.signing import Signer, SoftwareSigner, generate_signer, low_s, signer_from_seed
 from carbonseal_attest.statement import MAX_STATEMENT, SignedStatement, sign_statement
 
 SEED = hashlib.sha256(b"carbonseal example key of every algorithm").digest()
@@ -32,7 +38,7 @@ SIGNERS = [signer_from_seed(number, SEED) for number in sorted(ADMITTED)]
 by_name = pytest.mark.parametrize("signer", SIGNERS, ids=lambda s: ALGORITHMS[s.public.algorithm].name)
 
 
-def statement_by(signer: SoftwareSigner, **changes: object) -> SignedStatement:
+def statement_by(signer: Signer, **changes: object) -> SignedStatement:
     values: dict[str, object] = {
         "kind": "readings", "issuer": PARTY, "subject": "m-meter", "issued_at": 1_760_000_000, "origin": DATA,
         "stream": "readings/m-meter", "sequence": 1, "previous": bytes(32), "interval": (0, 900_000),
@@ -225,3 +231,63 @@ def test_no_signer_is_made_for_a_legacy_or_unknown_number(number: int) -> None:
 def test_refuses_scalar_outside_the_order(seed: bytes) -> None:
     with pytest.raises(KeyRefused):
         signer_from_seed(ESP256, seed)
+
+
+class DigestDevice:
+    """An adapter for a device that signs digests only and answers in DER with s high, as a TPM may."""
+
+    def __init__(self) -> None:
+        self._private = ec.derive_private_key(int.from_bytes(SEED, "big"), ec.SECP256R1())
+
+    @property
+    def public(self) -> PublicKey:
+        return signer_from_seed(ESP256, SEED).public
+
+    def sign(self, data: bytes) -> bytes:
+        digest = hashlib.sha256(data).digest()
+        r, s = decode_dss_signature(self._private.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))
+        return low_s(r, max(s, P256.order - s))
+
+
+def test_a_device_that_signs_digests_and_answers_in_high_s_can_be_a_signer() -> None:
+    made = statement_by(DigestDevice())
+    SignedStatement.parse(made.raw).verify_signature(DigestDevice().public)
+    assert int.from_bytes(made.signature[32:], "big") <= P256.order // 2
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        {1: 1, 3: ED25519, -1: 6, -2: b"\x01" + bytes(31)},
+        {1: 1, 3: ED25519, -1: 6, -2: b"\xee" + b"\xff" * 30 + b"\x7f"},
+        {1: 2, 3: ESP256, -1: 1, -2: bytes(32), -3: bytes(32)},
+        {1: 2, 3: ESP256, -1: 1, -2: b"\x01" * 32, -3: b"\x02" * 32},
+        {1: 7, 3: ML_DSA_44, -1: bytes(1311)},
+        {1: 2, 3: ES256, -1: 1, -2: bytes(32), -3: bytes(32)},
+    ],
+    ids=["low order", "not canonical", "infinity", "no point", "short", "legacy number"],
+)
+@pytest.mark.parametrize("kind", ["device", "party"])
+def test_no_weak_or_malformed_key_is_enrolled(kind: str, weak: dict[int, object]) -> None:
+    body = {**bodies()[kind], "key": weak}
+    salt = b"" if KINDS[kind].is_public else bytes(16)
+    with pytest.raises(ContentInvalid, match="key"):
+        build_content(kind, subject="g-one", stream="s", interval=None, body=body, salt=salt)
+
+
+@given(st.text(alphabet="0123456789abcdef:ED-esp256ml", max_size=140) | st.text(max_size=80))
+def test_any_text_is_a_key_or_refused(text: str) -> None:
+    try:
+        key = PublicKey.from_text(text)
+    except KeyRefused:
+        return
+    assert key.text() == text
+
+
+@given(st.dictionaries(st.integers(-4, 4), st.integers(-50, 50) | st.binary(max_size=64) | st.none()))
+def test_any_map_is_a_cose_key_or_refused(value: dict[int, object]) -> None:
+    try:
+        key = PublicKey.from_cose_key(value)
+    except KeyRefused:
+        return
+    assert key.cose_key() == value

@@ -46,6 +46,12 @@ def test_refuses_work_factor_outside_the_limits_before_it_works(n: int) -> None:
         decrypt_key_file(sealed(bytes(32), n=n), "x")
 
 
+@pytest.mark.parametrize("n", [-1, 0, 1 << 13, (1 << 14) + 1, 1 << 19])
+def test_writes_no_file_that_no_reader_would_open(n: int) -> None:
+    with pytest.raises(KeyRefused, match="outside the limits"):
+        encrypt_key_file(key("device"), "a pass phrase", work_factor=n)
+
+
 def test_refuses_secret_of_another_length() -> None:
     with pytest.raises(KeyRefused, match="something else than a key"):
         decrypt_key_file(sealed(b"short"), "x")
