@@ -9,15 +9,17 @@ from example_contents import key
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbonseal_attest.algorithms import ESP256, ML_DSA_44
 from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.errors import AttestError, IdentityInvalid
+from carbonseal_attest.identity.device_requests import read_requests, write_request
 from carbonseal_attest.identity.device_statements import endorsed, enrolment, rotation, unendorsed, withdrawal
 from carbonseal_attest.identity.devices import DeviceKeys
 from carbonseal_attest.identity.parties import PartyBook
 from carbonseal_attest.identity.party_rotation import endorse_rotation, read_rotation, write_rotation
 from carbonseal_attest.identity.party_rotation import rekeyed as rekeyed_body
 from carbonseal_attest.identity.streams import Restart, check_resume
-from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_attest.signing import Ed25519Signer, generate_signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 
 PARTY, GATEWAY, NAME = "e-works", "g-gateway", {"zh": "网关", "en": "gateway"}
@@ -202,6 +204,17 @@ def test_whatever_is_let_pass_a_device_has_at_most_one_key_that_signs(acts: list
         now = {kid for kid, k in keys.keys.items() if k.status in {"rotated", "revoked"}}
         assert final <= now, "a key that was withdrawn for good came back"
         final = now
+
+
+def test_a_device_moves_to_another_algorithm_by_the_line_that_it_makes() -> None:
+    for new in (generate_signer(ESP256), generate_signer(ML_DSA_44)):
+        keys = enrolled()
+        body = rotation(PARTY, GATEWAY, OLD, new, name=NAME, subjects=["m-main"], last=[])
+        (asked,) = read_requests(write_request(body).splitlines(keepends=True))
+        assert asked.body == body
+        take(keys, body)
+        assert keys.keys[new.public.kid].key.algorithm == new.public.algorithm
+        take(keys, rotation(PARTY, GATEWAY, new, NEW, name=NAME, subjects=["m-main"], last=[]))
 
 
 # -- parties ---------------------------------------------------------------------------------------

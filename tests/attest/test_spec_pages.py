@@ -22,9 +22,11 @@ from carbonseal_attest.anchor import (
     history_link,
     storage_slots,
 )
+from carbonseal_attest.contents.identity import ACTIONS
 from carbonseal_attest.errors import EncodingError
 from carbonseal_attest.evm_proof import parse_header, verify_account, verify_storage
 from carbonseal_attest.identifiers import MAX_ORIGIN, is_plain_text
+from carbonseal_attest.identity.device_requests import COLUMNS
 from carbonseal_attest.json_view import read_json_view
 from carbonseal_attest.merkle import MAX_PATH
 from carbonseal_attest.note import MAX_NOTE, MAX_SIGNATURES
@@ -76,6 +78,15 @@ def test_kind_without_a_section_on_the_page_is_refused(spec: Path, kind_pages: M
     page = (spec / "contents.md").read_text(encoding="utf-8")
     with pytest.raises(LookupError, match="no section gap"):
         kind_pages.page(page.replace("## gap\n", "## hole\n"))
+
+
+def test_page_of_identity_opens_with_bytes_of_the_example_and_lists_every_column(spec: Path) -> None:
+    page = (spec / "identity.md").read_text(encoding="utf-8")
+    assert hex_blocks(page)[0] == example_contents.content("device")
+    shown = {name for row in rows(section(page, "Requests")) for name in re.findall("`(\\w+)`", row[0])}
+    assert shown == set(COLUMNS)
+    acts = {row[0].strip("`") for row in rows(section(page, "Devices")) if row[0].startswith("`")}
+    assert acts == set(ACTIONS)
 
 
 def test_page_of_contents_opens_with_bytes_of_the_example(spec: Path) -> None:
