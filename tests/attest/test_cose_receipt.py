@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+import foreign_cose
 import pytest
 from example_contents import key
 from example_statements import statements
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 from vector_files import read_vectors
 
 from carbonseal_attest import cbor
-from carbonseal_attest.algorithms import ADMITTED
-from carbonseal_attest.cose import join_sign1, sig_structure
+from carbonseal_attest.algorithms import ADMITTED, EDDSA
+from carbonseal_attest.cose import Sign1, join_sign1, sig_structure
 from carbonseal_attest.cose_receipt import MAX_PROOFS, ConsistencyProof, CoseReceipt, InclusionProof
 from carbonseal_attest.errors import (
     AttestError,
@@ -79,6 +81,17 @@ def test_agrees_with_own_vectors(vector: dict[str, Any]) -> None:
 def test_no_foreign_receipt_passes_for_one_of_ours(vector: dict[str, Any]) -> None:
     with pytest.raises(ProofInvalid):
         Receipt.parse(bytes.fromhex(vector["cose_receipt"]))
+
+
+def test_statement_and_receipt_of_another_implementation_hold_together() -> None:
+    statement = bytes.fromhex(foreign_cose.INTEROP_STATEMENT)
+    Sign1.parse(statement).verify(PublicKey.from_text(foreign_cose.INTEROP_STATEMENT_KEY), admitted={EDDSA})
+    made = CoseReceipt.parse(bytes.fromhex(foreign_cose.INTEROP_FIRST))
+    log_key = PublicKey.from_text(foreign_cose.INTEROP_FIRST_KEY)
+    _, root = made.verify_inclusion(hashlib.sha256(statement).digest(), key=log_key, admitted={EDDSA})
+    assert root.hex() == foreign_cose.INTEROP_FIRST_ROOT
+    with pytest.raises(SignatureInvalid):
+        made.verify_inclusion(statement, key=log_key, admitted={EDDSA})  # its entry is the digest
 
 
 def test_a_flipped_size_or_index_may_verify_here_which_is_why_ours_signs_the_size() -> None:

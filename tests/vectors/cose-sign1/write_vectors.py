@@ -9,6 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import example_contents as example
+import foreign_cose as foreign
 from vector_files import Vector, document, write
 
 from carbonseal_attest import cbor
@@ -78,6 +79,12 @@ def _messages() -> list[Vector]:
         ),
         vector("protected header not deterministic, signed as sent", raw(unsorted, {})),
         vector("crit names what everybody understands", sign1(signer, {**labels, CRIT: [ALG]}, PAYLOAD)),
+        vector(
+            "a SCITT statement of another implementation, header not sorted",
+            bytes.fromhex(foreign.INTEROP_STATEMENT),
+            public=foreign.INTEROP_STATEMENT_KEY,
+            admitted=[EDDSA],
+        ),
         vector("untagged", plain[1:], "malformed-cose"),
         vector("tag 998", b"\xd9\x03\xe6" + plain[1:], "malformed-cose"),
         vector("COSE_Sign", b"\xd8\x62" + plain[1:], "unsupported"),

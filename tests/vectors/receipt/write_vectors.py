@@ -9,7 +9,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import example_contents as example
-import foreign_receipts as foreign
+import foreign_cose as foreign
 from example_statements import statements
 from vector_files import Vector, document, write
 

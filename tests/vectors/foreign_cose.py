@@ -1,11 +1,12 @@
-"""Receipts that others issued, as published, so that our reader is tried on more than what we write.
+"""Receipts and a statement of others, as published, so that our readers are tried on more than we write.
 
 - DRAFT_*: cose-wg/draft-ietf-cose-merkle-tree-proofs, examples/inclusion-receipt.diag (628d6a0) and
   examples/consistency-receipt.diag (7316997), of the draft that became RFC 9942. IETF contribution, under the
   licence of IETF documents (BCP 78). No keys are published with them.
-- INTEROP_*: action-state-group/scitt-cose, interop/ccf/shared-vector.json (269ab09): two receipts of a test
-  log with the log's keys, and one of a development node of CCF, another verifiable data structure. Bytes and
-  public keys are quoted as facts. That log's entry is the SHA-256 of the statement.
+- INTEROP_*: action-state-group/scitt-cose, interop/ccf/shared-vector.json (269ab09): a statement with
+  its signer's key, two receipts of a test log with the log's keys, and one of a development node of CCF,
+  another verifiable data structure. Bytes and public keys are quoted as facts. That log's entry is the
+  SHA-256 of the statement.
 
 What they mean was worked out here, and is compared with what the source says of root and size.
 """
@@ -61,3 +62,15 @@ INTEROP_CCF: Final = (
     "749548d2d49e6869e1fc6f8a9c6fe5daa537859d4c8c9f96e1c06932c94f8b74406d76c7d161b7c0f8fcdae29d937929"
     "0ab4de542fa1d3b3135517d9f8368b6a387dbc5d0d35784234332be8a7"
 )
+INTEROP_STATEMENT: Final = (
+    "d2845882a30378256170706c69636174696f6e2f6167656e742d616374696f6e2d63617073756c652b6a736f6e0fa201"
+    "782a68747470733a2f2f696e7465726f702e616374696f6e2d73746174652d67726f75702e6578616d706c6502782575"
+    "726e3a6173673a73636974743a6363662d696e7465726f703a696574663132363a3030310127a058bb7b22616374696f"
+    "6e5f74797065223a2277726974655f6f72646572222c2263617073756c655f6964223a22696574663132362d6363662d"
+    "696e7465726f702d303031222c226e6f7465223a2243434620696e7465726f70207465737420766563746f72205c7532"
+    "303134204945544620313236202f205669656e6e6120323032362d3037222c226f70657261746f72223a22616374696f"
+    "6e2d73746174652d67726f7570222c2276657264696374223a226578656375746564227d5840ad4d6f42ebc7a1d71bce"
+    "08d5d704f2166f771fe7232618bbed078d48aeb8e848fa7a2f1d7e8d74aedade895bc6949d6f264485942aad84f0d140"
+    "c430b83e4000"
+)
+INTEROP_STATEMENT_KEY: Final = "7c3bb43b6fdd7103dfe63f37329d0427bf897f2a7e92e2869b7baa3035048a32"
