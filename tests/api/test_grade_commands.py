@@ -44,10 +44,16 @@ def folder(database_url: str) -> Iterator[tuple[Path, str]]:
         key = parts.desks._signer_of(code).public.cose_key()
         logs = {"register_origin": made.register_origin, "data_origin": made.data_origin}
         body = {"party": code, "status": "admitted", "roles": ["enterprise"], "key": key, **logs}
-        named = {"name": {"zh": "示范厂", "en": "Example Works"}, "org": credit_code(1), "industry": "C31"}
+        named = {
+            "name": {"zh": "示范厂", "en": "Example Works"},
+            "org": credit_code(1),
+            "industry": "C31",
+            "endorsements": [],
+        }
         desk.issue(register, "party", body | named, subject=code)
         bank_key = Ed25519Signer.generate().public.cose_key()
         bank = {"party": "b-bank", "roles": ["bank"], "key": bank_key, "org": credit_code(2)}
+        bank |= {name: origin.replace(code, "b-bank") for name, origin in logs.items()}
         named.pop("industry")
         desk.issue(register, "party", body | named | bank, subject="b-bank")
     with parts.desks.desk(code) as desk:
