@@ -363,6 +363,18 @@ def test_one_vector_alone_is_a_file_too(run: Any, write: Any) -> None:
     assert run("ed25519", write(edge))[2]["same"] == 1
 
 
+@pytest.mark.parametrize(("size", "outcome"), [(1, "same"), (0, "deviation")])
+def test_equal_sizes_and_short_roots_come_out_as_the_public_suite_has_them(
+    run: Any, write: Any, size: int, outcome: str
+) -> None:
+    roots = {"root1": "ZG9uJ3QgY2FyZSAy", "root2": "ZG9uJ3QgY2FyZSAy", "proof": []}
+    code, lines, _, _ = run("consistency", write({"size1": size, "size2": size, "wantErr": False} | roots))
+    assert (code, lines[0]["outcome"]) == (0, outcome)
+    assert run("consistency", write({"size1": size, "size2": size, "wantErr": True} | roots))[0] == (
+        size == 1
+    )
+
+
 def bundle_of_another_log(leaves: int = 5, index: int = 3) -> dict[str, Any]:
     hashes = [leaf_hash(b"entry %d" % number) for number in range(leaves)]
     path = inclusion_path(index, leaves, lambda level, at: root_of(hashes[at << level : (at + 1) << level]))
