@@ -53,7 +53,7 @@ leaves = (
     | st.sampled_from([1 << 64, -(1 << 70), 10**400])
     | st.text(max_size=9)
     | st.binary(max_size=40).map(bytes.hex)
-    | st.sampled_from([[], {}, [[]], [{}], {"path": "a", "vector": {}}])
+    | st.sampled_from([[], {}, [[]], [{}], {"path": "a", "vector": {}}]).map(copy.deepcopy)
 )
 
 
