@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,6 +141,29 @@ def test_says_in_words_that_a_file_is_not_there(files, tmp_path, capsys):
     assert shown.out == ""
     assert "nowhere.bundle' can't be opened: there is no such file; give the path" in shown.err
     assert "Errno" not in shown.err
+
+
+@pytest.mark.parametrize("command", ["check", "check --trust", "show", "trust show", "conformance note"])
+def test_refuses_what_never_answers_or_never_ends_at_once(command, files, tmp_path, capsys):
+    bundle, trust = files
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for path in (str(tmp_path / "pipe"), str(tmp_path / "link")):
+        given = {"check": [path, "--trust", trust], "check --trust": [path, bundle]}.get(command, [path])
+        assert main([*command.split(), *given]) == 2
+        assert "is no regular file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code"), [(">&-", 0), (">&- 2>&-", 0), ("--json - >&- 2>&-", 0), (">/dev/full", 2)]
+)
+def test_an_output_that_is_closed_or_full_ends_without_a_traceback(redirected, code, world, files):
+    bundle, trust = files
+    words = f'"{sys.executable}" -m carbonseal_verifier.cli check "{bundle}" --trust "{trust}"'
+    words += f" --at {format_instant(world.now)} {redirected}"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, timeout=120, check=False)
+    assert done.returncode == code, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_node_that_does_not_answer_fails_the_anchor_step(world, files, capsys):

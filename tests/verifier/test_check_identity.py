@@ -147,6 +147,86 @@ def test_catches_a_resume_registered_after_what_it_would_excuse():
     assert caught(world.file().check()) == "continuity"
 
 
+def resumed_in_time(places_on):
+    """A world whose gateway went on where a resume said, some places after the last one logged."""
+    world = first_day()
+    log, kid, stream = world.logs[data(OPERATOR)], world.keys[GATEWAY].public.kid, f"readings/{MAIN}"
+    sequence, digest = log.streams[kid, stream]
+    world.add(register(OPERATOR), OPERATOR, "resume", {
+        "device": GATEWAY, "kid": kid, "stream": stream, "next_sequence": sequence + places_on,
+        "previous": digest, "reason": "the disk was lost",
+    }, subject=GATEWAY)  # fmt: skip
+    world.now += MINUTE
+    world.close_epoch()
+    return world, (sequence, digest)
+
+
+def test_passes_a_resume_that_lets_places_out():
+    world, (sequence, digest) = resumed_in_time(6)
+    log, kid = world.logs[data(OPERATOR)], world.keys[GATEWAY].public.kid
+    log.streams[kid, f"readings/{MAIN}"] = (sequence + 5, digest)
+    result = second_day(world, GATEWAY).file().check()
+    assert result.has_passed, [s for s in result.steps if s.outcome != "passed"]
+
+
+def test_catches_a_stream_that_a_resume_let_begin_again_at_a_place_it_had_passed():
+    world, last = resumed_in_time(1)
+    second_day(world, GATEWAY)
+    log, kid = world.logs[data(OPERATOR)], world.keys[GATEWAY].public.kid
+    log.streams[kid, f"readings/{MAIN}"] = last
+    world.seal_window(START + 4 * 6 * HOUR, 24, meters=(MAIN,))
+    assert caught(world.file().check()) == "continuity"
+
+
+def test_catches_a_device_whose_key_is_the_logs_own():
+    world = first_day()
+    world.keys[NEW] = world.keys["log"]
+    world.enrol("g-second", NEW, [MAIN])
+    result = second_day(world, GATEWAY).file().check()
+    assert caught(result) == "parties"
+    assert "the log's own key" in reason(result, "parties")
+
+
+def backfilled(short_of):
+    """A world whose revocation names a last statement, and where, an epoch later, others lead towards it."""
+    world = first_day()
+    log = world.logs[data(OPERATOR)]
+    size, streams = len(log.entries), dict(log.streams)
+    for window in (4, 5):
+        world.seal_window(START + window * 6 * HOUR, 24, meters=(MAIN,))
+    last = last_of(world)
+    held = [raw for raw in log.entries[size:] if SignedStatement.parse(raw).header.kind == "readings"]
+    del log.entries[size:]
+    log.streams = streams
+    world.enrol(GATEWAY, GATEWAY, [], "revoke", last=last, reason="stolen")
+    world.enrol(GATEWAY, NEW, [MAIN, LINE])
+    world.now = START + 36 * HOUR + MINUTE
+    world.close_epoch()
+    log.entries += held[: len(held) - short_of]
+    for raw in held[len(held) - short_of :]:
+        del world.contents[SignedStatement.parse(raw).payload]
+    world.now += MINUTE
+    world.tick(data(OPERATOR))
+    for window in range(4, 8):
+        world.now = max(world.now, START + (window + 1) * 6 * HOUR + MINUTE)
+        world.seal_window(START + window * 6 * HOUR, 24, by=NEW, meters=(MAIN, LINE)[window < 6 :])
+    world.seal_window(END, 1, by=NEW, meters=(LINE,))
+    world.now = END + 10 * MINUTE
+    world.close_epoch()
+    return world
+
+
+def test_passes_a_backfill_after_the_revocation_that_reaches_the_named_statement():
+    result = backfilled(0).file().check()
+    assert result.has_passed, [s for s in result.steps if s.outcome != "passed"]
+
+
+def test_catches_a_backfill_after_the_revocation_that_stops_short_of_the_named_statement():
+    result = backfilled(1).file().check()
+    assert caught(result) == "signatures"
+    assert "does not reach" in reason(result, "signatures")
+
+
 # -- parties ---------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from carbonseal_verifier import (
 )
 from carbonseal_verifier.check import StepResult, run_check
 from carbonseal_verifier.errors import UsageInvalid
-from carbonseal_verifier.paths import check_output, open_input, read_trust, write_output
+from carbonseal_verifier.paths import check_output, in_words, open_input, read_trust, write_output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     body_cli.add_withdraw(commands)
     conformance_cli.add_conformance(commands)
     parsed = parser.parse_args(arguments)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
     try:
         return int(parsed.run(parsed))
     except CarbonsealError as error:
@@ -61,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        print(f"carbonseal-verifier: reading or writing ended: {in_words(error)}", file=sys.stderr)
+        return 2
 
 
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -185,12 +185,14 @@ def _check_log_of_logs_genesis(case: Case) -> None:
 def _devices(case: Case) -> dict[bytes, DeviceKey]:
     """Return the operator's device keys, each statement checked as the ledger checks it before it admits."""
     folded = DeviceKeys(case.operator.party, case.trust.algorithms.last_dates)
+    log_keys = {row.key.kid for row in case.log_host.keys}
     for at, statement in enumerate(case.operator_register().statements):
         kind, subject = statement.header.kind, statement.header.subject
         if kind == "device":
             body = _disclosed(case, statement).body
             kid = PublicKey.from_cose_key(body["key"]).kid
             require(kid not in case.operator.keys, f"device statement {at} names the party's own key")
+            require(kid not in log_keys, f"device statement {at} names the log's own key")
             folded.check(subject, body)
             folded.apply(at, body)
         elif kind == "resume":

@@ -7,6 +7,7 @@ changes on the disk meanwhile; writing says so itself.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -32,14 +33,25 @@ def in_words(error: OSError) -> str:
 def open_input(path: Path, field: str, remedy: str) -> BinaryIO:
     """Return an input file, opened for reading.
 
+    A pipe or a device is refused: it may never answer, never end, or not be read twice.
+
     Raises:
-        UsageInvalid: it cannot be opened.
+        UsageInvalid: it cannot be opened, or is no regular file.
     """
     try:
-        return path.open("rb")
+        stream = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - only this one takes an opener
     except (OSError, ValueError) as error:
         reason = in_words(error) if isinstance(error, OSError) else "not a path"
         raise UsageInvalid(field, f"{str(path)!r:.120} can't be opened: {reason}", remedy) from error
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise UsageInvalid(field, f"{str(path)!r:.120} is no regular file", remedy)
+    return stream
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for anybody at the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_trust(path: Path, field: str = "--trust") -> TrustFile:

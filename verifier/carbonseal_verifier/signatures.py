@@ -9,6 +9,7 @@ effective times are held against the interval and against the tick that bounds t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from carbonseal_attest.contents import KINDS
@@ -23,6 +24,7 @@ from carbonseal_verifier.log_order import LogOrder
 from carbonseal_verifier.wording import counted
 
 PROGRESS_EVERY: Final = 5000
+Places = Mapping[tuple[bytes, str, int], bytes]  # key id, stream, sequence: statement digest
 
 
 def check_signatures(case: Case) -> str:
@@ -32,6 +34,7 @@ def check_signatures(case: Case) -> str:
         owners[party.register_origin] = owners[party.data_origin] = party
     count = 0
     enrolments = LogOrder(case, case.operator.register_origin)
+    places = _places(case.operator_data())
     admissions = LogOrder(case, case.registrar.register_origin)
     for origin, view in case.logs.items():
         party, order = owners[origin], LogOrder(case, origin)
@@ -44,7 +47,7 @@ def check_signatures(case: Case) -> str:
             if KINDS[statement.header.kind].signer != "log_host" and party.record is not None:
                 _check_party(party.record, statement, index, epoch, admissions)
             if isinstance(key, DeviceKey):
-                _check_device(key, statement, epoch, enrolments)
+                _check_device(key, statement, epoch, enrolments, places)
                 try:
                     key.check_times(statement.header.interval, timeline.registered_by(index))
                 except CarbonsealError as error:
@@ -57,7 +60,7 @@ def check_signatures(case: Case) -> str:
             count += 1
             if count % PROGRESS_EVERY == 0:
                 case.progress(f"{count} signatures")
-    _check_last_statements(case.operator_data(), case.devices)
+    _check_last_statements(places, case.devices)
     return f"{counted(count, 'statement')}, each by a key admitted and not withdrawn at its place"
 
 
@@ -135,7 +138,15 @@ def _check_party(
     )
 
 
-def _check_device(key: DeviceKey, statement: SignedStatement, epoch: int, enrolments: LogOrder) -> None:
+def _places(data: LogView) -> Places:
+    """Return the statements of a data log by their places in streams."""
+    headers = ((statement.header, statement.digest) for statement in data.statements)
+    return {(header.kid, header.stream, header.sequence): digest for header, digest in headers}
+
+
+def _check_device(
+    key: DeviceKey, statement: SignedStatement, epoch: int, enrolments: LogOrder, places: Places
+) -> None:
     header = statement.header
     where = f"number {header.sequence} of {header.stream}"
     require(
@@ -146,23 +157,27 @@ def _check_device(key: DeviceKey, statement: SignedStatement, epoch: int, enrolm
         # A key that was admitted again counts from then on; what it signed meanwhile does not.
         is_before = epoch <= enrolments.epoch_of(withdrawal.index)
         is_after = withdrawal.ended is not None and epoch >= enrolments.epoch_of(withdrawal.ended)
+        if is_before or is_after:
+            continue
         require(
-            is_before or is_after or not withdrawal.covers(header),
+            not withdrawal.covers(header),
             f"{where}: signed by a key of {key.device} after it was {withdrawal.status}",
+        )
+        # Whoever stole the key could begin what was left to deliver, and stop before the named statement.
+        sequence, _ = withdrawal.last[header.stream]
+        require(
+            (header.kid, header.stream, sequence) in places,
+            f"{where}: delivered after a key of {key.device} was {withdrawal.status}, and the stream does "
+            "not reach the statement that the withdrawal names",
         )
 
 
-def _check_last_statements(data: LogView, devices: dict[bytes, DeviceKey]) -> None:
+def _check_last_statements(places: Places, devices: dict[bytes, DeviceKey]) -> None:
     """See that a withdrawal names the very statement that stands at its place."""
-    named: dict[tuple[bytes, str, int], set[bytes]] = {}
     for kid, key in devices.items():
         for withdrawal in key.withdrawals:
             for stream, (sequence, digest) in withdrawal.last.items():
-                named.setdefault((kid, stream, sequence), set()).add(digest)
-    for statement in data.statements if named else ():
-        header = statement.header
-        expected = named.get((header.kid, header.stream, header.sequence))
-        require(
-            expected is None or expected == {statement.digest},
-            f"number {header.sequence} of {header.stream} is not the one that the key's withdrawal names",
-        )
+                require(
+                    places.get((kid, stream, sequence), digest) == digest,
+                    f"number {sequence} of {stream} is not the one that the key's withdrawal names",
+                )

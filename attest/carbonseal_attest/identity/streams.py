@@ -56,7 +56,8 @@ def misfit(
             is a void.
         restarts: the resumes that lie before the statement.
     """
-    if any(restart.admits(header) for restart in restarts):
+    # A resume lets places out; it lets none come twice.
+    if header.sequence > sequence and any(restart.admits(header) for restart in restarts):
         return None
     if header.sequence != sequence + 1:
         return GAP
