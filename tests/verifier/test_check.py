@@ -51,7 +51,9 @@ def test_names_publisher_and_label_of_the_trust_file_and_every_step_in_order(wor
     result = world.check().to_json()
     assert (result["passed"], result["publisher"], result["label"]) == (True, "the demo", "made by the demo")
     assert [step["name"] for step in result["steps"]] == [step.name for step in STEPS]
-    assert all(set(step) == {"name", "report", "required", "outcome", "reason"} for step in result["steps"])
+    assert all(
+        set(step) - {"report"} == {"name", "required", "outcome", "reason"} for step in result["steps"]
+    )
 
 
 def test_two_bundles_of_the_same_facts_are_the_same_bytes(world):

@@ -54,7 +54,7 @@ def test_writes_the_result_as_json(world, files, tmp_path, capsys):
     assert result["passed"] is True
     assert result["publisher"] == "the demo"
     assert result["trust_signer"] == signer("publisher").public.raw.hex()
-    assert {"name", "report", "required", "outcome", "reason"} == set(result["steps"][0])
+    assert {"name", "required", "outcome", "reason"} == set(result["steps"][0])
 
 
 def test_json_on_standard_output_is_alone_there(world, files, capsys):

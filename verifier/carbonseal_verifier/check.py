@@ -64,10 +64,11 @@ class StepResult:
     report: bytes | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return {name, report, required, outcome, reason}."""
+        """Return {name, required, outcome, reason}, and `report` where the step is about one."""
+        about = {} if self.report is None else {"report": self.report.hex()}
         return {
             "name": self.name,
-            "report": None if self.report is None else self.report.hex(),
+            **about,
             "required": self.required,
             "outcome": self.outcome,
             "reason": self.reason,
