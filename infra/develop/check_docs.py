@@ -71,16 +71,32 @@ def machine_traces(path: Path, text: str) -> list[str]:
 
 
 def broken_links(path: Path, text: str) -> list[str]:
-    """Relative links that lead to no file."""
+    """Relative links that lead to no file, or to no heading of a page."""
     findings = []
     for groups in _LINK.findall(_CODE_BLOCK.sub("", text)):
         target = next(filter(None, groups))
-        file_part = target.split("#", 1)[0]
-        if not file_part or re.match(r"[a-z][a-z0-9+.-]*:", target):
+        file_part, _, anchor = target.partition("#")
+        if re.match(r"[a-z][a-z0-9+.-]*:", target):
             continue
-        if not (path.parent / file_part).exists():
+        led = path.parent / file_part if file_part else path
+        if not led.exists():
             findings.append(f"{path.relative_to(ROOT)}: link to {target!r} leads nowhere; mend or remove it")
+        elif anchor and led.suffix == ".md" and anchor not in anchors(led.read_text(encoding="utf-8")):
+            findings.append(f"{path.relative_to(ROOT)}: link to {target!r} names no heading there; mend it")
     return findings
+
+
+def anchors(text: str) -> set[str]:
+    """The names that a page's headings can be linked by, as GitHub makes them."""
+    found: set[str] = set()
+    seen: dict[str, int] = {}
+    for heading in re.findall(r"^#{1,6} (.*)$", _CODE_BLOCK.sub("", text), re.MULTILINE):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        times = seen.get(name, 0)
+        seen[name] = times + 1
+        found.add(f"{name}-{times}" if times else name)
+    return found
 
 
 def broken_fences(path: Path, text: str) -> list[str]:
