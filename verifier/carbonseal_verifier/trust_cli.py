@@ -17,7 +17,11 @@ from carbonseal_verifier.trust_words import fingerprint_lines, to_json, to_text
 
 def add_trust(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `trust show | diff | fingerprint | sign`."""
-    trust = commands.add_parser("trust", help="what a trust file lets pass: show, compare, read out")
+    trust = commands.add_parser(
+        "trust",
+        help="what a trust file lets pass: show, compare, read out",
+        epilog="example: carbonseal-verifier trust show trust.toml",
+    )
     actions = trust.add_subparsers(dest="action", required=True)
     show = actions.add_parser(
         "show",

@@ -28,15 +28,20 @@ _REASON_LIMIT = 400  # characters, as the content's schema has it
 
 def add_commands(commands: Commands) -> None:
     """Add the group `devices` to the `carbonseal` parser."""
-    devices = commands.add_parser("devices", help="enrol, rotate, suspend, lift, revoke and list devices")
+    devices = commands.add_parser(
+        "devices",
+        help="enrol, rotate, suspend, lift, revoke and list devices",
+        epilog="example: carbonseal devices enrol --party e-7k2mq5xw3ztbn4pr fleet.csv",
+    )
     acts = devices.add_subparsers(title="acts", required=True, metavar="ACT")
-    for act, text in (
-        ("enrol", "enrol the devices of a CSV file; run again, it goes on where it stopped"),
-        ("rotate", "replace keys by the lines of a CSV file, old and new key endorsing"),
+    for act, lines, text in (
+        ("enrol", "fleet.csv", "enrol the devices of a CSV file; run again, it goes on where it stopped"),
+        ("rotate", "rotation.csv", "replace keys by the lines of a CSV file, old and new key endorsing"),
     ):
         taken = _act(acts, act, text, _take)
         taken.add_argument("file", type=Path, metavar="FILE.csv", help="requests; - reads standard input")
         taken.add_argument("--json", action="store_true", help="one JSON object a line, last the tally")
+        taken.epilog = f"example: carbonseal devices {act} --party e-7k2mq5xw3ztbn4pr {lines}"
     for act, text in (
         ("suspend", "let a device's key sign nothing more until that is lifted"),
         ("lift", "let a suspended key sign again"),
@@ -113,7 +118,7 @@ def _say_progress(tally: Tally, *, is_json: bool) -> None:
     if is_json:
         print(json.dumps({"read": tally.read, "taken": tally.taken, "known": tally.known}), flush=True)
     else:
-        done = f"{tally.read} lines: {tally.taken} taken, {tally.known} known, {tally.refused} refused"
+        done = f"so far {tally.read} read, {tally.taken} taken, {tally.known} known, {tally.refused} refused"
         print(done, file=sys.stderr, flush=True)
 
 
