@@ -47,13 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = int(options.run(options))
         sys.stdout.flush()
     except CarbonsealError as refusal:
-        print(refusal, file=sys.stderr)
-        return 2
+        return _refused(str(refusal))
     except BrokenPipeError:
         # The reader has closed its end, as `head` does; what was to be done is done.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_output()
         return 0
+    except OSError as error:
+        place, remedy = error.filename or "output", "see to its place and rights, then run it again"
+        return _refused(f"{place}: {error.strerror or error}; {remedy}; what was registered stays")
     return code
+
+
+def _refused(words: str) -> int:
+    print(words, file=sys.stderr)
+    _end_output()
+    return 2
+
+
+def _end_output() -> None:
+    """Let go of what nobody can be told any more, or the interpreter's last flush would fail over it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

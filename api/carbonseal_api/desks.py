@@ -52,15 +52,15 @@ class Desks:
         Raises:
             PartMissing: the party's key is not here.
         """
-        signer = self._signer_of(party)
+        self._signer_of(party)  # known before others are kept waiting
         half = int.from_bytes(hashlib.sha256(party.encode()).digest()[:4], "big", signed=True)
         with self._locks.connect() as connection:
             key = {"class": _LOCK_CLASS, "party": half}
             connection.execute(text("SELECT pg_advisory_xact_lock(:class, :party)"), key)
-            # Its own connection keeps the lock; the issuer reads where the streams stand only now.
+            # Its own connection keeps the lock; which key it is and where the streams stand is read only now.
             yield Issuer(
                 party,
-                signer,
+                self._signer_of(party),
                 self._clock,
                 register=self._host.register,
                 head=self._host.head,

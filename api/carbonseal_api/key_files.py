@@ -109,6 +109,10 @@ class KeyFolder:
         try:
             return path.read_text(encoding="ascii").strip()
         except FileNotFoundError:
+            if self.names():  # another one would open none of them, and be taken for theirs
+                raise KeyRefused(
+                    f"keys/{PASSPHRASE_FILE}", "is not there, but keys are", "restore it from a backup"
+                ) from None
             made = secrets.token_urlsafe(24)
             write_private(path, made.encode())
             return made

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from carbonseal_api.output_folder import new_output_file
 from carbonseal_api.problems import RequestInvalid
 from carbonseal_attest.algorithms import algorithm_named, algorithm_names
 from carbonseal_attest.contents.identity import ROLES
@@ -112,19 +113,18 @@ def _admit(options: argparse.Namespace) -> int:
             shown: dict[str, Any] = asdict(admitted)
         else:
             out = options.out or Path("invitation.json")
-            if out.exists():
-                raise RequestInvalid("out", f"{out} is there already", "name another file")
             key = admitting.parse_public_key(options.public_key)
-            invited = admitting.invite_party(
-                parts,
-                host_facts_of(parts),
-                key,
-                name,
-                roles=roles,
-                org=options.org,
-                industry=options.industry,
-            )
-            out.write_bytes(invited.invitation)
+            with new_output_file(out) as file:
+                invited = admitting.invite_party(
+                    parts,
+                    host_facts_of(parts),
+                    key,
+                    name,
+                    roles=roles,
+                    org=options.org,
+                    industry=options.industry,
+                )
+                file.write(invited.invitation)
             shown = asdict(invited) | {"invitation": str(out)}
     print(json.dumps(shown, indent=2))
     return 0
@@ -176,9 +176,8 @@ def _rotate(options: argparse.Namespace) -> int:
             shown: dict[str, Any] = {"party": body["party"], "statement_digest": statement.digest.hex()}
         elif options.public_key is not None:
             body = party_keys.rotation_for(parts, options.party, parse_public_key(options.public_key))
-            if options.out.exists():
-                raise RequestInvalid("out", f"{options.out} is there already", "name another file")
-            options.out.write_bytes(write_rotation(body))
+            with new_output_file(options.out) as file:
+                file.write(write_rotation(body))
             shown = {"party": options.party, "rotation": str(options.out)}
         else:
             wanted = None if options.algorithm is None else algorithm_named(options.algorithm).id

@@ -54,19 +54,30 @@ def register_rotation(parts: Parts, body: Mapping[str, Any]) -> SignedStatement:
 def rotate_here(parts: Parts, party: str, *, algorithm: int | None = None) -> PublicKey:
     """Replace the key of a party whose key file is in this folder; returns the new key.
 
-    Without an `algorithm` the new key has that of the old one.
+    Without an `algorithm` the new key has that of the old one. The party's desk is held meanwhile: of two
+    rotations at once the second would lay its own key in the place of the one that was registered.
 
     Raises:
-        NotFound, RequestInvalid, PartMissing, StatementRefused: See `register_rotation`.
+        NotFound, RequestInvalid, PartMissing, StatementRefused: See `register_rotation`; RequestInvalid also
+            where the party's key is none of this folder's.
     """
-    folder = key_folder(parts.settings)
-    standing = _standing(parts, party)
-    old = folder.signer(party)
-    new = folder.make(f"{party}.next", algorithm=algorithm or old.public.algorithm)
-    if PublicKey.from_cose_key(standing["key"]).kid == old.public.kid:
-        register_rotation(parts, endorse_rotation(rekeyed(standing, new.public), old, new))
-    folder.take_the_place(f"{party}.next", party)
-    return new.public
+    _standing(parts, party)
+    with parts.desks.desk(party):
+        folder, following = key_folder(parts.settings), f"{party}.next"
+        standing, old = _standing(parts, party), folder.signer(party)
+        key = PublicKey.from_cose_key(standing["key"])
+        if key.kid == old.public.kid:
+            new = folder.make(following, algorithm=algorithm or old.public.algorithm)
+            register_rotation(parts, endorse_rotation(rekeyed(standing, new.public), old, new))
+            key = new.public
+        elif following not in folder.names() or folder.signer(following).public.kid != key.kid:
+            raise RequestInvalid(
+                "party",
+                "has a key that is not in this folder",
+                "give the --public-key of its next one, and have it endorsed where the keys are",
+            )
+        folder.take_the_place(following, party)
+        return key
 
 
 def _standing(parts: Parts, party: str) -> Mapping[str, Any]:

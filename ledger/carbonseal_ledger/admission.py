@@ -50,8 +50,9 @@ class AdmittedKey:
 class Register:
     """The state of one register log after its first `size` entries.
 
-    `genesis` holds the keys that entry 0 names: the party's first key and the log key; `algorithms` are those
-    under which keys are admitted.
+    `genesis` holds the keys that entry 0 names: the party's first key and the log key; `party_kids` are the
+    party's own by its registrar, whose register says them; `algorithms` are those under which keys are
+    admitted.
     """
 
     def __init__(self, party: str, algorithms: Container[int]) -> None:
@@ -59,6 +60,7 @@ class Register:
         self.algorithms = algorithms
         self.size = 0
         self.genesis: dict[bytes, AdmittedKey] = {}
+        self.party_kids: frozenset[bytes] = frozenset()
         self.devices = DeviceKeys(party, algorithms)
         self.resumes: dict[tuple[bytes, str], tuple[Restart, ...]] = {}
         self.book = PartyBook(party, algorithms)
@@ -66,7 +68,7 @@ class Register:
     def copy(self) -> Register:
         """Return a copy on which a batch may be tried, statement by statement."""
         made = Register(self.party, self.algorithms)
-        made.size, made.genesis = self.size, dict(self.genesis)
+        made.size, made.genesis, made.party_kids = self.size, dict(self.genesis), self.party_kids
         made.devices, made.book, made.resumes = self.devices.copy(), self.book.copy(), dict(self.resumes)
         return made
 
@@ -106,7 +108,7 @@ class Register:
             raise EnrolmentInvalid(error.field, error.reason, error.remedy) from error
 
     def _check_apart(self, body: Mapping[str, Any]) -> None:
-        if PublicKey.from_cose_key(body["key"]).kid in self.genesis:
+        if PublicKey.from_cose_key(body["key"]).kid in {*self.genesis, *self.party_kids}:
             raise IdentityInvalid(
                 "content.body.key", "is the party's or the log's", "make a new key pair for the device"
             )

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Container, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
 from carbonseal_attest.contents import check_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identity.parties import PartyBook, PartyRecord
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
-from carbonseal_ledger.errors import LogDamaged, LogUnknown, Refused
+from carbonseal_ledger.errors import EnrolmentInvalid, LogDamaged, LogUnknown, Refused
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.registration import Candidate, LogTerms
 
@@ -147,6 +148,8 @@ class AdmissionBook:
             LogUnknown: a register log is missing.
         """
         register, registrar = self.registers(terms.party, is_exact=terms.log == "register")
+        record = registrar.book.records.get(terms.party)
+        register.party_kids = frozenset(() if record is None else (span.key.kid for span in record.keys))
         for candidate in candidates:
             statement = candidate.statement
             if statement is None:
@@ -161,6 +164,20 @@ class AdmissionBook:
                     registrar_kids=self._registrar_kids,
                 )
                 candidate.admitted = admitted
+                if statement.header.kind == "party" and candidate.content is not None:
+                    self._check_no_devices(candidate.content.body)
             except Refused as refusal:
                 candidate.refusal = candidate.refusal or refusal
         return register
+
+    def _check_no_devices(self, body: Mapping[str, Any]) -> None:
+        """Refuse a party key that one of the party's devices has: it would sign for the device alone."""
+        try:
+            devices = self.registers(body["party"], is_exact=True)[0].devices
+        except LogUnknown:
+            return  # before its logs are open a party has no devices
+        held = devices.keys.get(PublicKey.from_cose_key(body["key"]).kid)
+        if held is not None:
+            raise EnrolmentInvalid(
+                "content.body.key", f"is or was a key of {held.device}", "make a new key pair for the party"
+            )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, make_url, text
 
+from carbonseal_api import key_files
 from carbonseal_api.accounts.clients import add_client
 from carbonseal_api.accounts.persons import add_person
 from carbonseal_api.admitting import InvitedParty, PartyKnown, change_status, invite_party, parse_public_key
@@ -21,6 +25,7 @@ from carbonseal_api.app import create_app
 from carbonseal_api.authentication import KeyRing
 from carbonseal_api.cli import main
 from carbonseal_api.deployment import admit_enterprise, found_deployment, open_deployment
+from carbonseal_api.party_keys import rotate_here
 from carbonseal_api.problems import NotFound, PartyNotAdmitted, RequestInvalid
 from carbonseal_api.running import opened
 from carbonseal_api.settings import load_settings
@@ -34,6 +39,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identity.party_rotation import endorse_rotation, read_rotation, write_rotation
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Ed25519Signer, generate_signer
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.invitation import Invitation
 
 NAME = {"zh": "别处的机构", "en": "Body elsewhere"}
@@ -508,3 +514,80 @@ def test_a_party_key_that_is_elsewhere_is_rotated_by_a_file(
     assert "is the party's key already" in again
     host = json.loads((folder / "identity.json").read_text("utf-8"))["host_party"]
     assert "runs this service" in run("party", "rotate", host, code=2)
+
+
+def test_two_rotations_of_one_party_at_once_follow_each_other_and_lose_no_key(
+    run: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = run("admit", "--name-zh", "同时轮换厂", "--name-en", "Turned Twice Works")["party"]
+    both, make = threading.Barrier(2), key_files.generate_signer
+
+    def make_once_both_are_there(algorithm: int) -> Any:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)  # passes at once where nothing keeps the second out
+        return make(algorithm)
+
+    monkeypatch.setattr(key_files, "generate_signer", make_once_both_are_there)
+
+    def rotate() -> PublicKey:
+        with opened(folder) as parts:
+            return rotate_here(parts, here)
+
+    with ThreadPoolExecutor(2) as two:
+        made = {future.result().kid for future in [two.submit(rotate), two.submit(rotate)]}
+    with opened(folder) as parts, parts.desks.desk(here) as desk:
+        standing = parts.keys.standing.newest(here)
+        assert standing is not None
+        assert PublicKey.from_cose_key(standing["key"]) == desk.signer.public
+        assert len(made) == 2
+        assert desk.signer.public.kid in made
+
+
+def test_a_party_whose_key_went_elsewhere_is_not_rotated_here_and_keeps_its_file(
+    run: Callable[..., Any], folder: Path, tmp_path: Path
+) -> None:
+    here = run("admit", "--name-zh", "迁出厂", "--name-en", "Moved Out Works")["party"]
+    new, wish = Ed25519Signer.generate(), tmp_path / "wish.json"
+    run("party", "rotate", here, "--public-key", new.public.text(), "--out", str(wish))
+    with opened(folder) as parts, parts.desks.desk(here) as desk:
+        endorsed = endorse_rotation(read_rotation(wish.read_bytes()), desk.signer, new)
+    wish.write_bytes(write_rotation(endorsed))
+    run("party", "rotate", "--endorsed", str(wish))
+    files = sorted((path.name, path.read_bytes()) for path in (folder / "keys").iterdir())
+    assert "is not in this folder" in run("party", "rotate", here, code=2)
+    assert sorted((path.name, path.read_bytes()) for path in (folder / "keys").iterdir()) == files
+
+
+def test_nothing_is_registered_where_the_invitation_or_the_rotation_cannot_be_written(
+    run: Callable[..., Any], folder: Path, tmp_path: Path
+) -> None:
+    nowhere, key = str(tmp_path / "none" / "file.json"), Ed25519Signer.generate().public.text()
+    names = ("--name-zh", "无处可写", "--name-en", "Nowhere To Write")
+    said = run("admit", *names, "--public-key", key, "--out", nowhere, code=2)
+    assert f"{nowhere} cannot be written (No such file or directory)" in said
+    assert "Nowhere To Write" not in "".join(body["name"]["en"] for body in _admitted(folder)), (
+        "it was admitted"
+    )
+    here = run("admit", "--name-zh", "轮换厂", "--name-en", "Written Works")["party"]
+    assert "cannot be written" in run("party", "rotate", here, "--public-key", key, "--out", nowhere, code=2)
+
+
+def _admitted(folder: Path) -> list[Any]:
+    with opened(folder) as parts:
+        entries = parts.host.select(parts.keys.standing.register_origin, kinds={"party"})
+        digests = [SignedStatement.parse(entry.raw).payload for entry in entries]
+        return [parse_content(parts.host.contents.get(digest)).body for digest in digests]
+
+
+def test_makes_no_other_pass_phrase_where_that_of_the_keys_is_lost(
+    run: Callable[..., Any], folder: Path
+) -> None:
+    file = folder / "keys" / key_files.PASSPHRASE_FILE
+    kept = file.read_bytes()
+    file.unlink()
+    try:
+        names = ("--name-zh", "无口令厂", "--name-en", "Passphraseless Works")
+        assert "keys/passphrase: is not there, but keys are" in run("admit", *names, code=2)
+        assert not file.exists()
+    finally:
+        file.write_bytes(kept)

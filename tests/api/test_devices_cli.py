@@ -224,7 +224,62 @@ def test_resumes_a_stream_and_refuses_a_rotation_that_would_disown_what_the_log_
         )  # fmt: skip
         (outcome,) = parts.host.register(origin, [Submission(statement.raw, content)])
         assert outcome.problem is None
-    for last, code in (([], 1), ([("readings/m-main", 8, statement.digest)], 0)):
+    another, right = (("readings/m-main", 8, digest) for digest in (bytes(32), statement.digest))
+    for last, code in (([], 1), ([another], 1), ([right], 0)):
         line = rotation(deployment.party, "g-spoolless", old, new, name=name, subjects=["m-main"], last=last)
         assert deployment.run("rotate", str(written(tmp_path / "turn.csv", [line]))) == code
-    assert "number 8 of readings/m-main" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the log holds number 8 of readings/m-main by the old key, and the line leaves it out" in said
+    assert "the log holds another number 8 of readings/m-main by the old key than the line names" in said
+
+
+@pytest.mark.parametrize("output", ["a reader that has gone", "a full disk"])
+def test_says_that_a_file_is_not_done_where_its_output_cannot_be_written(
+    deployment: Deployment, tmp_path: Path, output: str
+) -> None:
+    prefix = "gone" if output.startswith("a reader") else "full"
+    file = written(tmp_path / "fleet.csv", fleet(deployment.party, prefix, 3))
+    file.write_text(file.read_text("utf-8") + "too,few\n", "utf-8")
+    arguments = deployment.arguments("enrol", str(file), "--json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") if prefix == "gone" else Path("/dev/full").open("wb") as out:
+        command = [sys.executable, "-m", "carbonseal_api.cli", *arguments]
+        run = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 2, run.stderr
+    assert "run it again" in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_refuses_a_line_that_asks_another_thing_for_a_key_that_is_enrolled(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signer, name = Ed25519Signer.generate(), {"zh": "网关", "en": "gateway"}
+    few, more = (
+        enrolment(deployment.party, "g-growing", signer, name=name, subjects=subjects)
+        for subjects in (["m-main"], ["m-main", "m-gas"])
+    )
+    file = written(tmp_path / "fleet.csv", [few, few, more])
+    for taken, known in ((1, 1), (0, 2)):
+        assert deployment.run("enrol", str(file)) == 1
+        out = capsys.readouterr().out
+        assert f"read 3, taken {taken}, known {known}, refused 1" in out
+        assert "line 4, g-growing: line: the device has this key with another class, other subjects" in out
+
+
+def test_numbers_lines_as_an_editor_does_whatever_stands_in_their_cells(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path / "fleet.csv", fleet(deployment.party, "lines", 2))
+    header, first, second = file.read_text("utf-8").splitlines()
+    odd = first.replace("电表", "电\u2028\x85\x0c表")
+    file.write_text("\r\n".join(("\ufeff" + header, odd, second, "too,few")), "utf-8", newline="")
+    assert deployment.run("enrol", str(file), "--json") == 1
+    lines = said(capsys)
+    refused = [
+        (one["refused"]["line"], one["refused"]["field"])
+        for one in lines
+        if "refused" in one and "read" not in one
+    ]
+    assert refused == [(2, "device.name.zh"), (4, "line")]
+    assert lines[-1] == {"read": 3, "taken": 1, "known": 0, "refused": 2}

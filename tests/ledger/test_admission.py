@@ -127,6 +127,24 @@ def test_a_party_signs_with_its_new_key_from_the_registrars_statement_on(world):
     world.accept(world.readings(world.main))  # its devices go on
 
 
+def test_rejects_a_device_key_that_the_party_rotated_to(world):
+    new = Ed25519Signer.generate()
+    world.accept(world.parties.sign("party", ENTERPRISE, rekeyed(world, new)))
+    devices = world.new_stream(new, ENTERPRISE, world.register, "devices")
+    for signer in (new, world.enterprise):
+        body = world.device_body("g-second", signer)
+        (outcome,) = world.send(devices.sign("device", "g-second", body, keep=False))
+        assert "is the party's or the log's" in outcome.problem.reason
+    world.accept(devices.sign("device", "g-second", world.device_body("g-second", Ed25519Signer.generate())))
+
+
+def test_rejects_a_party_key_that_is_one_of_its_devices(world):
+    item = world.parties.sign("party", ENTERPRISE, rekeyed(world, world.gateway), keep=False)
+    (outcome,) = world.send(item)
+    assert (outcome.problem.code, outcome.problem.field) == ("enrolment-invalid", "content.body.key")
+    world.accept(world.parties.sign("party", ENTERPRISE, rekeyed(world, Ed25519Signer.generate())))
+
+
 def test_a_log_is_opened_with_the_key_that_the_registrar_admitted(make_world):
     world = make_world()
     world.open(world.registrar, "r-registrar", "register")

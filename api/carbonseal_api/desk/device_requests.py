@@ -23,6 +23,8 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Outcome, Status
 
+_Place = tuple[int, bytes]  # sequence and statement digest
+
 BATCH: Final = 500  # statements a transaction: about a second of the party's desk and of the register's row
 _OF_THE_LINE: Final = frozenset({"enrolment-invalid", "content-invalid", "body-too-large"})
 
@@ -114,7 +116,7 @@ def _judge(
     batch: Iterable[Request],
     action: str,
     tally: Tally,
-    heads: Callable[[bytes], Mapping[str, int]],
+    heads: Callable[[bytes], Mapping[str, _Place]],
 ) -> tuple[list[tuple[Request, Mapping[str, Any]]], list[LineRefused]]:
     """Return what the register lets pass, each after those before it, and what it does not."""
     asked, refusals = [], []
@@ -139,33 +141,50 @@ def _judge(
     return asked, refusals
 
 
-def _heads(host: LogHost, data_origin: str, kid: bytes) -> dict[str, int]:
-    return {head.stream: head.sequence for head in host.stream_heads(data_origin, kid=kid)}
+def _heads(host: LogHost, data_origin: str, kid: bytes) -> dict[str, _Place]:
+    return {head.stream: (head.sequence, head.digest) for head in host.stream_heads(data_origin, kid=kid)}
 
 
 def _check_nothing_disowned(
-    keys: DeviceKeys, body: Mapping[str, Any], heads: Callable[[bytes], Mapping[str, int]]
+    keys: DeviceKeys, body: Mapping[str, Any], heads: Callable[[bytes], Mapping[str, _Place]]
 ) -> None:
-    """Refuse a rotation whose last statements lie before what the log holds: that would turn red."""
+    """Refuse a rotation whose last statements lie before what the log holds, or are others.
+
+    The former would turn the data code red, the latter fail every check from then on.
+    """
     old = keys.holder(body["device"])
     if body["action"] != "rotate" or old is None:
         return
-    named = {place["stream"]: place["sequence"] for place in body["last"]}
-    for stream, sequence in heads(old.key.kid).items():
-        if named.get(stream, -1) < sequence:
-            raise _refusal(
-                "last",
-                f"the log holds number {sequence} of {stream} by the old key, and the line leaves it out",
-                "make the line again at the gateway; where its spool is lost, revoke and enrol another",
-            )
+    named = {place["stream"]: (place["sequence"], place["digest"]) for place in body["last"]}
+    remedy = "make the line again at the gateway; where its spool is lost, revoke and enrol another"
+    for stream, (sequence, digest) in heads(old.key.kid).items():
+        last, held = named.get(stream, (-1, b"")), f"number {sequence} of {stream} by the old key"
+        if last[0] < sequence:
+            raise _refusal("last", f"the log holds {held}, and the line leaves it out", remedy)
+        if last[0] == sequence and last[1] != digest:
+            raise _refusal("last", f"the log holds another {held} than the line names", remedy)
 
 
 def _is_known(keys: DeviceKeys, body: Mapping[str, Any]) -> bool:
-    """Whether the register holds this key for this device by this very act, and it still counts."""
+    """Whether the register holds this key for this device by this very act, and it still counts.
+
+    Raises:
+        IdentityInvalid: it does, and lets the key do something else than the line asks for.
+    """
     held = keys.keys.get(PublicKey.from_cose_key(body["key"]).kid)
     if held is None or held.device != body["device"] or held.status not in {"active", "suspended"}:
         return False
-    return (held.predecessor is not None) is bool(body["action"] == "rotate")
+    if (held.predecessor is not None) is not (body["action"] == "rotate"):
+        return False
+    subjects = frozenset({*body["subjects"], body["device"]})
+    asked = (body["class"], subjects, body["valid_from"], body["expires"])
+    if asked != (held.signer_class, held.subjects, held.valid_from, held.expires):
+        raise _refusal(
+            "line",
+            "the device has this key with another class, other subjects or other times",
+            "rotate to a new key that asks for these",
+        )
+    return True
 
 
 def _of_the_log(request: Request, outcome: Outcome) -> LineRefused:

@@ -9,10 +9,11 @@ remedy; 2 bad usage, a file that cannot be used, or a party that may not sign.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from carbonseal_api.problems import NotFound, RequestInvalid
 
@@ -79,27 +80,32 @@ def _take(options: argparse.Namespace) -> int:
     requests = read_requests(_lines(options.file))
     with opened(options.data) as parts:
         desk = Desk(parts, options.party)
-        tally = take_requests(
-            parts.host,
-            parts.desks,
-            options.party,
-            desk.register_origin,
-            desk.data_origin,
-            requests,
-            action=options.act,
-            refuse=lambda refused: _say_refusal(refused, is_json=options.json),
-            progress=lambda tally: _say_progress(tally, is_json=options.json),
-        )
+        try:
+            tally = take_requests(
+                parts.host,
+                parts.desks,
+                options.party,
+                desk.register_origin,
+                desk.data_origin,
+                requests,
+                action=options.act,
+                refuse=lambda refused: _say_refusal(refused, is_json=options.json),
+                progress=lambda tally: _say_progress(tally, is_json=options.json),
+            )
+        except BrokenPipeError as error:  # unlike the end of a list, the rest of the file is still to be done
+            raise RequestInvalid(
+                "output", "was closed before the end of the file", "run it again: it goes on where it stopped"
+            ) from error
         parts.projections.refresh()
     shown = {"read": tally.read, "taken": tally.taken, "known": tally.known, "refused": tally.refused}
     print(json.dumps(shown) if options.json else ", ".join(f"{name} {n}" for name, n in shown.items()))
     return 1 if tally.refused else 0
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> TextIO:
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return data.decode("utf-8-sig").splitlines(keepends=True)
+        return io.StringIO(data.decode("utf-8-sig"), newline="")  # ends lines where an editor does
     except OSError as error:
         raise RequestInvalid(str(path), f"cannot be read ({error.strerror})", "name a file") from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -106,7 +107,7 @@ def _columns(header: list[str] | None) -> list[str]:
     for problem, names in (
         ("has no column", [name for name in REQUIRED if name not in named]),
         ("has an unknown column", [name for name in named if name not in COLUMNS]),
-        ("has a column twice:", [name for name in named if named.count(name) > 1]),
+        ("has a column twice:", [name for name, count in Counter(named).items() if count > 1]),
     ):
         if names:
             raise _refusal("header", f"{problem} {names[0][:40]!r}", remedy)
