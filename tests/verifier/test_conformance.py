@@ -480,7 +480,7 @@ GOOD = {"leafIdx": 0, "treeSize": 1, "root": None, "leafHash": "", "proof": None
         (b"[" * 60 + b"]" * 60, "nested more than"),
         (b"[" + b"1," * 1_000_001 + b"1]", "more than 1000000 values"),
         (b'{"family": "inclusion", "vectors": []}', "holds no case"),
-        (b'{"family": "receipt", "vectors": [{}]}', "vectors of the family 'receipt'"),
+        (b'{"family": "receipt", "vectors": [{}]}', "not of inclusion; run `conformance receipt`"),
         (b'{"family": "inclusion", "vectors": [{"desc": "x"}]}', "want_error: is missing"),
         (b'{"family": "inclusion", "vectors": [{"desc": "x", "want_error": null}]}', "index: is missing"),
         (json.dumps(GOOD | {"leafIdx": 1.5}).encode(), "leafIdx: not a whole number"),

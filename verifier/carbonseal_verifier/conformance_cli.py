@@ -54,7 +54,8 @@ def run_conformance(arguments: argparse.Namespace) -> int:
         return 0
     family = FAMILIES.get(arguments.family or "")
     if family is None or arguments.file is None:
-        reason = f"{arguments.family!r:.60} is no family" if family is None else "FILE is missing"
+        given = "none is named" if arguments.family is None else f"{arguments.family!r:.60} is no family"
+        reason = given if family is None else "FILE is missing"
         remedy = f"give one of {' '.join(FAMILIES)}, and a file of its vectors"
         raise UsageInvalid("FAMILY FILE", reason, remedy)
     path: Path = arguments.file

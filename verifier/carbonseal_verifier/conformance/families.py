@@ -86,7 +86,9 @@ def _shape_of(family: Family, document: Any, source: Source) -> Shape:
     other = document.get("family") if isinstance(document, dict) and "vectors" in document else None
     if isinstance(other, str) and other != family.name:
         raise refusal(
-            source.name[:120], f"vectors of the family {other[:40]!r}", f"not those of {family.name}"
+            source.name[:120],
+            f"vectors of the family {other[:40]!r}, not of {family.name}",
+            f"run `conformance {other}`" if other in FAMILIES else f"give vectors of {family.name}",
         )
     known = "; ".join(shape.text for shape in family.shapes)
     raise refusal(
