@@ -40,6 +40,7 @@ def add_key(commands: Subparsers[argparse.ArgumentParser]) -> None:
         help="make a verification body's key",
         description="Writes an encrypted key file that never leaves this machine, and prints the public key "
         "that the registrar needs. The pass phrase is asked for, or taken from CARBONSEAL_PASSPHRASE.",
+        epilog="example: carbonseal-verifier key --out body.key",
     )
     key.add_argument("--out", type=Path, required=True, metavar="FILE", help="a new file")
     key.add_argument(
@@ -95,6 +96,8 @@ def add_submit(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "submit",
         help="send a signed statement again, the very same bytes",
         description="Fetches the receipt, verifies it under the trust file's log key, keeps it in the file.",
+        epilog="example: carbonseal-verifier submit verification.statement --trust trust.toml "
+        "--service https://log.example",
     )
     submit.add_argument("file", type=Path)
     add_trust(submit)

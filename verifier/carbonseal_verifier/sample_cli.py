@@ -56,6 +56,8 @@ def add_sample(commands: Subparsers[argparse.ArgumentParser]) -> None:
         "check",
         help="draw again from a transcript: same bytes",
         description="Exit 0: the same bytes; 1: another transcript; 2: bad usage or input.",
+        epilog="example: carbonseal-verifier sample check transcript.json --bundle evidence.bundle "
+        "--trust trust.toml",
     )
     check.add_argument("transcript", type=Path)
     add_bundle(check, is_option=True)

@@ -28,10 +28,17 @@ OUTPUTS: Final = ("report.json", "report.pdf", "evidence.bundle", "trust.toml") 
 def add_commands(commands: Commands) -> None:
     """Add the desk's commands to the `carbonseal` parser."""
     enrol = _command(commands, "enrol", "enrol a gateway's key for the meters of its file", _enrol)
+    enrol.epilog = "example: carbonseal enrol --party e-7k2mq5xw3ztbn4pr site/gateway.toml"
     enrol.add_argument("gateway", type=Path, help="gateway file; its key file proves possession")
     plan = _command(commands, "plan", "file a monitoring plan", _plan)
+    plan.epilog = "example: carbonseal plan --party e-7k2mq5xw3ztbn4pr site/plan.toml"
     plan.add_argument("file", type=Path, help="plan file")
     calibrate = _command(commands, "calibrate", "register a meter's calibration", _calibrate)
+    calibrate.epilog = (
+        "example: carbonseal calibrate --party e-7k2mq5xw3ztbn4pr --meter m-q4zt7wx2kb5n3mpr "
+        "--certificate 2026-0117 --laboratory 'Example laboratory' --accuracy-class 0.5S "
+        "--on 2026-01-05 --until 2027-01-04"
+    )
     for name, text in (
         ("meter", "code of the meter"),
         ("certificate", "number of the certificate"),
@@ -43,6 +50,10 @@ def add_commands(commands: Commands) -> None:
     calibrate.add_argument("--until", required=True, type=_day, help="last day of validity")
     add_evidence(commands)
     report = _command(commands, "report", "file a report, anchor it, and write its bundle", _report)
+    report.epilog = (
+        "example: carbonseal report --party e-7k2mq5xw3ztbn4pr "
+        "--first 2026-01-01 --last 2026-01-31 --out january"
+    )
     report.add_argument("--first", required=True, type=_day, help="first day, such as 2026-01-01")
     report.add_argument("--last", required=True, type=_day, help="last day, included")
     report.add_argument(

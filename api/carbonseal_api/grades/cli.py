@@ -18,6 +18,7 @@ def add_commands(commands: Commands) -> None:
     grade.add_argument("--data", type=Path, help="data folder (default .carbonseal)")
     grade.add_argument("--party", required=True, help="party code, as `carbonseal admit` printed it")
     grade.add_argument("--rule", metavar="ID@VERSION", help="as `carbonseal-verifier grades list` prints it")
+    grade.epilog = "example: carbonseal grade --party e-7k2mq5xw3ztbn4pr"
     grade.set_defaults(run=_grade)
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Add the commands to the `carbonseal` parser."""
     grant = _command(commands, "grant", "let a bank or a verification body see a period")
+    grant.epilog = (
+        "example: carbonseal grant --party e-7k2mq5xw3ztbn4pr --to b-5p3rwx7kq2mzt4bn --purpose loan "
+        "--level grade --period 2026 --until 2027-12-31"
+    )
     grant.add_argument("--to", required=True, help="party code or credit code of the grantee, or public")
     grant.add_argument("--purpose", required=True, help="loan, verification, disclosure or research")
     grant.add_argument("--level", required=True, help="grade, report or evidence")

@@ -21,6 +21,7 @@ def add_commands(commands: Commands) -> None:
     impacts.add_argument("--look", action="store_true", help="look for new ones first, as the worker does")
     impacts.add_argument("--lang", choices=("en", "zh"), default="en", help="of the text")
     impacts.add_argument("--json", action="store_true", help="print JSON")
+    impacts.epilog = "example: carbonseal impacts --party e-7k2mq5xw3ztbn4pr"
     impacts.set_defaults(run=_impacts)
 
 

@@ -19,6 +19,10 @@ def add_commands(commands: Commands) -> None:
     """Add the command to the `carbonseal` parser."""
     text = "trace a figure, statement, device or asset record to what made it, or to what used it"
     lineage = commands.add_parser("lineage", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    lineage.epilog = (
+        "examples: carbonseal lineage figure:e-7k2mq5xw3ztbn4pr/2026-01/total/total ; "
+        "carbonseal lineage device:e-7k2mq5xw3ztbn4pr/m-q4zt7wx2kb5n3mpr --up"
+    )
     lineage.add_argument(
         "id",
         metavar="ID",
