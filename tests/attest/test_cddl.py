@@ -22,7 +22,7 @@ except ImportError:
     pycddl = None
 
 foreign = pytest.mark.skipif(
-    pycddl is None, reason="FOREIGN VALIDATOR MISSING: no pycddl for this Python; the CDDL is not checked"
+    pycddl is None, reason="FOREIGN VALIDATOR MISSING: no pycddl here; the CDDL is not checked"
 )
 
 

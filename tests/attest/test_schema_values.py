@@ -70,7 +70,7 @@ def drawn(schema: s.Schema) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.skipif(
-    pycddl is None, reason="FOREIGN VALIDATOR MISSING: no pycddl for this Python; the CDDL is not checked"
+    pycddl is None, reason="FOREIGN VALIDATOR MISSING: no pycddl here; the CDDL is not checked"
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_cddl_refuses_nothing_that_the_schema_admits(kind: str) -> None:
