@@ -23,6 +23,7 @@ from bundle_factory import (
     LOG_HOST,
     MAIN,
     METHOD,
+    MINUTE,
     OPERATOR,
     PDF,
     PROFILE,
@@ -667,6 +668,15 @@ def test_headers_that_cannot_be_checked_offline_are_said_to_be_so(world):
 
 def test_catches_a_bundle_older_than_the_trust_files_freshness(world):
     assert caught(world.check(at=world.now + 49 * HOUR)) == "freshness"
+
+
+@pytest.mark.parametrize("with_anchor", [True, False])
+def test_catches_a_head_from_after_the_instant_of_the_check(told, with_anchor):
+    world = told if with_anchor else honest(with_anchor=False)
+    assert world.check(at=world.now - 5 * MINUTE).has_passed
+    result = world.check(at=world.now - 11 * MINUTE)
+    assert caught(result) == "freshness"
+    assert "after the instant of the check" in reason(result, "freshness")
 
 
 def test_catches_an_anchor_before_the_trust_files_earliest_instant(world):

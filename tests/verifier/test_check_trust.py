@@ -9,6 +9,7 @@ import bundle_factory
 import pytest
 from bundle_factory import (
     EPOCHS,
+    GATEWAY,
     OPERATOR,
     World,
     caught,
@@ -120,6 +121,27 @@ def test_a_cosignatures_date_does_not_bring_a_retired_witness_back(world):
     bundle.cosigners = (WITNESSES["w1"], WITNESSES["w2"])
     bundle.log_of_logs_checkpoint = note.encode().decode()
     assert caught(world.check(bundle, trust=witnessed(world, w2=2))) == "witnesses"
+
+
+@pytest.mark.parametrize("who", [OPERATOR, GATEWAY])
+def test_catches_a_witness_that_is_the_enterprise_itself(world, who):
+    witness = Vkey("w1.example.org", ED25519_COSIGNATURE, world.keys[who].public)
+    note = SignedNote.parse(world.bundle().log_of_logs_checkpoint.encode())
+    bundle = world.bundle()
+    bundle.log_of_logs_checkpoint = (
+        cosign(note, witness, world.keys[who], time=world.now // 1000).encode().decode()
+    )
+    bundle.cosigners = (witness,)
+    result = world.check(bundle, trust=witnessed(world, f"witness w1 {witness}\nquorum w1\n"))
+    assert caught(result) == "parties"
+    assert "witness w1's key is a key of the party that is checked" in reason(result, "parties")
+
+
+def test_catches_a_witness_that_is_the_log_itself(world):
+    witness = Vkey("w1.example.org", ED25519_COSIGNATURE, world.keys["log"].public)
+    result = world.check(trust=witnessed(world, f"witness w1 {witness}\nquorum w1\n"))
+    assert caught(result) == "parties"
+    assert "witness w1's key is the log's own" in reason(result, "parties")
 
 
 def test_bundling_keeps_one_signature_of_each_stated_key_and_nothing_else(world):

@@ -68,6 +68,12 @@ def check_freshness(case: Case) -> str:
     size = case.heads[case.operator.register_origin].get(case.anchored_epoch)
     if size is None:
         raise StepFailed(f"the operator's register log has no head in epoch {case.anchored_epoch}")
+    # A head from the future would stay fresh for as long as its maker likes.
+    require(
+        at <= case.at + CLOCK_TOLERANCE_MS,
+        f"the newest anchored head is of {format_instant(at)}, after the instant of the check, "
+        f"{format_instant(case.at)}",
+    )
     if limits.max_age_ms is not None:
         hours = limits.max_age_ms // 3_600_000
         require(

@@ -72,13 +72,18 @@ def _changes(case: Case) -> str:
 
 
 def _check_independence(case: Case) -> None:
-    """See that neither the trust file nor the registrar's key is the operator's own."""
+    """See that whoever vouches is somebody else: no key of operator or device, no log its own witness."""
     own, signer = set(case.operator.keys) | set(case.devices), case.trust.signed_by
     require(
         signer is None or signer.kid not in own,
         "the trust file is signed by the party that is checked: it was made by the enterprise",
     )
+    log_keys = {row.key.kid for row in case.log_host.keys}
     require(case.registrar.key.kid not in own, "the registrar's key is a key of the party that is checked")
+    require(not log_keys & own, "the log's own key is a key of the party that is checked")
+    for name, vkey in case.trust.witnesses.policy.witnesses.items():
+        require(vkey.key.kid not in own, f"witness {name}'s key is a key of the party that is checked")
+        require(vkey.key.kid not in log_keys, f"witness {name}'s key is the log's own")
 
 
 def _find_registrar(registrars: tuple[TrustedRegistrar, ...], party: str) -> TrustedRegistrar:
@@ -185,14 +190,12 @@ def _check_log_of_logs_genesis(case: Case) -> None:
 def _devices(case: Case) -> dict[bytes, DeviceKey]:
     """Return the operator's device keys, each statement checked as the ledger checks it before it admits."""
     folded = DeviceKeys(case.operator.party, case.trust.algorithms.last_dates)
-    log_keys = {row.key.kid for row in case.log_host.keys}
     for at, statement in enumerate(case.operator_register().statements):
         kind, subject = statement.header.kind, statement.header.subject
         if kind == "device":
             body = _disclosed(case, statement).body
             kid = PublicKey.from_cose_key(body["key"]).kid
             require(kid not in case.operator.keys, f"device statement {at} names the party's own key")
-            require(kid not in log_keys, f"device statement {at} names the log's own key")
             folded.check(subject, body)
             folded.apply(at, body)
         elif kind == "resume":
