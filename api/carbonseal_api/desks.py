@@ -15,12 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Engine, NullPool, create_engine, text
+from psycopg2.errors import LockNotAvailable
+from sqlalchemy import Engine, ExceptionContext, NullPool, create_engine, event, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from carbonseal_api.issuing import Issuer
-from carbonseal_api.problems import PartMissing
+from carbonseal_api.problems import PartMissing, ServiceUnavailable
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Signer
+from carbonseal_ledger.database import unusable
 from carbonseal_ledger.log_host import LogHost
 
 SignerOf = Callable[[str], Signer]
@@ -36,6 +39,7 @@ class Desks:
         self._locks = create_engine(
             engine.url, poolclass=NullPool, connect_args={"options": f"-c lock_timeout={_PATIENCE}"}
         )
+        event.listen(self._locks, "handle_error", _translate)
 
     def is_here(self, party: str) -> bool:
         """Return whether this deployment may use a party's key."""
@@ -51,6 +55,8 @@ class Desks:
 
         Raises:
             PartMissing: the party's key is not here.
+            ServiceUnavailable: other acts of the party take too long.
+            DatabaseUnusable: the connection is lost.
         """
         self._signer_of(party)  # known before others are kept waiting
         half = int.from_bytes(hashlib.sha256(party.encode()).digest()[:4], "big", signed=True)
@@ -66,3 +72,12 @@ class Desks:
                 head=self._host.head,
                 streams=lambda origin, kid: self._host.stream_heads(origin, kid=kid),
             )
+
+
+def _translate(context: ExceptionContext) -> None:
+    if isinstance(context.original_exception, LockNotAvailable):
+        raise ServiceUnavailable(
+            "party", f"other acts of it have taken more than {_PATIENCE}", "try again once they are done"
+        ) from context.original_exception
+    if isinstance(context.sqlalchemy_exception, (OperationalError, InterfaceError)):
+        raise unusable(context.original_exception) from context.original_exception

@@ -108,6 +108,10 @@ class KeyFolder:
         path = self._folder / PASSPHRASE_FILE
         try:
             return path.read_text(encoding="ascii").strip()
+        except UnicodeDecodeError as error:
+            raise KeyRefused(
+                f"keys/{PASSPHRASE_FILE}", "is not what was written there", "restore it from a backup"
+            ) from error
         except FileNotFoundError:
             if self.names():  # another one would open none of them, and be taken for theirs
                 raise KeyRefused(

@@ -589,5 +589,7 @@ def test_makes_no_other_pass_phrase_where_that_of_the_keys_is_lost(
         names = ("--name-zh", "无口令厂", "--name-en", "Passphraseless Works")
         assert "keys/passphrase: is not there, but keys are" in run("admit", *names, code=2)
         assert not file.exists()
+        file.write_bytes(b"\xff\xfe")
+        assert "keys/passphrase: is not what was written there" in run("admit", *names, code=2)
     finally:
         file.write_bytes(kept)

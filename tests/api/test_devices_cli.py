@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from carbonseal_api import desks
 from carbonseal_api.cli import main
 from carbonseal_api.deployment import admit_enterprise, found_deployment
 from carbonseal_api.founding import seal
@@ -119,8 +120,10 @@ def test_refuses_a_file_that_cannot_be_used_and_a_party_that_is_not_here(
         assert deployment.run("enrol", str(file)) == 2
         assert words in capsys.readouterr().err
     assert deployment.run("enrol", str(tmp_path / "none.csv")) == 2
-    arguments = ["devices", "enrol", str(file), "--data", str(deployment.data), "--party", "e-nobodynobody22"]
-    assert main(arguments) == 2
+    file.write_text("party,device,public_key,proof\n", "utf-8")
+    for act in (["enrol", str(file)], ["list"]):
+        assert main(["devices", *act, "--data", str(deployment.data), "--party", "E-nobody"]) == 2
+        assert "--party: no such party here: 'E-nobody'" in capsys.readouterr().err
 
 
 def enrolled_with_a_kill(deployment: Deployment, file: Path, count: int) -> float:
@@ -283,3 +286,17 @@ def test_numbers_lines_as_an_editor_does_whatever_stands_in_their_cells(
     ]
     assert refused == [(2, "device.name.zh"), (4, "line")]
     assert lines[-1] == {"read": 3, "taken": 1, "known": 0, "refused": 2}
+
+
+def test_says_that_another_act_of_the_party_takes_too_long(
+    deployment: Deployment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = written(tmp_path / "fleet.csv", fleet(deployment.party, "waiting", 1))
+    with opened(deployment.data) as parts, parts.desks.desk(deployment.party):
+        monkeypatch.setattr(desks, "_PATIENCE", "50ms")
+        assert deployment.run("enrol", str(file)) == 2
+    assert "party: other acts of it have taken more than 50ms; try again" in capsys.readouterr().err
+    assert deployment.run("enrol", str(file)) == 0

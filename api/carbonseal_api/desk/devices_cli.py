@@ -179,10 +179,12 @@ def _reason(options: argparse.Namespace) -> str:
 
 
 def _list(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import require_party_here
     from carbonseal_api.running import opened
     from carbonseal_attest.instants import format_instant
 
     with opened(options.data) as parts:
+        require_party_here(parts, options.party)
         keys = parts.host.device_keys(options.party).keys.values()
     for key in sorted(keys, key=lambda one: (one.device, one.enrolled)):
         expires = None if key.expires is None else format_instant(key.expires)
