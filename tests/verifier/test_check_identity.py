@@ -268,6 +268,34 @@ def test_catches_a_report_signed_by_the_partys_old_key_after_its_rotation():
     assert "after it was rotated" in reason(result, "signatures")
 
 
+def committed(world):
+    world.add(data(OPERATOR), OPERATOR, "sampling_commitment", {
+        "engagement": "en-one", "report_digest": b"\1" * 32, "nonce_digest": b"\2" * 32,
+        "strata": [{"id": "main", "expected": 192, "sample_size": 6}], "epoch": 9, "blocks_after": 6,
+    })  # fmt: skip
+    return world
+
+
+def test_catches_a_statement_of_a_kind_that_only_another_role_writes():
+    result = committed(second_day(first_day(), GATEWAY)).file().check()
+    assert caught(result) == "signatures"
+    assert "only a party admitted as verification_body writes" in reason(result, "signatures")
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_role_counts_while_the_registrar_names_it_and_not_before_or_after(in_time):
+    world = first_day()
+    restate(world, roles=["enterprise", "verification_body"])
+    if in_time:
+        committed(world)
+    world.close_epoch()
+    restate(world)
+    world.close_epoch()
+    if not in_time:
+        committed(world)
+    assert second_day(world, GATEWAY).file().check().has_passed is in_time
+
+
 def test_catches_a_statement_signed_by_the_partys_new_key_before_its_rotation():
     world = first_day()
     body = {"withdraws": b"\1" * 32, "role": "operator", "reason": "none"}

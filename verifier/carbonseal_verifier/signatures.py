@@ -121,6 +121,11 @@ def _check_party(
         admissions.epoch_of(record.keys[0].start) <= epoch,
         f"{where}: logged before {record.party} was admitted",
     )
+    role = KINDS[statement.header.kind].role
+    require(
+        role is None or _had_role(record, role, epoch, admissions),
+        f"{where}: only a party admitted as {role} writes {statement.header.kind}",
+    )
     for pause in record.pauses:
         is_before = epoch <= admissions.epoch_of(pause.start)
         is_after = pause.end is not None and epoch >= admissions.epoch_of(pause.end)
@@ -136,6 +141,13 @@ def _check_party(
         span.end is None or epoch <= admissions.epoch_of(span.end),
         f"{where}: signed by a key of {record.party} after it was rotated",
     )
+
+
+def _had_role(record: PartyRecord, role: str, epoch: int, admissions: LogOrder) -> bool:
+    """Whether a party may have had a role in an epoch: from a statement that names it until the next one."""
+    starts = [admissions.epoch_of(index) for index, _ in record.terms]
+    spans = zip(record.terms, starts, [*starts[1:], epoch], strict=True)
+    return any(role in roles and start <= epoch <= end for (_, roles), start, end in spans)
 
 
 def _places(data: LogView) -> Places:

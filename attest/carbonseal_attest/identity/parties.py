@@ -39,7 +39,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class PartyRecord:
-    """A party as the registrar's statements have it; `keys` and `pauses` stand in log order."""
+    """A party as the registrar's statements have it; `keys`, `pauses` and `terms` stand in log order.
+
+    `terms` holds the roles that each statement named, from that entry on until the next one's.
+    """
 
     party: str
     status: str
@@ -50,6 +53,7 @@ class PartyRecord:
     org: str | None
     keys: tuple[KeySpan, ...]
     pauses: tuple[Pause, ...] = ()
+    terms: tuple[tuple[int, frozenset[str]], ...] = ()
 
     @property
     def key(self) -> PublicKey:
@@ -167,6 +171,7 @@ class PartyBook:
             body["org"],
             keys,
             pauses,
+            (*(() if standing is None else standing.terms), (index, frozenset(body["roles"]))),
         )
 
 
