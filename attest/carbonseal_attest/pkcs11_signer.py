@@ -73,17 +73,19 @@ class Pkcs11Signer:
             raise TokenUnusable(token, "no key is named", "give the key's label, its id, or both")
         part = _load_part()
         try:
-            found = part.lib(str(module)).get_token(token_label=token)
+            library = part.lib(str(module))
+        except (part.PKCS11Error, RuntimeError) as error:  # which of them, the part's release decides
+            raise TokenUnusable(
+                str(module), f"is no PKCS#11 library ({error})", "name the vendor's library"
+            ) from error
+        try:
+            found = library.get_token(token_label=token)
             try:
                 session = found.open(user_pin=pin())
             except part.UserAlreadyLoggedIn:
                 session = found.open()
         except part.PKCS11Error as error:
             raise _refusal(token, "can't be opened", error) from error
-        except RuntimeError as error:  # the library file itself
-            raise TokenUnusable(
-                str(module), f"is no PKCS#11 library ({error})", "name the vendor's library"
-            ) from error
         try:
             private = _only(part, session, part.ObjectClass.PRIVATE_KEY, token, label, key_id)
             public = _only(part, session, part.ObjectClass.PUBLIC_KEY, token, label, key_id)

@@ -82,7 +82,7 @@ def test_refuses_what_does_not_name_exactly_one_key(
 def test_refuses_library_that_is_none(token: SoftToken, tmp_path: Path) -> None:
     (tmp_path / "not-a-library.so").write_bytes(b"text")
     for path in (tmp_path / "not-a-library.so", tmp_path / "nothing.so"):
-        with pytest.raises(TokenUnusable):
+        with pytest.raises(TokenUnusable, match=f"^{path}: is no PKCS#11 library"):
             Pkcs11Signer.open(path, token=LABEL, pin=lambda: PIN, label="gateway")
 
 
