@@ -168,10 +168,12 @@ def test_another_nonce_after_the_commitment_is_refused(world, examined) -> None:
         world.drawn(world.commitment, examined=examined, nonce=other)
 
 
-def test_an_enterprise_cannot_commit_for_its_own_report(world) -> None:
-    file = world.commit(by=OPERATOR, epoch=world.commitment.content.body["epoch"])
+def test_an_enterprise_cannot_commit_for_its_own_report() -> None:
+    made = verified()  # a world of its own: once such a commitment is logged, the check fails
+    examined = made.examined()
+    file = made.commit(by=OPERATOR)
     with pytest.raises(OpinionRefused, match="not admitted as verification_body"):
-        world.drawn(file, logged=None)
+        made.drawn(file, logged=None, examined=examined)
 
 
 @pytest.mark.parametrize(
