@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,24 +98,33 @@ class Idempotent:
         if known is not None:
             await _replay(known, send)
             return
-        recorder = _Recorder(send)
-        await self._app(scope, replayed(data, receive), recorder)
-        # Not reached when something unexpected breaks the call off: then nobody knows how far it came, and
-        # the key stays taken.
-        await run_in_threadpool(_end, parts, account, key, recorder.answer())
+
+        async def keep(answer: _Answer | None) -> None:
+            await run_in_threadpool(_end, parts, account, key, answer)
+
+        # Nothing is kept when something unexpected breaks the call off: then nobody knows how far it came,
+        # and the key stays taken.
+        await self._app(scope, replayed(data, receive), _Recorder(send, keep))
 
 
 class _Recorder:
-    """Passes an answer on to the caller and keeps a copy."""
+    """Passes an answer on to the caller, its end only after a copy is kept.
 
-    def __init__(self, send: Send) -> None:
+    A caller that holds the whole answer and asks again at once must get it again, not hear that the first
+    call has not ended. So one message is always held back, and the last two go out together.
+    """
+
+    def __init__(self, send: Send, keep: Callable[[_Answer | None], Awaitable[None]]) -> None:
         self._send = send
+        self._keep = keep
+        self._held: Message | None = None
         self._status = 500
         self._headers: dict[str, str] = {}
         self._body = bytearray()
         self._is_secret = False
 
     async def __call__(self, message: Message) -> None:
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = MutableHeaders(raw=list(message.get("headers", [])))
@@ -123,9 +132,15 @@ class _Recorder:
             self._headers = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
         elif message["type"] == "http.response.body" and len(self._body) <= MAX_ANSWER:
             self._body += message.get("body", b"")
-        await self._send(message)
+        if is_last:
+            await self._keep(self._answer())
+        if self._held is not None:
+            await self._send(self._held)
+        self._held = None if is_last else message
+        if is_last:
+            await self._send(message)
 
-    def answer(self) -> _Answer | None:
+    def _answer(self) -> _Answer | None:
         """Return the answer to keep; None when nothing was done, so that the call may be tried again."""
         if 400 <= self._status < 500 or self._status in _NOTHING_DONE:
             return None

@@ -59,6 +59,28 @@ def test_same_request_with_the_same_key_is_done_once_and_answered_alike(site: An
     assert grants(site) == before + 1
 
 
+def test_answer_is_kept_before_any_of_its_body_is_sent(
+    site: Any, give: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, kept_when_sent = fresh(), []
+    asked = text("SELECT status FROM api_kept_answers WHERE key = :key")
+    inner = site.client.app
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def see(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                with site.parts.engine.connect() as connection:
+                    kept_when_sent.append(connection.execute(asked, {"key": key}).scalar())
+            await send(message)
+
+        await inner(scope, receive, see)
+
+    monkeypatch.setattr(site.client._transport, "app", watched)
+    assert give(key).status_code == 201
+    assert kept_when_sent
+    assert set(kept_when_sent) == {201}
+
+
 def test_without_a_key_nothing_is_kept(site: Any, give: Send) -> None:
     before = grants(site)
     assert give(None).status_code == give(None).status_code == 201
