@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -49,22 +49,14 @@ class SoftwareSigner(Signer, Protocol):
         ...
 
 
-class Ed25519Signer:
-    """Ed25519 (RFC 8032), its key in memory."""
+class _RawKeySigner:
+    """A signer whose key the library writes as raw bytes, and whose signatures it gives raw."""
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    _algorithm: ClassVar[int]
+
+    def __init__(self, private: Ed25519PrivateKey | MLDSA44PrivateKey) -> None:
         self._private = private
-        self._public = PublicKey(ED25519, private.public_key().public_bytes_raw())
-
-    @classmethod
-    def generate(cls) -> Ed25519Signer:
-        """Return a signer with a new key from the operating system's randomness."""
-        return cls(Ed25519PrivateKey.generate())
-
-    @classmethod
-    def from_seed(cls, seed: bytes) -> Ed25519Signer:
-        """Return the signer of a 32-byte RFC 8032 seed."""
-        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+        self._public = PublicKey(self._algorithm, private.public_key().public_bytes_raw())
 
     @property
     def public(self) -> PublicKey:
@@ -77,8 +69,24 @@ class Ed25519Signer:
         return self._private.private_bytes_raw()
 
     def sign(self, data: bytes) -> bytes:
-        """Return the 64-byte Ed25519 signature over `data`."""
+        """Return the signature over `data`; of ML-DSA with an empty context."""
         return self._private.sign(data)
+
+
+class Ed25519Signer(_RawKeySigner):
+    """Ed25519 (RFC 8032), its key in memory; signatures of 64 bytes."""
+
+    _algorithm = ED25519
+
+    @classmethod
+    def generate(cls) -> Ed25519Signer:
+        """Return a signer with a new key from the operating system's randomness."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> Ed25519Signer:
+        """Return the signer of a 32-byte RFC 8032 seed."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
 
 class Esp256Signer:
@@ -118,12 +126,10 @@ class Esp256Signer:
         return low_s(*decode_dss_signature(der))
 
 
-class MlDsa44Signer:
-    """ML-DSA-44 (FIPS 204), its key in memory: hedged, so that two signatures over one text differ."""
+class MlDsa44Signer(_RawKeySigner):
+    """ML-DSA-44 (FIPS 204), its key in memory; signatures of 2,420 bytes, hedged, so that two differ."""
 
-    def __init__(self, private: MLDSA44PrivateKey) -> None:
-        self._private = private
-        self._public = PublicKey(ML_DSA_44, private.public_key().public_bytes_raw())
+    _algorithm = ML_DSA_44
 
     @classmethod
     def generate(cls) -> MlDsa44Signer:
@@ -134,20 +140,6 @@ class MlDsa44Signer:
     def from_seed(cls, seed: bytes) -> MlDsa44Signer:
         """Return the signer of a 32-byte FIPS 204 seed (xi)."""
         return cls(MLDSA44PrivateKey.from_seed_bytes(seed))
-
-    @property
-    def public(self) -> PublicKey:
-        """Return the public key."""
-        return self._public
-
-    @property
-    def seed(self) -> bytes:
-        """Return the 32 secret bytes; only a key file should ever see them."""
-        return self._private.private_bytes_raw()
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the 2,420-byte signature over `data`, with an empty context."""
-        return self._private.sign(data)
 
 
 def low_s(r: int, s: int) -> bytes:

@@ -1,26 +1,19 @@
 """The spool: a durable queue of signed statements, and everything a gateway must not forget.
 
-One SQLite database in WAL mode with synchronous=FULL: what a transaction has committed survives kill -9 and
-power loss. Stream heads (sequence and previous digest) change in the very transaction that stores the
-statement, before anything is sent. A statement goes queued → sent → logged → anchored; its bytes are kept
-until its receipt is anchored. Encryption at rest is left to the disk.
-
-One connection, one lock: any thread may call. Other processes may look on; `spool_lock` admits one agent.
+Stream heads (sequence and previous digest) change in the very transaction that stores the statement, before
+anything is sent. A statement goes queued → sent → logged → anchored; its bytes are kept until its receipt is
+anchored. The file, its lock and its limits are `spool_database`'s; what waits to be signed is
+`sample_journal`'s.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
-from carbonseal_collectors.adapter import Sample, SourceFile
-from carbonseal_collectors.errors import SpoolFull, SpoolRefused
+from carbonseal_collectors.errors import SpoolRefused
+from carbonseal_collectors.sample_journal import SampleJournal
 
 QUEUED: Final = "queued"
 SENT: Final = "sent"
@@ -31,33 +24,6 @@ STATES: Final = (QUEUED, SENT, LOGGED, ANCHORED, VOIDED)
 KEPT_ANCHORED: Final = (
     100_000  # rows of anchored statements kept for `status`; their bytes are let go at once
 )
-_VERSION: Final = "1"
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS streams (
-  kid BLOB NOT NULL, stream TEXT NOT NULL, next_sequence INTEGER NOT NULL, head BLOB NOT NULL,
-  PRIMARY KEY (kid, stream)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS statements (
-  id INTEGER PRIMARY KEY, place INTEGER NOT NULL, kid BLOB NOT NULL, stream TEXT NOT NULL, sequence INTEGER
-  NOT NULL, digest BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
-  statement BLOB, content BLOB, state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  entry_index INTEGER, tree_size INTEGER, receipt BLOB, problem TEXT) STRICT;
-CREATE INDEX IF NOT EXISTS statements_waiting ON statements (place) WHERE state IN ('queued', 'sent');
-CREATE INDEX IF NOT EXISTS statements_by_state ON statements (state, id);
-CREATE INDEX IF NOT EXISTS statements_by_index ON statements (entry_index) WHERE state = 'logged';
-CREATE TABLE IF NOT EXISTS samples (
-  source TEXT NOT NULL, meter TEXT NOT NULL, point TEXT NOT NULL, at INTEGER NOT NULL,
-  width_ms INTEGER NOT NULL, value TEXT, unit TEXT NOT NULL, form TEXT NOT NULL, quality TEXT NOT NULL,
-  source_status TEXT NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS samples_by_meter ON samples (meter);
-CREATE TABLE IF NOT EXISTS meters (meter TEXT PRIMARY KEY, resume_from INTEGER NOT NULL) STRICT, WITHOUT
-ROWID; CREATE TABLE IF NOT EXISTS signed_slots (
-  meter TEXT NOT NULL, window_start INTEGER NOT NULL, marks BLOB NOT NULL,
-  PRIMARY KEY (meter, window_start)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS files (
-  source TEXT NOT NULL, digest BLOB NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, rows INTEGER NOT
-  NULL, PRIMARY KEY (source, digest)) STRICT, WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,95 +52,8 @@ class Entry:
     problem: str | None
 
 
-class Spool:
-    """The spool in one folder, for one gateway and one log.
-
-    Args:
-        folder: made when absent; the database inside is `spool.sqlite3`.
-        gateway: the gateway's code; a spool is not handed from one gateway to another.
-        origin: the log that its statements are for.
-        max_bytes: size of the database from which on nothing new is taken in.
-
-    Raises:
-        SpoolRefused: not a spool, or of another gateway or log.
-    """
-
-    def __init__(self, folder: Path, *, gateway: str, origin: str, max_bytes: int = 1 << 30) -> None:
-        self.folder = folder
-        self._max_bytes = max_bytes
-        self._lock = threading.RLock()
-        self._depth = 0
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                folder / "spool.sqlite3", isolation_level=None, check_same_thread=False, timeout=10
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            self._check_fact("version", _VERSION)
-            self._check_fact("gateway", gateway)
-            self._check_fact("origin", origin)
-        except (OSError, sqlite3.Error) as exc:
-            raise SpoolRefused(str(folder), f"cannot be opened ({exc})", "check folder and disk") from exc
-
-    def close(self) -> None:
-        """Closes the database; everything committed stays."""
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing of what happens inside, on disk when it ends. May be nested.
-
-        Raises:
-            SpoolFull: the disk is full; nothing of it stays, everything before does.
-            SpoolRefused: the database fails in another way.
-        """
-        with self._lock:
-            try:
-                yield from self._transaction()
-            except sqlite3.Error as exc:
-                remedy = "make room on the disk; what was taken before is kept"
-                kind = SpoolFull if "full" in str(exc) else SpoolRefused
-                raise kind(str(self.folder), f"cannot be written ({exc})", remedy) from exc
-
-    def _transaction(self) -> Iterator[None]:
-        if self._depth == 0:
-            self._db.execute("BEGIN IMMEDIATE")
-        self._depth += 1
-        try:
-            yield
-        except BaseException:
-            self._depth -= 1
-            self._roll_back()
-            raise
-        self._depth -= 1
-        if self._depth == 0:
-            try:
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                self._roll_back()
-                raise
-
-    def _roll_back(self) -> None:
-        # A full disk makes SQLite roll back by itself.
-        if self._depth == 0 and self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-
-    def check_room(self) -> None:
-        """Raises SpoolFull when nothing new may be taken in."""
-        with self._lock:
-            pages, free = self._number("PRAGMA page_count"), self._number("PRAGMA freelist_count")
-            used = (pages - free) * self._number("PRAGMA page_size")
-        if used > self._max_bytes:
-            raise SpoolFull(
-                str(self.folder),
-                f"holds {used} bytes, more than spool_max_bytes",
-                "restore the line to the ledger, or raise spool_max_bytes",
-            )
-
-    # Statements
+class Spool(SampleJournal):
+    """The spool in one folder, for one gateway and one log; opened as `SpoolDatabase` says."""
 
     def head(self, kid: bytes, stream: str) -> StreamHead:
         """Where the stream of that key stands."""
@@ -373,95 +252,6 @@ class Spool:
                 (digest, statement, content, entry.id),
             )
 
-    # Samples, meters, files
-
-    def journal(self, source: str, samples: Sequence[Sample]) -> None:
-        """Keeps samples that could not be read again until they are signed."""
-        with self.transaction():
-            self._db.executemany(
-                "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [(source, *s[:4], None if s.value is None else str(s.value), *s[5:]) for s in samples],
-            )
-
-    def journalled(self, meter: str) -> list[Sample]:
-        """The samples of a meter that are not signed yet, in the order in which they came."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT meter, point, at, width_ms, value, unit, form, quality, source_status FROM samples "
-                "WHERE meter = ? ORDER BY rowid",
-                (meter,),
-            ).fetchall()
-        return [_sample(row) for row in rows]
-
-    def forget_samples(self, meter: str, *, before: int) -> None:
-        """Lets go of a meter's samples before that instant: they are signed."""
-        with self.transaction():
-            self._db.execute("DELETE FROM samples WHERE meter = ? AND at < ?", (meter, before))
-
-    def resume_from(self, meter: str) -> int | None:
-        """The end of what was signed of a meter, or None."""
-        with self._lock:
-            row = self._db.execute("SELECT resume_from FROM meters WHERE meter = ?", (meter,)).fetchone()
-        return None if row is None else int(row[0])
-
-    def set_resume_from(self, meter: str, instant: int) -> None:
-        """Notes the end of what is signed of a meter."""
-        with self.transaction():
-            self._db.execute(
-                "INSERT INTO meters VALUES (?, ?) "
-                "ON CONFLICT DO UPDATE SET resume_from = excluded.resume_from",
-                (meter, instant),
-            )
-
-    def signed_marks(self, meter: str, window_start: int) -> bytes:
-        """Marks of the readings signed in a window, see `sealing.mark`; empty when there are none."""
-        with self._lock:
-            row = self._db.execute(
-                "SELECT marks FROM signed_slots WHERE meter = ? AND window_start = ?", (meter, window_start)
-            ).fetchone()
-        return b"" if row is None else bytes(row[0])
-
-    def add_marks(self, meter: str, window_start: int, marks: bytes) -> None:
-        """Adds marks to a window."""
-        with self.transaction():
-            known = self.signed_marks(meter, window_start)
-            self._db.execute(
-                "INSERT INTO signed_slots VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET marks = excluded.marks",
-                (meter, window_start, known + marks),
-            )
-
-    def known_files(self, source: str) -> list[bytes]:
-        """Digests of the files of a source whose readings are all signed."""
-        with self._lock:
-            return [
-                bytes(row[0])
-                for row in self._db.execute("SELECT digest FROM files WHERE source = ?", (source,))
-            ]
-
-    def add_files(self, source: str, files: Sequence[SourceFile]) -> None:
-        """Notes that all readings of these files are signed."""
-        with self.transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?, ?)",
-                [(source, item.digest, item.name, item.size, item.rows) for item in files],
-            )
-
-    # Facts
-
-    def fact(self, name: str) -> str | None:
-        """A remembered text, such as the newest checkpoint."""
-        with self._lock:
-            row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Remembers a text."""
-        with self.transaction():
-            self._db.execute(
-                "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (name, value),
-            )
-
     def counts(self) -> dict[str, int]:
         """How many statements are in each state."""
         with self._lock:
@@ -487,21 +277,6 @@ class Spool:
             for row in rows
         ]
 
-    def _check_fact(self, name: str, value: str) -> None:
-        with self.transaction():
-            known = self.fact(name)
-            if known is None:
-                self.set_fact(name, value)
-            elif known != value:
-                raise SpoolRefused(
-                    str(self.folder),
-                    f"is of {name} {known}, not {value}",
-                    "give each gateway a spool folder of its own",
-                )
-
-    def _number(self, pragma: str) -> int:
-        return int(self._db.execute(pragma).fetchone()[0])
-
 
 _COLUMNS: Final = (
     "id, stream, sequence, digest, kind, start, end, statement, content, state, attempts, entry_index, "
@@ -517,9 +292,3 @@ def _entry(row: Sequence[Any]) -> Entry:
     return Entry(
         id_, stream, sequence, digest, kind, interval, statement, content, state, attempts, index, problem
     )
-
-
-def _sample(row: Sequence[Any]) -> Sample:
-    meter, point, at, width_ms, value, unit, form, quality, status = row
-    number = None if value is None else Decimal(value)
-    return Sample(meter, point, at, width_ms, number, unit, form, quality, status)

@@ -8,6 +8,7 @@ nobody reads could hide something. What no combinator says is a rule beside it, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,7 +29,7 @@ def refuse(place: str, reason: str) -> ContentInvalid:
     return ContentInvalid(place, reason, "write the content as docs/spec/contents.md has it")
 
 
-class Schema:
+class Schema(ABC):
     """What a value must be; the nodes below are all there are."""
 
     __slots__ = ()
@@ -41,8 +42,8 @@ class Schema:
         """
         self._check(value, place)
 
-    def _check(self, value: object, place: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _check(self, value: object, place: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
