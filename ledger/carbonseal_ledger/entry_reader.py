@@ -8,16 +8,18 @@ from typing import Any, Final
 from sqlalchemy import Engine, text
 
 from carbonseal_ledger.errors import EntryUnknown, LogUnknown
-from carbonseal_ledger.outcomes import Head, LogDescription, LoggedEntry, StreamHead
+from carbonseal_ledger.outcomes import Head, LogDescription, LoggedEntry, StoredHead, StreamHead
 from carbonseal_ledger.policy import Policy
 from carbonseal_ledger.registration import LogTerms
-from carbonseal_ledger.start_up import StoredHead
 
 _ENTRY: Final = (
     "SELECT e.index, e.digest, e.raw, k.name AS kind, s.name AS subject, t.stream, e.sequence,"
     " e.interval_start,"
     " e.interval_end, e.registered_at FROM ledger_entries e JOIN ledger_kinds k ON k.id = e.kind_id"
     " LEFT JOIN ledger_subjects s ON s.id = e.subject_id LEFT JOIN ledger_streams t ON t.id = e.stream_id"
+)
+_STORED: Final = (
+    "SELECT origin, size, root_hash, checkpoint, published_size, last_registered_at FROM ledger_logs"
 )
 
 
@@ -66,21 +68,18 @@ class EntryReader:
 
     def stored_heads(self) -> list[StoredHead]:
         """The heads of all logs, for the start-up comparison."""
-        query = text(
-            "SELECT origin, size, root_hash, checkpoint, published_size, last_registered_at FROM"
-            " ledger_logs ORDER BY id"
-        )
-        return [
-            StoredHead(
-                row.origin,
-                row.size,
-                bytes(row.root_hash),
-                row.checkpoint,
-                row.published_size,
-                row.last_registered_at,
-            )
-            for row in self._all(query)
-        ]
+        return [_stored_head(row) for row in self._all(text(f"{_STORED} ORDER BY id"))]
+
+    def stored_head(self, origin: str) -> StoredHead:
+        """The head of one log as its row has it now.
+
+        Raises:
+            LogUnknown: no such log.
+        """
+        row = self._one(text(f"{_STORED} WHERE origin = :origin"), origin=origin)
+        if row is None:
+            raise LogUnknown("origin", f"no log {origin} is open here", "open it with its genesis")
+        return _stored_head(row)
 
     def head(self, origin: str) -> Head:
         """The committed head of a log, which may not be published yet."""
@@ -205,4 +204,10 @@ def _entry(origin: str, row: Any) -> LoggedEntry:
         row.sequence,
         interval,
         row.registered_at,
+    )
+
+
+def _stored_head(row: Any) -> StoredHead:
+    return StoredHead(
+        row.origin, row.size, bytes(row.root_hash), row.checkpoint, row.published_size, row.last_registered_at
     )

@@ -213,6 +213,12 @@ class RollbackDetected(LedgerError):
     code = "rollback-detected"
 
 
+class OutsideUnreachable(LedgerError):
+    """A witness or the contract, which holds a head of ours, cannot be asked or answers nonsense."""
+
+    code = "outside-unreachable"
+
+
 class ClockWentBack(LedgerError):
     """The clock stands before the last registration."""
 

@@ -64,13 +64,14 @@ from carbonseal_ledger.outcomes import (
     StreamHead,
     Submission,
 )
+from carbonseal_ledger.outside_heads import OutsideView
 from carbonseal_ledger.policy import Policy
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy, read_head
 from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.sequencing import Sequencer
-from carbonseal_ledger.start_up import compare
+from carbonseal_ledger.start_up import StartUp
 from carbonseal_ledger.tree_reader import TreeReader
 
 _REMEMBERED_HEADS: Final = 10_000  # parsed heads of the published copy
@@ -80,9 +81,10 @@ class LogHost:
     """The transparency service of one log host over one database and one published copy.
 
     Raises on construction:
-        RollbackDetected: database and published copy disagree in a way that a crash cannot explain; says how
-            to recover. A database that is ahead because of a crash between commit and publication is
-            completed instead.
+        RollbackDetected: database, published copy and outsiders disagree in a way that a crash cannot
+            explain; says how to recover. A database that is ahead because of a crash between commit and
+            publication is completed instead.
+        OutsideUnreachable: a witness or the contract cannot be asked.
         ClockWentBack: the clock stands before the last registration.
     """
 
@@ -100,6 +102,7 @@ class LogHost:
         anchors: AnchoredHeads | None = None,
         verify_threads: int = 2,
         algorithms: Container[int] = ADMITTED,
+        outside: Sequence[OutsideView] = (),
     ) -> None:
         """Bind the parts and run the start-up comparison.
 
@@ -107,6 +110,7 @@ class LogHost:
         ticks, equivocations and the log of logs), `registrar` the registrar's party code, `registrar_keys`
         the keys that may endorse a genesis. `anchors` gives receipt states beyond *logged*. Keys and
         statements of other `algorithms` are refused; legacy numbers and SM2 are none unless named.
+        `outside` are the witnesses and the contract, each of which must be asked before anything runs.
         """
         self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys), algorithms)
         self._heads: dict[str, Head] = {}
@@ -129,14 +133,15 @@ class LogHost:
         self._executor = ThreadPoolExecutor(verify_threads, "verify") if verify_threads > 1 else None
         self._intakes: dict[str, Intake] = {}
         self._lock = threading.Lock()
-        compare(
-            self._entries.stored_heads(),
+        start_up = StartUp(
+            self._entries,
             published,
             self._reader,
-            self._publisher,
             log_key=log_signer.public,
-            now=clock(),
+            clock=clock,
+            outside=outside,
         )
+        start_up.complete(self._publisher)
         self._writer.remember_kinds()
 
     # -- logs --

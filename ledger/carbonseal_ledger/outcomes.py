@@ -78,6 +78,18 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredHead:
+    """A log's head as the database has it, with what the start-up comparison needs beside it."""
+
+    origin: str
+    size: int
+    root_hash: bytes
+    checkpoint: str
+    published_size: int
+    last_registered_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogDescription:
     """A log that is open here. `log` is "register", "data" or "epochs"; `party` the opaque party code."""
 

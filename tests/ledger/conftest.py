@@ -131,6 +131,7 @@ class World:
     policy: dict[str, Any] = field(default_factory=dict)
     with_entry_bundles: bool = False
     algorithms: frozenset[int] = ADMITTED
+    outside: list[Any] = field(default_factory=list)
 
     register = f"{NAME}/e-enterprise/register"
     data = f"{NAME}/e-enterprise/data"
@@ -149,7 +150,7 @@ class World:
         self.host = LogHost(
             self.engine, published, self.log_key, self.clock,
             name=NAME, party="h-host", registrar="r-registrar", registrar_keys=[self.registrar.public],
-            algorithms=self.algorithms,
+            algorithms=self.algorithms, outside=self.outside,
         )  # fmt: skip
         return self.host
 

@@ -9,9 +9,19 @@ import pytest
 from sqlalchemy import text
 
 from carbonseal_attest.signing import Ed25519Signer
-from carbonseal_ledger.errors import ClockWentBack, LogDamaged, PublicationFailed, RollbackDetected
+from carbonseal_ledger.entry_reader import EntryReader
+from carbonseal_ledger.errors import (
+    ClockWentBack,
+    LogDamaged,
+    OutsideUnreachable,
+    PublicationFailed,
+    RollbackDetected,
+)
+from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Status
+from carbonseal_ledger.outside_heads import OutsideHead
 from carbonseal_ledger.publication import Publisher
+from carbonseal_ledger.publishing import PublishedCopy
 
 
 def dump(world, table):
@@ -154,3 +164,115 @@ def test_refuses_to_start_with_a_clock_behind_the_last_registration(world):
     world.now -= 10_000
     with pytest.raises(ClockWentBack):
         world.start()
+
+
+class Outsider:
+    """A witness or contract that follows one log."""
+
+    name = "witness witness.example"
+
+    def __init__(self, origin, head=None, *, is_reachable=True):
+        self.origin, self.newest, self.is_reachable = origin, head, is_reachable
+
+    def head(self, origin):
+        if origin != self.origin:
+            return None
+        if not self.is_reachable:
+            raise OutsideUnreachable(self.name, "does not answer", "start it, or see the runbook")
+        return self.newest
+
+
+def at(world, origin, size):
+    return OutsideHead(size, world.host.root_at(origin, size))
+
+
+def test_starts_with_an_outsider_at_any_earlier_head_or_none(world):
+    for _ in range(3):
+        world.host.build_epoch()
+    for head in (None, *[at(world, world.log_of_logs, size) for size in range(5)]):
+        world.outside = [Outsider(world.log_of_logs, head)]
+        world.start()
+
+
+def test_refuses_database_and_copy_restored_together_behind_an_outsider(world):
+    world.host.build_epoch()
+    backup = rows_of(world) | {"ledger_subjects": dump(world, "ledger_subjects")}
+    shutil.copytree(world.folder / "published", world.folder / "old")
+    world.host.build_epoch()
+    world.outside = [Outsider(world.log_of_logs, at(world, world.log_of_logs, 3))]
+    with world.engine.begin() as connection:
+        connection.execute(text("DELETE FROM ledger_epoch_heads WHERE epoch = 2"))
+        connection.execute(text("DELETE FROM ledger_epochs WHERE epoch = 2"))
+    restore_backup(world, backup)
+    shutil.rmtree(world.folder / "published")
+    (world.folder / "old").rename(world.folder / "published")
+    with pytest.raises(
+        RollbackDetected, match=r"2 entries where the witness witness\.example has 3"
+    ) as refusal:
+        world.start()
+    assert refusal.value.field == "database"
+
+
+def test_refuses_copy_behind_an_outsider_although_a_crash_would_explain_it(world):
+    world.host.build_epoch()
+    checkpoint = world.folder / "published" / world.log_of_logs / "checkpoint"
+    old = checkpoint.read_text()
+    world.host.build_epoch()
+    world.outside = [Outsider(world.log_of_logs, at(world, world.log_of_logs, 3))]
+    checkpoint.write_text(old)
+    with pytest.raises(RollbackDetected, match="shows 2 entries where the witness"):
+        world.start()
+    assert checkpoint.read_text() == old
+
+
+def test_refuses_outsider_with_another_root_at_any_size(world):
+    world.host.build_epoch()
+    world.host.build_epoch()
+    for size in (1, 2, 3):
+        world.outside = [Outsider(world.log_of_logs, OutsideHead(size, bytes(32)))]
+        with pytest.raises(RollbackDetected, match=f"contradicts the witness .* at size {size}"):
+            world.start()
+
+
+def test_refuses_when_an_outsider_cannot_be_asked(world):
+    world.outside = [
+        Outsider(world.log_of_logs, at(world, world.log_of_logs, 1)),
+        Outsider(world.log_of_logs, is_reachable=False),
+    ]
+    with pytest.raises(OutsideUnreachable, match="does not answer"):
+        world.start()
+
+
+def test_another_process_that_registers_during_the_comparison_is_no_rollback(world, monkeypatch):
+    heads = EntryReader.stored_heads
+
+    def slowly(self):
+        stored = heads(self)
+        world.accept(world.readings(world.main))
+        return stored
+
+    first = world.host
+    with monkeypatch.context() as patch:
+        patch.setattr(EntryReader, "stored_heads", slowly)
+        second = LogHost(
+            world.engine, PublishedCopy(world.folder / "published"), world.log_key, world.clock,
+            name="log.carbonseal.example", party="h-host", registrar="r-registrar",
+            registrar_keys=[world.registrar.public],
+        )  # fmt: skip
+    assert second.head(world.data) == first.head(world.data)
+    second.close()
+
+
+def test_nothing_is_completed_while_another_log_is_refused(world, monkeypatch):
+    def crash(self, head):
+        raise PublicationFailed("published copy", "pulled the plug", "restart")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", crash)
+        with pytest.raises(PublicationFailed):
+            world.send(world.readings(world.main))
+    before = (world.folder / "published" / world.data / "checkpoint").read_text()
+    world.outside = [Outsider(world.log_of_logs, is_reachable=False)]
+    with pytest.raises(OutsideUnreachable):
+        world.start()
+    assert (world.folder / "published" / world.data / "checkpoint").read_text() == before
