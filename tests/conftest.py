@@ -9,10 +9,12 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
+from s3_stand_in import running_s3
 from soft_token import SoftToken, TokenMissing, open_token
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +53,13 @@ def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
         pytest.skip(f"TOKEN NOT TESTED: no SoftHSM: {missing}")
     yield made
     made.session.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """A boto3 client of S3-compatible storage: moto's server over HTTP, a stand-in for the real thing."""
+    with running_s3() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ from carbonseal_api.founding import (
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.key_files import KeyFolder, write_private
 from carbonseal_api.problems import PartMissing
+from carbonseal_api.published_place import open_published
 from carbonseal_api.settings import Settings
 from carbonseal_attest.algorithms import ADMITTED, ED25519, SM2
 from carbonseal_attest.identifiers import opaque_code
@@ -43,7 +44,6 @@ from carbonseal_attest.signing import Signer
 from carbonseal_ledger.database import open_database
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
-from carbonseal_ledger.publishing import PublishedCopy
 
 IDENTITY: Final = "identity.json"
 OPERATOR_KEY: Final = "operator.key"  # an API key, shown once and kept for the owner of the folder
@@ -235,7 +235,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
             "use that name, or another data folder",
         )
     log_signer = key_folder(settings).signer("log")
-    published = PublishedCopy(settings.published)
+    published = open_published(settings)
     anchors = None if identity.chain is None else _anchors(settings, engine, clock)
     host = LogHost(
         engine,

@@ -48,6 +48,28 @@ class Settings(BaseModel):
         description="The published copy; on another disk in production. Who writes here and to the database "
         "can roll the logs back unnoticed until the next anchor is compared.",
     )
+    published_bucket: str | None = Field(
+        default=None,
+        pattern=r"^s3://[a-z0-9.-]+(/[A-Za-z0-9._-]+)*/?$",
+        description="The published copy in S3-compatible storage instead, as s3://bucket/prefix; credentials "
+        "as boto3 finds them. Who writes there has the power of who writes to the folder.",
+    )
+    entries_folder: Path | None = Field(
+        default=None,
+        description="Where entry bundles are kept too. Never inside what a web server shows: headers reveal "
+        "shifts, outages and lenders.",
+    )
+    entries_bucket: str | None = Field(
+        default=None,
+        pattern=r"^s3://[a-z0-9.-]+(/[A-Za-z0-9._-]+)*/?$",
+        description="Entry bundles in S3-compatible storage, as s3://bucket/prefix; keep it private.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
+        description="Where the storage answers; unset: AWS. Whoever answers there holds the second copy.",
+    )
+    s3_region: str | None = Field(default=None, description="Of the buckets, where the storage has regions.")
     database_url: str | None = Field(
         default=None,
         description="PostgreSQL; unset starts the embedded one. Its owner can withhold, not forge.",

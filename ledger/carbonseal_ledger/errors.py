@@ -219,6 +219,10 @@ class OutsideUnreachable(LedgerError):
     code = "outside-unreachable"
 
 
+class PublishedMeanwhile(RollbackDetected):
+    """Another process replaced the published checkpoint first; who reads it again may go on."""
+
+
 class ClockWentBack(LedgerError):
     """The clock stands before the last registration."""
 

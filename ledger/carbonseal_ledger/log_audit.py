@@ -27,7 +27,7 @@ from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_attest.tiles import TILE_WIDTH, decode_entries, entries_path, grown_tiles, tile_path
+from carbonseal_attest.tiles import TILE_WIDTH, entries_path, grown_tiles, tile_path
 from carbonseal_ledger.publishing import PublishedCopy
 
 _PAGE: Final = (
@@ -308,8 +308,8 @@ class LogAudit:
             chunk = raws[at : at + TILE_WIDTH]
             path = entries_path((start + at) // TILE_WIDTH, len(chunk))
             try:
-                held = decode_entries((self._published.folder / origin / path).read_bytes())
-            except (OSError, CarbonsealError) as error:
+                held = self._published.read_entries(origin, (start + at) // TILE_WIDTH, len(chunk))
+            except CarbonsealError as error:
                 yield Damage(f"{origin} {path}", f"cannot be read: {error}", "rebuild the published copy")
                 continue
             if held != chunk:

@@ -17,7 +17,7 @@ from typing import Final
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from carbonseal_attest.tiles import TILE_WIDTH, Tile, grown_tiles
-from carbonseal_ledger.errors import LogDamaged, RollbackDetected
+from carbonseal_ledger.errors import LogDamaged, PublishedMeanwhile, RollbackDetected
 from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.publishing import PublishedCopy, read_head
 from carbonseal_ledger.tree_reader import TreeReader
@@ -25,6 +25,9 @@ from carbonseal_ledger.tree_reader import TreeReader
 RawReader = Callable[[str, int, int], list[bytes]]
 """Reads the stored leaves [start, end) of an origin from the database."""
 
+_RACES: Final = (
+    64  # times that another process may publish first, where the store's lock is this process's own
+)
 _EDGES: Final = 4_096  # logs whose right edge is kept in memory, at most a few 8 KiB tiles each
 
 
@@ -55,6 +58,14 @@ class Publisher:
             LogDamaged: the copy's tiles do not give its checkpoint.
             PublicationFailed: it could not be written.
         """
+        for _ in range(_RACES):
+            try:
+                return self._publish(head)
+            except PublishedMeanwhile:
+                continue  # what stands there now is read, and this head follows it or is covered by it
+        return self._publish(head)
+
+    def _publish(self, head: CommittedHead) -> int:
         origin = head.origin
         with self._published.lock(origin):
             note = self._published.checkpoint(origin)

@@ -1,75 +1,69 @@
-"""The published copy: each log's tiles and checkpoint in a folder, laid out as C2SP tlog-tiles.
+"""The published copy: each log's tiles and checkpoint in an object store, laid out as C2SP tlog-tiles.
 
 It is the second failure domain: a database restored from an old backup agrees perfectly with itself, so
-every head is also written here, in production on another disk, before a receipt leaves. Files are written
-to a temporary name, synced, renamed, and their folder synced; a checkpoint is replaced only by whoever
-knows the one that it replaces (compare-and-set under a file lock). Hash tiles and checkpoints are public;
-entry bundles are written on request only and need a grant to be served. It leaves out HTTP and object
-stores.
+every head is also written here, in production on another disk or in a bucket, before a receipt leaves. Tiles
+never change; a checkpoint is replaced only by whoever knows the one that it replaces (compare-and-set). Hash
+tiles and checkpoints are public, and any web server may serve the store as it stands. Entry bundles need a
+grant: they are kept, if at all, in a store of their own. It leaves out HTTP and who may read.
 
-Layout: `<folder>/<origin>/checkpoint`, `<folder>/<origin>/tile/<level>/…`,
-    `<folder>/<origin>/tile/entries/…`.
+Layout: `<origin>/checkpoint`, `<origin>/tile/<level>/…`; in the other store `<origin>/tile/entries/…`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identifiers import check_origin
-from carbonseal_attest.tiles import HASH_SIZE, TILE_WIDTH, Tile, encode_entries, entries_path, tile_path
-from carbonseal_ledger.errors import LogDamaged, PublicationFailed, RollbackDetected
+from carbonseal_attest.tiles import (
+    HASH_SIZE,
+    TILE_WIDTH,
+    Tile,
+    decode_entries,
+    encode_entries,
+    entries_path,
+    tile_path,
+)
+from carbonseal_ledger.errors import LogDamaged, PublicationFailed, PublishedMeanwhile, RollbackDetected
+from carbonseal_ledger.object_store import FolderStore, ObjectDiffers, ObjectMoved, ObjectStore
 
 _CHECKPOINT: Final = "checkpoint"
-_TEMPORARY: Final = ".writing"
 _RESTORE: Final = "rebuild the published copy of this log from the database"
 
 
 class PublishedCopy:
-    """The published copies of all logs of one host, under one folder.
+    """The published copies of all logs of one host, in one store; a path stands for a folder.
 
-    Safe for several processes on one machine: whoever writes a log's copy holds `lock(origin)`.
+    Safe for several processes. On one machine whoever writes a log's copy holds `lock(origin)`; where the
+    store is a bucket, the loser of a race is told `PublishedMeanwhile` and reads again.
     """
 
-    def __init__(self, folder: Path, *, with_entry_bundles: bool = False) -> None:
-        self.folder = folder
-        self.with_entry_bundles = with_entry_bundles
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, place: Path | ObjectStore, *, entries: Path | ObjectStore | None = None) -> None:
+        self.store: ObjectStore = FolderStore(place) if isinstance(place, Path) else place
+        self._entries = FolderStore(entries) if isinstance(entries, Path) else entries
 
-    @contextlib.contextmanager
-    def lock(self, origin: str) -> Iterator[None]:
-        """Hold the right to replace a log's checkpoint; waits for other threads and processes."""
-        folder = self._log_folder(origin)
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+    @property
+    def with_entry_bundles(self) -> bool:
+        """Whether entry bundles are kept too."""
+        return self._entries is not None
+
+    def lock(self, origin: str) -> AbstractContextManager[None]:
+        """Hold the right to replace a log's checkpoint; waits for threads, in a folder for processes too."""
+        return self.store.lock(check_origin(origin))
 
     def origins(self) -> list[str]:
         """The origins that have a checkpoint here, sorted."""
-        found = []
-        for folder, subfolders, files in os.walk(self.folder):
-            if _CHECKPOINT in files:
-                found.append(Path(folder).relative_to(self.folder).as_posix())
-            subfolders[:] = [name for name in subfolders if name != "tile"]
-        return sorted(found)
+        return self.store.folders_with(_CHECKPOINT, skip="tile")
 
     def checkpoint(self, origin: str) -> str | None:
         """The published checkpoint's note text, None when the log has never been published."""
         try:
-            return (self._log_folder(origin) / _CHECKPOINT).read_text()
-        except FileNotFoundError:
-            return None
+            data = self.store.read(_name(origin, _CHECKPOINT))
+            return None if data is None else data.decode()
         except (OSError, UnicodeDecodeError) as error:
             raise LogDamaged(
                 "published checkpoint", f"of {origin} cannot be read: {error}", _RESTORE
@@ -90,28 +84,44 @@ class PublishedCopy:
         Raises:
             LogDamaged: no such tile, or it has another length than its name says.
         """
-        full = self._log_folder(origin) / tile_path(level, index)
-        partials = full.with_name(full.name + ".p")
-        for path, held in ((partials / str(width), width), (full, TILE_WIDTH)):
-            if width < TILE_WIDTH or held == TILE_WIDTH:
-                with contextlib.suppress(FileNotFoundError):
-                    return self._cut(origin, path, held, width)
+        for held in (width, TILE_WIDTH):
+            data = self._read(origin, tile_path(level, index, held), held * HASH_SIZE)
+            if data is not None:
+                return data[: width * HASH_SIZE]
         # A size between two publications was never written by itself: a wider partial tile holds it.
         if wider := [w for w in self.partial_widths(origin, level, index) if w > width]:
-            return self._cut(origin, partials / str(wider[0]), wider[0], width)
+            data = self._read(origin, tile_path(level, index, wider[0]), wider[0] * HASH_SIZE)
+            if data is not None:
+                return data[: width * HASH_SIZE]
         raise LogDamaged("tile", f"{origin} {tile_path(level, index, width)} is missing", _RESTORE)
 
     def partial_widths(self, origin: str, level: int, index: int) -> list[int]:
         """The widths at which a partial hash tile is kept, ascending; none once the full one stands."""
-        full = self._log_folder(origin) / tile_path(level, index)
-        return sorted(int(p.name) for p in full.with_name(full.name + ".p").glob("*") if p.name.isdecimal())
+        names = self.store.names(_name(origin, tile_path(level, index)) + ".p")
+        return sorted(int(name) for name in names if name.isdecimal())
 
-    def _cut(self, origin: str, path: Path, held: int, width: int) -> bytes:
-        data = path.read_bytes()
-        if len(data) != held * HASH_SIZE:
-            place = path.relative_to(self._log_folder(origin)).as_posix()
-            raise LogDamaged("tile", f"{origin} {place} has {len(data)} bytes", _RESTORE)
-        return data[: width * HASH_SIZE]
+    def read_entries(self, origin: str, index: int, width: int) -> list[bytes]:
+        """The entries of the kept bundle of a width; of the full one, its first ones.
+
+        Raises:
+            LogDamaged: no such bundle, cut off, or with fewer entries.
+        """
+        if self._entries is None:
+            raise LogDamaged("entry bundle", f"none of {origin} is kept", "read the entries themselves")
+        for held in (width, TILE_WIDTH):
+            path = entries_path(index, held)
+            try:
+                data = self._entries.read(_name(origin, path))
+                entries = None if data is None else decode_entries(data)
+            except (OSError, CarbonsealError) as error:
+                raise LogDamaged(
+                    "entry bundle", f"{origin} {path} cannot be read: {error}", _RESTORE
+                ) from error
+            if entries is not None:
+                if len(entries) != held:
+                    raise LogDamaged("entry bundle", f"{origin} {path} has {len(entries)} entries", _RESTORE)
+                return entries[:width]
+        raise LogDamaged("entry bundle", f"{origin} {entries_path(index, width)} is missing", _RESTORE)
 
     def replace(
         self,
@@ -132,62 +142,67 @@ class PublishedCopy:
             bundles: entries by (bundle index, width); ignored unless entry bundles are kept.
 
         Raises:
-            RollbackDetected: another checkpoint stands there, or a full tile with other hashes.
-            PublicationFailed: a file could not be written or synced. The state of the disk is then unknown:
+            PublishedMeanwhile: another checkpoint stands there.
+            RollbackDetected: a tile stands there with other hashes.
+            PublicationFailed: a file could not be written or synced. The state of the store is then unknown:
                 stop.
         """
+        files = {_name(origin, tile_path(*tile)): data for tile, data in tiles.items()}
+        entries = {_name(origin, entries_path(*bundle)): encode_entries(e) for bundle, e in bundles.items()}
+        before = None if expected is None else expected.encode()
         if self.checkpoint(origin) != expected:
-            raise RollbackDetected(
-                "published checkpoint",
-                f"of {origin} is not the one it should follow",
-                "stop every writer, then run fsck",
-            )
-        folder = self._log_folder(origin)
-        files: dict[Path, bytes] = {}
-        for (level, index, width), data in tiles.items():
-            path = folder / tile_path(level, index, width)
-            if path.exists() and path.read_bytes() != data:
-                raise RollbackDetected(
-                    "tile", f"{origin} {tile_path(level, index, width)} would change", "run fsck"
-                )
-            files[path] = data
-        if self.with_entry_bundles:
-            files |= {folder / entries_path(i, width): encode_entries(e) for (i, width), e in bundles.items()}
+            raise _moved(origin)
         try:
-            write_durably(files)
-            write_durably({folder / _CHECKPOINT: checkpoint.encode()})
+            if self._entries is not None:
+                self._entries.create(entries)
+            self.store.create(files)
+            self.store.replace(_name(origin, _CHECKPOINT), before, checkpoint.encode())
+        except ObjectMoved as error:
+            raise _moved(origin) from error
+        except ObjectDiffers as error:
+            raise RollbackDetected("tile", f"{error.name} would change", "run fsck") from error
         except OSError as error:
             raise PublicationFailed(
                 "published copy",
                 f"{origin} could not be written: {error}",
-                "free the disk, then restart the ledger",
+                "free or reach its storage, then restart the ledger",
             ) from error
-        self._drop_partials(
-            [folder / tile_path(level, index) for level, index, width in tiles if width == TILE_WIDTH]
-        )
-        if self.with_entry_bundles:
-            self._drop_partials(
-                [folder / entries_path(index) for index, width in bundles if width == TILE_WIDTH]
-            )
+        # Partial tiles may go once the full one stands (C2SP tlog-tiles); read_tile cuts them out of it.
+        full = [_name(origin, tile_path(level, index)) for level, index, w in tiles if w == TILE_WIDTH]
+        self.store.remove([name + ".p" for name in full])
+        if self._entries is not None:
+            full = [_name(origin, entries_path(index)) for index, w in bundles if w == TILE_WIDTH]
+            self._entries.remove([name + ".p" for name in full])
 
     def discard(self, origin: str) -> None:
         """Remove a log's copy, to be rebuilt from the database. Only for a copy that was found damaged."""
         with self.lock(origin):
-            folder = self._log_folder(origin)
-            (folder / _CHECKPOINT).unlink(missing_ok=True)
-            shutil.rmtree(folder / "tile", ignore_errors=True)
+            self.store.remove([], [_name(origin, _CHECKPOINT)])
+            self.store.remove([_name(origin, "tile")])
+            if self._entries is not None:
+                self._entries.remove([_name(origin, "tile")])
 
-    def _drop_partials(self, full_paths: Sequence[Path]) -> None:
-        # Partial tiles may go once the full one stands (C2SP tlog-tiles); read_tile cuts them out of it.
-        for path in full_paths:
-            partial = path.with_name(path.name + ".p")
-            if partial.exists():
-                shutil.rmtree(partial, ignore_errors=True)
+    def _read(self, origin: str, path: str, length: int) -> bytes | None:
+        try:
+            data = self.store.read(_name(origin, path))
+        except OSError as error:
+            raise LogDamaged("tile", f"{origin} {path} cannot be read: {error}", _RESTORE) from error
+        if data is not None and len(data) != length:
+            raise LogDamaged("tile", f"{origin} {path} has {len(data)} bytes", _RESTORE)
+        return data
 
-    def _log_folder(self, origin: str) -> Path:
-        # Origins are lower-case path segments that begin with a letter or digit, so none can leave the
-        # folder.
-        return self.folder / check_origin(origin)
+
+def _name(origin: str, path: str) -> str:
+    # Origins are lower-case path segments that begin with a letter or digit, so none can leave the store.
+    return f"{check_origin(origin)}/{path}"
+
+
+def _moved(origin: str) -> PublishedMeanwhile:
+    return PublishedMeanwhile(
+        "published checkpoint",
+        f"of {origin} is not the one it should follow",
+        "read it again; if it goes on, stop every writer and run fsck",
+    )
 
 
 def read_head(note: str, origin: str) -> Checkpoint:
@@ -203,39 +218,3 @@ def read_head(note: str, origin: str) -> Checkpoint:
     if head.origin != origin:
         raise LogDamaged("published checkpoint", f"of {origin} names {head.origin}", _RESTORE)
     return head
-
-
-def write_durably(files: Mapping[Path, bytes]) -> None:
-    """Write files so that after a power cut each is whole: temporary name, sync, rename, sync folder."""
-    folders = set()
-    for path, data in files.items():
-        if path.parent not in folders:
-            _make_folder(path.parent)
-            folders.add(path.parent)
-        temporary = path.with_name(path.name + _TEMPORARY)
-        handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
-        try:
-            with os.fdopen(handle, "wb", closefd=False) as file:
-                file.write(data)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    for path in files:
-        path.with_name(path.name + _TEMPORARY).replace(path)
-    for folder in folders:
-        _sync_folder(folder)
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.exists():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

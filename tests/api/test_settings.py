@@ -7,6 +7,7 @@ import stat
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -15,9 +16,11 @@ from pydantic import SecretStr
 from carbonseal_api.cli import main
 from carbonseal_api.key_files import KeyFolder
 from carbonseal_api.problems import PartMissing, SettingsInvalid
+from carbonseal_api.published_place import open_published
 from carbonseal_api.settings import OTHERS, load_settings
 from carbonseal_api.supervision import Program, Supervisor
 from carbonseal_attest.errors import KeyRefused
+from s3_stand_in import fresh_bucket
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -60,6 +63,40 @@ def test_arguments_win_over_environment_and_environment_over_file(tmp_path: Path
     environment = {"CARBONSEAL_PORT": "1002", "CARBONSEAL_EPOCH_SECONDS": "61"}
     settings = load_settings(environment, data_folder=tmp_path, port=1003)
     assert (settings.port, settings.epoch_seconds, settings.max_batch_items) == (1003, 61, 7)
+
+
+def test_refuses_entry_bundles_in_public_places_and_two_places_for_one_copy(tmp_path: Path) -> None:
+    for environment, place in (
+        ({"ENTRIES_FOLDER": str(tmp_path / "published" / "entries")}, "entries_folder"),
+        ({"ENTRIES_FOLDER": str(tmp_path / "other" / ".." / "published")}, "entries_folder"),
+        ({"PUBLISHED_FOLDER": str(tmp_path), "PUBLISHED_BUCKET": "s3://b/c"}, "published_bucket"),
+    ):
+        named = {f"CARBONSEAL_{name}": value for name, value in environment.items()}
+        with pytest.raises(SettingsInvalid, match=place):
+            open_published(load_settings(named, data_folder=tmp_path))
+    with pytest.raises(SettingsInvalid, match="published_bucket"):
+        load_settings({"CARBONSEAL_PUBLISHED_BUCKET": "https://b/c"}, data_folder=tmp_path)
+
+
+def test_opens_published_copy_and_entry_bundles_in_buckets(
+    tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    bucket = fresh_bucket(s3)
+    values = {
+        "published_bucket": f"s3://{bucket}/public",
+        "s3_endpoint": s3.meta.endpoint_url,
+        "s3_region": "us-east-1",
+    }
+    kept = load_settings({}, data_folder=tmp_path, entries_bucket=f"s3://{bucket}/private", **values)
+    assert open_published(kept).with_entry_bundles
+    inside = load_settings({}, data_folder=tmp_path, entries_bucket=f"s3://{bucket}/public/x", **values)
+    with pytest.raises(SettingsInvalid, match="entries_bucket"):
+        open_published(inside)
+    plain = open_published(load_settings({}, data_folder=tmp_path, **values))
+    assert (str(plain.store), plain.with_entry_bundles) == (f"s3://{bucket}/public/", False)
+    assert not (tmp_path / "published").exists()
 
 
 def test_passphrase_does_not_show_when_settings_are_printed() -> None:

@@ -27,6 +27,7 @@ from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_ledger.database import open_database, stop_embedded
 from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.object_store import ObjectStore
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 from carbonseal_ledger.publishing import PublishedCopy
 
@@ -130,6 +131,7 @@ class World:
     gateway: Ed25519Signer = field(default_factory=Ed25519Signer.generate)
     policy: dict[str, Any] = field(default_factory=dict)
     with_entry_bundles: bool = False
+    store: ObjectStore | None = None
     algorithms: frozenset[int] = ADMITTED
     outside: list[Any] = field(default_factory=list)
 
@@ -143,10 +145,14 @@ class World:
     def clock(self) -> int:
         return self.now
 
+    def published(self) -> PublishedCopy:
+        entries = self.folder / "entries" if self.with_entry_bundles else None
+        return PublishedCopy(self.store or self.folder / "published", entries=entries)
+
     def start(self) -> LogHost:
         if hasattr(self, "host"):
             self.host.close()
-        published = PublishedCopy(self.folder / "published", with_entry_bundles=self.with_entry_bundles)
+        published = self.published()
         self.host = LogHost(
             self.engine, published, self.log_key, self.clock,
             name=NAME, party="h-host", registrar="r-registrar", registrar_keys=[self.registrar.public],

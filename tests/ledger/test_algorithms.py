@@ -13,7 +13,6 @@ from carbonseal_attest.signing import generate_signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_audit import LogAudit
 from carbonseal_ledger.outcomes import Status, Submission
-from carbonseal_ledger.publishing import PublishedCopy
 
 
 def high_s_twin(statement: bytes) -> bytes:
@@ -29,7 +28,7 @@ def test_party_and_gateway_of_each_algorithm_register_and_their_log_passes_its_a
     for outcome, item in zip(outcomes, items, strict=True):
         receipt = Receipt.parse(world.host.receipt(world.data, outcome.digest))
         receipt.verify(item.statement, origin=world.data, key=world.log_key.public)
-    published = PublishedCopy(world.folder / "published", with_entry_bundles=world.with_entry_bundles)
+    published = world.published()
     assert LogAudit(world.engine, published, world.log_key.public).run().damages == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from carbonseal_attest.errors import IdentifierInvalid
 from carbonseal_ledger.errors import LogDamaged, PublicationFailed, RollbackDetected
-from carbonseal_ledger.publishing import PublishedCopy, write_durably
+from carbonseal_ledger.publishing import PublishedCopy
 
 ORIGIN = "log.example/e-a/data"
 
@@ -64,7 +64,7 @@ def test_refuses_missing_and_cut_off_tiles(published):
     replace(published, None, "first", {(0, 0, 3): bytes(96)})
     with pytest.raises(LogDamaged, match="missing"):
         published.read_tile(ORIGIN, 0, 0, 4)
-    path = published.folder / ORIGIN / "tile/0/000.p/3"
+    path = published.store.folder / ORIGIN / "tile/0/000.p/3"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(LogDamaged, match="95 bytes"):
         published.read_tile(ORIGIN, 0, 0, 3)
@@ -95,12 +95,3 @@ def test_lock_keeps_a_second_writer_waiting(published):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-
-
-def test_left_over_temporary_file_does_no_harm(tmp_path):
-    file = tmp_path / "a" / "file"
-    write_durably({file: b"one"})
-    file.with_name("file.writing").write_bytes(b"half")
-    write_durably({file: b"two"})
-    assert file.read_bytes() == b"two"
-    assert [p.name for p in file.parent.iterdir()] == ["file"]

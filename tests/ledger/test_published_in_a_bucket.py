@@ -1,0 +1,136 @@
+"""A whole log host whose published copy lies in S3-compatible storage (moto's server, a stand-in)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from carbonseal_attest.receipt import Receipt
+from carbonseal_ledger.errors import PublicationFailed, RollbackDetected
+from carbonseal_ledger.log_audit import LogAudit
+from carbonseal_ledger.object_store import FolderStore, StoreFailed
+from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.s3_store import S3Store
+from s3_stand_in import fresh_bucket
+
+
+@pytest.fixture
+def bucket(s3):
+    return fresh_bucket(s3)
+
+
+@pytest.fixture
+def stored(make_world, s3, bucket):
+    return make_world(store=S3Store(s3, bucket, "published")).found()
+
+
+def test_receipts_epochs_audit_and_restart_hold_over_a_bucket(stored):
+    item = stored.readings(stored.main)
+    (outcome,) = stored.accept(item)
+    stored.accept(*[stored.readings(stored.main) for _ in range(300)])
+    stored.host.build_epoch()
+    receipt = stored.host.receipt(stored.data, outcome.digest)
+    Receipt.parse(receipt).verify(item.statement, origin=stored.data, key=stored.log_key.public)
+    before = stored.host.checkpoint(stored.data)
+    stored.start()
+    assert stored.host.checkpoint(stored.data) == before
+    stored.accept(stored.readings(stored.main))
+    assert LogAudit(stored.engine, stored.published(), stored.log_key.public).run().is_sound
+
+
+def test_a_bucket_holds_the_very_files_of_a_folder(stored, tmp_path):
+    stored.accept(*[stored.readings(stored.main) for _ in range(5)])
+    folder = PublishedCopy(FolderStore(tmp_path / "copy"))
+    note, size = stored.host.checkpoint(stored.data), stored.host.head(stored.data).tree_size
+    tile = stored.published().read_tile(stored.data, 0, 0, size)
+    folder.replace(stored.data, expected=None, checkpoint=note, tiles={(0, 0, size): tile}, bundles={})
+    for name in (f"{stored.data}/checkpoint", f"{stored.data}/tile/0/000.p/{size}"):
+        assert stored.store.read(name) == folder.store.read(name)
+
+
+def test_of_two_processes_that_publish_at_once_the_slower_reads_again(stored, s3, bucket):
+    class Overtaken(S3Store):
+        """Between reading the checkpoint and replacing it, another process publishes."""
+
+        meanwhile = None
+
+        def create(self, files):
+            super().create(files)
+            if (act := self.meanwhile) is not None:
+                self.meanwhile = None
+                act()
+
+    slow = replace(stored, store=Overtaken(s3, bucket, "published"))
+    other = stored.stream("m-gas")
+    slow.store.meanwhile = lambda: stored.accept(stored.readings(other))
+    (outcome,) = slow.accept(slow.readings(stored.main))
+    assert slow.store.meanwhile is None
+    assert slow.host.head(slow.data).tree_size == stored.host.head(stored.data).tree_size
+    assert slow.host.receipt(slow.data, outcome.digest)
+    assert LogAudit(stored.engine, stored.published(), stored.log_key.public).run().is_sound
+    slow.host.close()
+
+
+def test_many_threads_of_two_processes_leave_one_sound_log(stored, s3, bucket):
+    second = replace(stored, store=S3Store(s3, bucket, "published"))
+    # The stand-in looks and writes in two steps; the storage that it stands for does it in one.
+    one = threading.Lock()
+    for world in (stored, second):
+        world.store.replace = _one_at_a_time(world.store.replace, one)
+    streams = [
+        (world, world.stream(subject)) for world in (stored, second) for subject in ("m-main", "m-gas")
+    ]
+    streams = [(world, replace(s, stream=f"{s.stream}-{n}")) for n, (world, s) in enumerate(streams)]
+    failed = []
+
+    def work(world, stream):
+        try:
+            for _ in range(4):
+                world.accept(world.readings(stream, subject="m-main"))
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, args=args) for args in streams]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert LogAudit(stored.engine, stored.published(), stored.log_key.public).run().is_sound
+    second.host.close()
+
+
+def _one_at_a_time(replacing, lock):
+    def held(*arguments):
+        with lock:
+            return replacing(*arguments)
+
+    return held
+
+
+def test_storage_that_does_not_answer_keeps_receipts_back(stored, monkeypatch):
+    def silent(*_):
+        raise StoreFailed("no route")
+
+    item = stored.readings(stored.main)
+    monkeypatch.setattr(stored.store, "replace", silent)
+    with pytest.raises(PublicationFailed, match="no route"):
+        stored.send(item)
+    monkeypatch.undo()
+    stored.start()
+    (outcome,) = stored.send(item)
+    assert outcome.index is not None
+    assert stored.host.head(stored.data).tree_size > outcome.index
+
+
+def test_a_copy_that_went_back_in_the_bucket_is_refused(stored):
+    name = f"{stored.data}/checkpoint"
+    old = stored.store.read(name)
+    stored.accept(stored.readings(stored.main))
+    stored.accept(stored.readings(stored.main))
+    stored.store.replace(name, stored.store.read(name), old)
+    with pytest.raises(RollbackDetected):
+        stored.start()
