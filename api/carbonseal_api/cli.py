@@ -25,6 +25,7 @@ from carbonseal_api.impacts.cli import add_commands as add_impacts
 from carbonseal_api.lineage.cli import add_commands as add_lineage
 from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_verifier.witness_cli import add_witness
 
 EXAMPLES = """examples:
   carbonseal up                          the service on this machine; data in .carbonseal
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add_lineage(commands)
     add_activity(commands)
     add_impacts(commands)
+    add_witness(commands, "carbonseal")
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

@@ -34,6 +34,7 @@ from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TileName, decode_entries, encode_entries, split_hashes
 from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.tlog_proof import TlogProof
+from carbonseal_attest.tlog_witness import AddCheckpoint
 from carbonseal_attest.transparent_statement import TransparentStatement
 from carbonseal_attest.trust import TrustFile
 from carbonseal_attest.vkey import Vkey
@@ -153,6 +154,10 @@ def tlog_proof(data: bytes) -> None:
     same(data, TlogProof.parse(data).encode())
 
 
+def add_checkpoint(data: bytes) -> None:
+    same(data, AddCheckpoint.parse(data).encode())
+
+
 def tile_path(data: bytes) -> None:
     same(data, str(TileName.parse(text(data))).encode("utf-8", "surrogateescape"))
 
@@ -200,7 +205,7 @@ PARSERS: Final[dict[str, tuple[Parse, ...]]] = {
     "cbor": (cbor_value, any_cbor, json_view),
     "statement": (statement, transparent_statement, content),
     "cose": (cose_message, receipt, consistency_receipt, cose_receipt, cose_key),
-    "note": (note, checkpoint, vkey, tlog_proof, tile_path),
+    "note": (note, checkpoint, vkey, tlog_proof, add_checkpoint, tile_path),
     "proofs": (
         entry_bundle,
         hash_tile,

@@ -20,8 +20,10 @@ import fuzz_targets
 from vector_files import FOLDER as VECTORS
 
 from carbonseal_attest import cbor
-from carbonseal_attest.checkpoint import Checkpoint
+from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
+from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tiles import encode_entries
+from carbonseal_attest.tlog_witness import AddCheckpoint
 from carbonseal_attest.vkey import ED25519_COSIGNATURE, ED25519_NOTE, Vkey
 
 MAX_SEED = 6_000  # bytes
@@ -82,7 +84,10 @@ def _examples(group: str) -> Iterator[bytes]:
         yield cbor.encode(log_key.cose_key())
     elif group == "note":
         yield str(Vkey(example.DATA, ED25519_NOTE, log_key)).encode()
-        yield Checkpoint(example.DATA, 17, example.digest("root")).text().encode()
+        checkpoint = Checkpoint(example.DATA, 17, example.digest("root"))
+        yield checkpoint.text().encode()
+        signed = SignedNote.parse(sign_checkpoint(checkpoint, example.key("log host")).encode())
+        yield AddCheckpoint(12, (example.digest("a"), example.digest("b")), signed).encode()
         for vector in vectors():
             if "proof" in vector:
                 yield bytes.fromhex(vector["proof"])

@@ -24,6 +24,7 @@ from carbonseal_verifier import (
     sign_cli,
     text_report,
     trust_cli,
+    witness_cli,
 )
 from carbonseal_verifier.check import StepResult, run_check
 from carbonseal_verifier.errors import UsageInvalid
@@ -54,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     body_cli.add_submit(commands)
     body_cli.add_withdraw(commands)
     conformance_cli.add_conformance(commands)
+    witness_cli.add_witness(commands, "carbonseal-verifier")
     parsed = parser.parse_args(arguments)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started this

@@ -142,3 +142,15 @@ class VectorInvalid(VerifierError):
     """A vector file cannot be read: too large, malformed, or of no shape that its family reads."""
 
     code = "vector-invalid"
+
+
+class WitnessStateRefused(VerifierError):
+    """The file of what a witness cosigned is missing, damaged, another key's, or cannot be written."""
+
+    code = "witness-state-refused"
+
+
+class MonitorStateRefused(VerifierError):
+    """What a monitor kept of a log cannot be read or written, or is another log's."""
+
+    code = "monitor-state-refused"
