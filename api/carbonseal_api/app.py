@@ -7,18 +7,14 @@ Nothing is decided here. `create_app` takes the assembled parts, so that tests, 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -32,7 +28,6 @@ from carbonseal_api.assets.endpoints import router as assets
 from carbonseal_api.catalogue.endpoints import router as catalogue
 from carbonseal_api.description import VERSION, describe
 from carbonseal_api.devices.endpoints import router as devices
-from carbonseal_api.documented import answers
 from carbonseal_api.engagements.endpoints import router as engagements
 from carbonseal_api.epochs.endpoints import router as epochs
 from carbonseal_api.evidence.act_endpoints import router as evidence_acts
@@ -42,12 +37,16 @@ from carbonseal_api.grants.endpoints import router as grants
 from carbonseal_api.guard import guarded
 from carbonseal_api.impacts.endpoints import router as impacts
 from carbonseal_api.impacts.page import router as impacts_page
-from carbonseal_api.incoming import parts_of
 from carbonseal_api.inventories.endpoints import comparisons
 from carbonseal_api.inventories.endpoints import router as inventories
 from carbonseal_api.lineage.endpoints import router as lineage
 from carbonseal_api.lineage.page import router as lineage_page
 from carbonseal_api.logs.endpoints import router as logs
+from carbonseal_api.operation.endpoints import router as service
+from carbonseal_api.operation.metrics import Figures
+from carbonseal_api.operation.request_log import HEADER as REQUEST_ID
+from carbonseal_api.operation.request_log import RequestLog, request_id
+from carbonseal_api.operation.standing_figures import StandingCollector
 from carbonseal_api.organisations.endpoints import router as organisations
 from carbonseal_api.permissions import shipped_table
 from carbonseal_api.plans.endpoints import router as plans
@@ -72,16 +71,6 @@ from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError
 
 _logger = logging.getLogger(__name__)
-
-
-service = APIRouter(tags=["service"])
-
-
-class Health(BaseModel):
-    """That the service answers."""
-
-    status: str = Field(description="ok; else the call is refused", examples=["ok"])
-    version: str
 
 
 class InternalError(ApiError):
@@ -109,7 +98,8 @@ def create_app(parts: Parts) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.parts = parts
-    app.state.refusals = Counter[str]()
+    app.state.figures = Figures(parts.health, [StandingCollector(parts.standing_figures, VERSION)])
+    app.add_middleware(RequestLog, observe=app.state.figures.observe)
     routes = [*app.router.routes]
     for router in (
         service,
@@ -153,41 +143,11 @@ def create_app(parts: Parts) -> FastAPI:
     return app
 
 
-@service.get("/health", summary="Whether the service answers")
-async def get_health(request: Request) -> Health:
-    """Answer when the database and the published copy do."""
-
-    def ask() -> None:
-        parts = parts_of(request)
-        with parts.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-        parts.host.logs()
-
-    await run_in_threadpool(ask)
-    return Health(status="ok", version=VERSION)
-
-
-@service.get(
-    "/metrics",
-    summary="Refusals by code",
-    responses=answers("text/plain", "The Prometheus text format."),
-    response_class=Response,
-)
-async def get_metrics(request: Request) -> Response:
-    """Return the number of refusals by code, in the Prometheus text format."""
-    refusals: Counter[str] = request.app.state.refusals
-    lines = ["# TYPE carbonseal_refusals_total counter"]
-    lines += [
-        f'carbonseal_refusals_total{{code="{code}"}} {count}' for code, count in sorted(refusals.items())
-    ]
-    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
-
-
 def _on_refusal(request: Request, error: Exception) -> Response:
     if not isinstance(error, CarbonsealError):
         return _on_unknown(request, error)
-    refusals: Counter[str] = request.app.state.refusals
-    refusals[error.code] += 1
+    figures: Figures = request.app.state.figures
+    figures.refuse(error.code)
     if PAGE_PATHS.fullmatch(request.url.path) or _is_lost_browser(request, error):
         return problem_page(request, error)
     status = status_of(error)
@@ -246,11 +206,14 @@ def _on_database(request: Request, error: Exception) -> Response:
 
 
 def _on_unknown(request: Request, error: Exception) -> Response:
-    _logger.error("unexpected error on %s", request.url.path, exc_info=error)
-    return _on_refusal(
-        request,
-        InternalError("service", "an unexpected error", "try again; the operator has the details in the log"),
-    )
+    known = request_id(request)
+    fields = {"request_id": known}
+    _logger.error("unexpected error on %s", request.url.path, exc_info=error, extra={"fields": fields})
+    remedy = "try again; the operator has the details in the log"
+    response = _on_refusal(request, InternalError("service", "an unexpected error", remedy))
+    # Answered outside of everything else, the request log included.
+    response.headers.setdefault(REQUEST_ID, known)
+    return response
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -17,6 +17,11 @@ from carbonseal_api.assets.chain import AssetChain
 from carbonseal_api.authentication import KeyRing
 from carbonseal_api.database import migrate
 from carbonseal_api.desks import Desks, SignerOf
+from carbonseal_api.health import HealthBook
+from carbonseal_api.operation.components import Schedule, register_components
+from carbonseal_api.operation.job_runs import JobBook
+from carbonseal_api.operation.schedule import periods
+from carbonseal_api.operation.standing_figures import StandingReader
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.projections.store import ProjectionStore
 from carbonseal_api.settings import Settings
@@ -51,6 +56,9 @@ class Parts:
         desks: Where statements are signed with the keys that this deployment may use.
         anchors: What the chain says, where there is a chain.
         assets: The chain side of carbon-asset records, where they are kept.
+        health: The components' states; a part registers its own check there.
+        jobs: The book of background jobs.
+        standing_figures: Where the deployment stands, in figures.
         registration_pool: Threads in which registrations wait for their commit.
     """
 
@@ -65,12 +73,16 @@ class Parts:
     keys: KeyRing
     projections: ProjectionStore
     desks: Desks
+    health: HealthBook
+    jobs: JobBook
+    standing_figures: StandingReader
     registration_pool: ThreadPoolExecutor = field(repr=False)
     anchors: AnchorBook | None = None
     assets: AssetChain | None = None
 
     def close(self) -> None:
         """End the threads and the database connections."""
+        self.health.close()
         self.registration_pool.shutdown(wait=True, cancel_futures=True)
         self.engine.dispose()
 
@@ -93,6 +105,9 @@ def assemble(
     migrate(engine)
     projections = ProjectionStore(engine, host, registrar=registrar)
     projections.ensure()
+    jobs, health = JobBook(engine, clock), HealthBook()
+    reader = StandingReader(engine, clock, jobs)
+    register_components(health, settings, host, reader, Schedule(periods(settings)))
     return Parts(
         settings=settings,
         engine=engine,
@@ -105,6 +120,9 @@ def assemble(
         keys=KeyRing(engine, clock, Standing(host, f"{settings.log_host_name}/{registrar}/register")),
         projections=projections,
         desks=Desks(engine, host, clock, signer_of or _no_signer),
+        health=health,
+        jobs=jobs,
+        standing_figures=reader,
         registration_pool=ThreadPoolExecutor(
             settings.registration_threads, thread_name_prefix="registration"
         ),

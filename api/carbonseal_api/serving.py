@@ -7,7 +7,6 @@ a kill. It opens the deployment, serves, and ends on SIGTERM after the requests 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import socket
 import sys
@@ -17,6 +16,7 @@ import uvicorn
 
 from carbonseal_api.app import create_app
 from carbonseal_api.deployment import open_deployment
+from carbonseal_api.operation.request_log import log_as_json
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.errors import CarbonsealError
 
@@ -29,8 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, help="data folder of the deployment")
     parser.add_argument("--fd", type=int, help="descriptor of a listening socket to serve on")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    log_as_json()
     try:
         settings = load_settings(data_folder=options.data)
         parts = open_deployment(settings)
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         host=settings.host,
         port=settings.port,
         access_log=False,
-        log_level="warning",
+        log_config=None,  # logged as JSON by us
         timeout_graceful_shutdown=DRAIN_SECONDS,
         server_header=False,
         date_header=False,

@@ -78,7 +78,7 @@ def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -
             Program(
                 "service",
                 [*serving, "--fd", str(listener.fileno())],
-                lambda: _answers(f"{address}/health"),
+                lambda: _answers(f"{address}/ready"),
                 environment,
                 [listener.fileno()],
             )

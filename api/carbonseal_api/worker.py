@@ -6,6 +6,7 @@ asks the ledger where things stand. The deployment is opened once per worker pro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -14,11 +15,10 @@ from celery import Celery
 from carbonseal_api.assembly import Parts
 from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.impacts.closing import close_epoch
+from carbonseal_api.operation.schedule import periods
 from carbonseal_api.settings import Settings, load_settings
 
-ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
-PROJECTION_SECONDS: Final = 5.0
-ASSET_SECONDS: Final = 5.0
+PREFIX: Final = "carbonseal."  # of task names
 _TASK_SECONDS: Final = 600  # hard limit of one task
 
 
@@ -40,25 +40,36 @@ def make_queue(redis_url: str, *, with_results: bool = False) -> Celery:
 
 
 def make_worker(settings: Settings) -> Celery:
-    """Return the Celery application with tasks and their schedule."""
+    """Return the Celery application with tasks and their schedule.
+
+    Each worker may carry a clock (`--beat`): the book of jobs lets one of them run each period's job.
+    """
     queue = make_queue(settings.redis_url, with_results=True)
-    queue.task(name="carbonseal.build_epoch")(build_epoch)
-    queue.task(name="carbonseal.step_anchoring")(step_anchoring)
-    queue.task(name="carbonseal.refresh_projections")(refresh_projections)
-    queue.task(name="carbonseal.render_report")(render_report)
-    queue.task(name="carbonseal.step_assets")(step_assets)
-    queue.task(name="carbonseal.compare_assets")(compare_assets)
-    queue.conf.beat_schedule = {
-        "epochs": {"task": "carbonseal.build_epoch", "schedule": float(settings.epoch_seconds)},
-        "anchoring": {"task": "carbonseal.step_anchoring", "schedule": ANCHOR_SECONDS},
-        "projections": {"task": "carbonseal.refresh_projections", "schedule": PROJECTION_SECONDS},
-        "assets": {"task": "carbonseal.step_assets", "schedule": ASSET_SECONDS},
-        "asset_agreement": {
-            "task": "carbonseal.compare_assets",
-            "schedule": float(settings.epoch_seconds),
-        },
-    }
+    schedule = periods(settings)
+    for work in JOBS:
+        name = work.__name__
+        queue.task(name=f"{PREFIX}{name}")(_noted(name, work, schedule.get(name)))
+        if name in schedule:
+            queue.conf.beat_schedule[name] = {
+                "task": f"{PREFIX}{name}",
+                "schedule": schedule[name],
+                "kwargs": {"is_scheduled": True},
+                "options": {"expires": max(schedule[name], 60.0)},  # of jobs that piled up, the last will do
+            }
     return queue
+
+
+def _noted(name: str, work: Callable[..., Any], period: float | None) -> Callable[..., Any]:
+    """The task of a job: noted in the book; as a scheduled one, run by whichever worker claims the period."""
+
+    def run(*given: Any, is_scheduled: bool = False, **named: Any) -> Any:
+        jobs = _parts().jobs
+        if is_scheduled and period is not None and not jobs.claim(name, int(period * 1000)):
+            return None
+        with jobs.run(name):
+            return work(*given, **named)
+
+    return run
 
 
 def build_epoch() -> dict[str, Any]:
@@ -112,6 +123,16 @@ def render_report(party: str, digest: str, lang: str) -> str:
     file_digest = hashlib.sha256(data).digest()
     put_document(parts, party, file_digest, data, f"report-{lang}.pdf", "application/pdf")
     return file_digest.hex()
+
+
+JOBS: Final[tuple[Callable[..., Any], ...]] = (
+    build_epoch,
+    step_anchoring,
+    refresh_projections,
+    render_report,
+    step_assets,
+    compare_assets,
+)
 
 
 @cache

@@ -18,8 +18,14 @@ from carbonseal_api.access_records import models as access_models
 from carbonseal_api.accounts import models as account_models
 from carbonseal_api.assets import models as asset_models
 from carbonseal_api.database import VERSION_TABLE, Base, migrate
+from carbonseal_api.operation import job_runs
 
-OF_THE_ROOM = (access_models, account_models, asset_models)  # loading them names every table to `Base`
+OF_THE_ROOM = (
+    access_models,
+    account_models,
+    asset_models,
+    job_runs,
+)  # loading them names every table to `Base`
 UNDONE = r"cannot be undone|are kept"
 
 

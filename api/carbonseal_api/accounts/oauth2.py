@@ -89,7 +89,7 @@ async def issue_token(request: Request) -> Response:
         asked = _read(request, body)
         answer = await run_in_threadpool(_grant, parts_of(request), asked)
     except TokenRefused as refusal:
-        request.app.state.refusals[refusal.code] += 1
+        request.app.state.figures.refuse(refusal.code)
         headers = dict(_HEADERS)
         if refusal.asks_basic:
             headers["WWW-Authenticate"] = 'Basic realm="carbonseal", charset="UTF-8"'

@@ -29,9 +29,10 @@ from carbonseal_api.logs.schemas import (
     StreamHeadView,
 )
 from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
+from carbonseal_api.operation.uploads import counted
 from carbonseal_api.problems import NotFound
 from carbonseal_attest import cbor
-from carbonseal_ledger.outcomes import Status, Submission
+from carbonseal_ledger.outcomes import Outcome, Status, Submission
 
 router = APIRouter(tags=["logs"])
 
@@ -85,11 +86,13 @@ async def register_statements(origin: str, request: Request) -> Response:
     settings = parts.settings
     body = await read_body(request, settings.max_batch_bytes, what="batch")
 
-    def work() -> bytes:
+    def work() -> tuple[list[Outcome], bytes]:
         items = decode_batch(body, max_items=settings.max_batch_items)
-        return encode_outcomes(service.register_batch(parts, origin, items))
+        outcomes = service.register_batch(parts, origin, items)
+        return outcomes, encode_outcomes(outcomes)
 
-    return Response(await _registering(parts, work), media_type=CBOR)
+    _, answer = await counted(request, _registering(parts, work), lambda done: done[0])
+    return Response(answer, media_type=CBOR)
 
 
 @router.post(
@@ -112,7 +115,8 @@ async def register_statement(origin: str, request: Request) -> Response:
     is_minimal = "return=minimal" in request.headers.get("prefer", "")
 
     item = decode_single(body) if stated == CBOR else Submission(body)
-    outcome, receipt = await _coalescer(request).register(origin, Upload(item, wants_receipt=not is_minimal))
+    upload = _coalescer(request).register(origin, Upload(item, wants_receipt=not is_minimal))
+    outcome, receipt = await counted(request, upload, lambda done: done[:1])
     service.refuse(outcome)
     headers = {
         "Location": f"/logs/{origin}/receipts/{(outcome.digest or b'').hex()}",

@@ -1,0 +1,23 @@
+"""Which background jobs run by the clock, and how often."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carbonseal_api.settings import Settings
+
+ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
+PROJECTION_SECONDS: Final = 5.0
+ASSET_SECONDS: Final = 5.0
+
+
+def periods(settings: Settings) -> dict[str, float]:
+    """The scheduled jobs by name with their periods in seconds."""
+    epoch = float(settings.epoch_seconds)
+    return {
+        "build_epoch": epoch,
+        "step_anchoring": ANCHOR_SECONDS,
+        "refresh_projections": PROJECTION_SECONDS,
+        "step_assets": ASSET_SECONDS,
+        "compare_assets": epoch,
+    }
