@@ -27,14 +27,27 @@ ANVIL_WEI = 10**20  # 100 ether of a chain that is nobody's
 class ChainAnchors:
     """The anchors of one log of logs in one contract, for ledger, pages, proofs and worker."""
 
-    def __init__(self, settings: Settings, engine: Engine, keys: KeyFolder, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        keys: KeyFolder,
+        clock: Clock,
+        *,
+        chain_id: int | None = None,
+    ) -> None:
+        """Take what is needed. With a chain id, a node that is away keeps nobody from starting.
+
+        `chain_id` is the one that this deployment was founded on; the setting of that name goes before it.
+        """
         self._settings = settings
         self._chain = LogAnchorClient(
             settings.chain_rpc_url or "",
             gas_key=keys.secret("gas"),
             head_key=keys.secret("head"),
-            chain_id=settings.chain_id,
+            chain_id=settings.chain_id or chain_id,
         )
+        self.chain_id = self._chain.chain_id
         contract = settings.anchor_contract
         self._anchorer = Anchorer(
             engine,
@@ -47,7 +60,7 @@ class ChainAnchors:
         """Return what each genesis says about the chain; signs the deployment if there is none yet."""
         contract = self._settings.anchor_contract
         address = self._anchorer.deploy() if contract is None else bytes.fromhex(contract.removeprefix("0x"))
-        return Chain(self._chain.chain_id, address, self._chain.head_address)
+        return Chain(self.chain_id, address, self._chain.head_address)
 
     @property
     def gas_address(self) -> str:

@@ -236,7 +236,8 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         )
     log_signer = key_folder(settings).signer("log")
     published = open_published(settings)
-    anchors = None if identity.chain is None else _anchors(settings, engine, clock)
+    founded_on = identity.chain_facts()
+    anchors = None if founded_on is None else _anchors(settings, engine, clock, founded_on.chain_id)
     host = LogHost(
         engine,
         published,
@@ -269,10 +270,12 @@ def _signer_of(settings: Settings, identity: Identity, party: str) -> Signer:
     return key_folder(settings).signer(names.get(party, party))
 
 
-def _anchors(settings: Settings, engine: Engine, clock: Clock) -> ChainAnchors | None:
+def _anchors(
+    settings: Settings, engine: Engine, clock: Clock, chain_id: int | None = None
+) -> ChainAnchors | None:
     if settings.chain_rpc_url is None:
         return None
-    anchors = ChainAnchors(settings, engine, key_folder(settings), clock)
+    anchors = ChainAnchors(settings, engine, key_folder(settings), clock, chain_id=chain_id)
     if settings.is_anvil:
         anchors.fund_on_anvil(settings.chain_rpc_url)
     return anchors

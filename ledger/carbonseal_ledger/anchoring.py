@@ -9,7 +9,9 @@ Instants are milliseconds since 1970 UTC; sizes are tree sizes of the log of log
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -21,10 +23,12 @@ from carbonseal_ledger.anchoring_evidence import EvidenceKeeper
 from carbonseal_ledger.anchoring_journal import MINED, Journal
 from carbonseal_ledger.anchoring_machine import AnchorConflict, AnchoringMachine
 from carbonseal_ledger.anchoring_models import AnchoringStep, AnchorKind, AnchorState
-from carbonseal_ledger.chain_answers import HeaderNotReproducible
+from carbonseal_ledger.chain_answers import ChainUnreachable, HeaderNotReproducible
 from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.log_anchor import LogAnchorClient
+
+_logger = logging.getLogger(__name__)
 
 
 class AnchorNotReady(LedgerError):
@@ -79,8 +83,9 @@ class Anchorer:
         self._log_id: bytes | None = None
         self._journal = Journal(engine, clock, chain_id=chain.chain_id, account=chain.gas_address)
         self._machine = AnchoringMachine(self._journal, chain, clock, limits or FeeLimits())
-        if contract is not None:
-            chain.check_contract(contract)
+        self._is_contract_checked = False
+        with suppress(ChainUnreachable):  # the journal tells what was anchored without the node
+            self._check_contract()
 
     # -- what there is
 
@@ -203,9 +208,13 @@ class Anchorer:
 
         Raises:
             ChainUnreachable: the node does not answer; nothing is lost, try again.
+            ChainRefused: it is of another chain than the one that is meant.
             AnchorConflict: the contract holds another history than the journal; stop and look.
         """
         self._machine.begin_round()
+        self._check_contract()
+        for lost in self._machine.hold_finality():
+            _logger.error("%s: %s; it is anchored again", lost.kind, lost.problem)
         unfinished = self._journal.unfinished()
         for step in unfinished:
             self._machine.run(step)
@@ -237,6 +246,12 @@ class Anchorer:
             )
         self._machine.begin_round()
         return self._fetch(covering, trusted_block)
+
+    def _check_contract(self) -> None:
+        """Check once that the contract that was named is ours."""
+        if self._given_contract is not None and not self._is_contract_checked:
+            self._chain.check_contract(self._given_contract)
+            self._is_contract_checked = True
 
     def _fetch(self, covering: int, trusted_block: int | None = None) -> AnchorEvidence:
         final = self._machine.settled("finalized")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Engine, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,8 @@ from carbonseal_ledger.anchoring_models import (
     AnchoringTransaction,
     AnchorKind,
     AnchorState,
+    FinalHead,
+    StoredEvidence,
 )
 from carbonseal_ledger.chain_answers import Block, SignedTransaction
 
@@ -83,11 +85,37 @@ class Journal:
     def transactions(self, step: AnchoringStep) -> list[AnchoringTransaction]:
         """Return the transactions of the step's present nonce, the one with the highest fee first."""
         query = select(AnchoringTransaction).where(
-            AnchoringTransaction.step_id == step.id, AnchoringTransaction.nonce == step.nonce
+            AnchoringTransaction.step_id == step.id,
+            AnchoringTransaction.account == step.account,
+            AnchoringTransaction.nonce == step.nonce,
         )
         with self._session() as session:
             found = session.scalars(query.order_by(AnchoringTransaction.max_fee_wei.desc())).all()
         return list(found)
+
+    def finals(self) -> list[AnchoringStep]:
+        """Return the final steps, the one in the newest block first."""
+        steps = self._steps(AnchoringStep.state == AnchorState.FINAL)
+        return sorted(steps, key=lambda step: step.block_number or 0, reverse=True)
+
+    def newest_final(self) -> AnchoringStep | None:
+        """Return the final step in the newest block."""
+        query = select(AnchoringStep).where(
+            AnchoringStep.chain_id == self._chain_id, AnchoringStep.state == AnchorState.FINAL
+        )
+        with self._session() as session:
+            return session.scalars(query.order_by(AnchoringStep.block_number.desc()).limit(1)).first()
+
+    def sends(self, nonce: int) -> bool:
+        """Whether an unfinished step stands on this nonce of the account and will send it."""
+        query = select(AnchoringStep.id).where(
+            AnchoringStep.chain_id == self._chain_id,
+            AnchoringStep.account == self._account,
+            AnchoringStep.nonce == nonce,
+            AnchoringStep.state.in_((AnchorState.SIGNED, AnchorState.SENT, AnchorState.REORGANISED)),
+        )
+        with self._session() as session:
+            return session.scalars(query.limit(1)).first() is not None
 
     # -- changing
 
@@ -141,6 +169,16 @@ class Journal:
                 self._add_transaction(session, mine, transaction)
             return mine
 
+    def fill_gap(self, step: AnchoringStep, transaction: SignedTransaction) -> AnchoringStep:
+        """Give a signed step an earlier nonce that nothing else will use, and store its transaction there."""
+        with self._locked() as session:
+            mine, is_same = self._stored(session, step)
+            if is_same:
+                mine.nonce, mine.state = transaction.nonce, AnchorState.SIGNED
+                mine.changed_at = self._clock()
+                self._add_transaction(session, mine, transaction)
+            return mine
+
     def sent(self, step: AnchoringStep, transaction: AnchoringTransaction) -> AnchoringStep:
         """Note that the node took a transaction."""
         with self._locked() as session:
@@ -174,22 +212,41 @@ class Journal:
 
     def reorganised(self, step: AnchoringStep) -> AnchoringStep:
         """Note that the step's block is no longer in the chain."""
-        gone = ("block_number", "block_hash", "block_at", "transaction_hash", "gas_used")
-        return self._change(step, state=AnchorState.REORGANISED, **dict.fromkeys(gone))
+        with self._locked() as session:
+            mine, is_same = self._stored(session, step)
+            if is_same:
+                self._set_reorganised(mine)
+            return mine
+
+    def unfinalised(self, step: AnchoringStep, problem: str) -> AnchoringStep:
+        """Note that a block went away that had been final, and forget what was kept as proof of it."""
+        with self._locked() as session:
+            mine, is_same = self._stored(session, step)
+            if is_same:
+                self._forget_evidence(session, mine)
+                mine.final_losses += 1
+                mine.problem = problem
+                self._set_reorganised(mine)
+            return mine
 
     def settle(self, step: AnchoringStep, state: AnchorState) -> AnchoringStep:
         """Move a mined step to safe or final."""
         return self._change(step, state=state)
 
-    def retry(self, step: AnchoringStep, problem: str, *, next_nonce: int, most: int) -> AnchoringStep:
-        """Plan a step anew whose nonce was used up without success; after `most` times it has failed."""
+    def retry(self, step: AnchoringStep, problem: str, *, next_nonce: int, most: int | None) -> AnchoringStep:
+        """Plan a step anew that has to have another nonce.
+
+        `most` says how many reverts of our own transactions are one too many: the step has then failed. None
+        for what others did to it, which is never held against it.
+        """
         with self._locked() as session:
             mine, is_same = self._stored(session, step)
             if is_same:
                 account = session.get_one(AnchoringAccount, (self._chain_id, self._account))
                 account.next_nonce = max(account.next_nonce, next_nonce)
-                mine.attempts += 1
-                mine.state = AnchorState.FAILED if mine.attempts >= most else AnchorState.PLANNED
+                mine.attempts += 0 if most is None else 1
+                has_failed = most is not None and mine.attempts >= most
+                mine.state = AnchorState.FAILED if has_failed else AnchorState.PLANNED
                 mine.nonce, mine.problem, mine.changed_at = None, problem, self._clock()
             return mine
 
@@ -207,21 +264,41 @@ class Journal:
         """Return a planned step of this account that is not stored yet."""
         now = self._clock()
         values: dict[str, object] = {"contract": None, "log_id": None, "old_size": 0, "new_size": 0}
-        values |= {"root_hash": b"", "proof": b"", "attempts": 0, "planned_at": now, "changed_at": now}
+        values |= {"root_hash": b"", "proof": b"", "attempts": 0, "final_losses": 0}
+        values |= {"planned_at": now, "changed_at": now}
         identity = {"chain_id": self._chain_id, "account": self._account, "kind": kind}
         return AnchoringStep(**values | identity | {"state": AnchorState.PLANNED} | fields)
+
+    def _set_reorganised(self, step: AnchoringStep) -> None:
+        step.state, step.changed_at = AnchorState.REORGANISED, self._clock()
+        step.block_number = step.block_hash = step.block_at = None
+        step.transaction_hash = step.gas_used = None
+
+    def _forget_evidence(self, session: Session, step: AnchoringStep) -> None:
+        """Remove heads and proofs from the step's block on: their blocks are in the chain no more."""
+        for table in (FinalHead, StoredEvidence):
+            session.execute(
+                delete(table).where(
+                    table.chain_id == self._chain_id,
+                    table.contract == step.contract,
+                    table.log_id == step.log_id,
+                    table.block_number >= step.block_number,
+                )
+            )
 
     def _add_transaction(self, session: Session, step: AnchoringStep, transaction: SignedTransaction) -> None:
         values = {
             "transaction_hash": transaction.transaction_hash,
             "step_id": step.id,
+            "account": step.account,
             "nonce": transaction.nonce,
             "raw": transaction.raw,
             "max_fee_wei": transaction.fees.max_fee_wei,
             "max_priority_fee_wei": transaction.fees.max_priority_fee_wei,
             "signed_at": self._clock(),
         }
-        session.execute(insert(AnchoringTransaction).values(values))
+        # The same bytes may be signed again for a nonce that came free again: they are one transaction.
+        session.execute(insert(AnchoringTransaction).values(values).on_conflict_do_nothing())
 
     def _change(self, step: AnchoringStep, **fields: object) -> AnchoringStep:
         """Set fields of a step and return it as it then stands."""

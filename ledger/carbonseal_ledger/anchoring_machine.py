@@ -6,8 +6,9 @@ A raw transaction is stored with nonce and fees before it is sent, and only ever
 Nonces come from a locked row. A transaction that stays unmined is replaced with both fees raised by at least
 12.5 %; any of a nonce's transactions may win, so all are looked for. Success is read from the contract's
 state, never from a transaction alone: anybody may send a head that we signed. After a reorganisation the node
-forgets, and the same bytes are sent again. It leaves out what to anchor (`anchoring`), the database
-(`anchoring_journal`) and JSON-RPC (`chain_client`).
+forgets, and the same bytes are sent again. What somebody else does with the gas key costs nonces and money,
+never the step: it takes the next nonce, fills a gap, or is signed anew by the key that took over. It leaves
+out what to anchor (`anchoring`), the database (`anchoring_journal`) and JSON-RPC (`chain_client`).
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from carbonseal_ledger.chain_answers import (
     ContractHead,
     ContractWrong,
     Fees,
+    NoSuchBlock,
     SignedTransaction,
     TxReceipt,
 )
-from carbonseal_ledger.chain_fees import FeeLimits, is_nonce_used, is_too_cheap, replacement_fees
+from carbonseal_ledger.chain_fees import FeeLimits, is_too_cheap, replacement_fees
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.log_anchor import LogAnchorClient
 
-MAX_ATTEMPTS: Final = 3  # nonces that one step may use up by reverting
+MAX_ATTEMPTS: Final = 3  # transactions of ours that may revert for one step
+_ON_ITS_WAY: Final = (AnchorState.SIGNED, AnchorState.SENT, AnchorState.REORGANISED)
 
 
 class AnchorConflict(LedgerError):
@@ -61,8 +64,29 @@ class AnchoringMachine:
         self._round = _Round()
 
     def begin_round(self) -> None:
-        """Forget what the chain said before: heads, fees and finality are asked for once a round."""
+        """Forget what the chain said before: its id, heads, fees and finality are asked for once a round.
+
+        Raises:
+            ChainRefused: the node has come to be of another chain.
+        """
+        self._chain.check_chain()
         self._round = _Round()
+
+    def hold_finality(self) -> list[AnchoringStep]:
+        """Take back what was called final and is in the chain no more; returns those steps.
+
+        No chain should do that; one that does has lost its finality, and only looking again can tell.
+        """
+        newest = self._journal.newest_final()
+        if newest is None or not self._has_other_block(newest):
+            return []
+        lost = []
+        for step in self._journal.finals():
+            if not self._has_other_block(step):
+                break
+            reason = f"block {step.block_number}, which was final, is in the chain no more"
+            lost.append(self._journal.unfinalised(step, reason))
+        return lost
 
     def run(self, step: AnchoringStep) -> None:
         """Move a step as far as it goes now.
@@ -104,7 +128,10 @@ class AnchoringMachine:
             AnchorState.SAFE: self._settle,
         }
         move = moves.get(step.state)
-        return None if move is None else move(step)
+        if move is None:
+            return None
+        is_ours = step.account == self._chain.gas_address or step.kind == AnchorKind.DEPLOY
+        return move(step) if is_ours or step.state not in _ON_ITS_WAY else self._take_over(step)
 
     def _sign(self, step: AnchoringStep) -> AnchoringStep | None:
         if self._journal.has_failed_before(step):
@@ -144,9 +171,9 @@ class AnchoringMachine:
     def _refused(
         self, step: AnchoringStep, transaction: AnchoringTransaction, reason: str
     ) -> AnchoringStep | None:
-        if is_nonce_used(reason):
+        if self._chain.transaction_count(step.account) > transaction.nonce:
             # Something with this nonce is in the chain: one of ours, or of somebody who has the gas key.
-            return self._find_mined(step) or self._retry(step, reason)
+            return self._find_mined(step) or self._retry(step, reason, is_ours=False)
         if is_too_cheap(reason):
             return self._replace(step, transaction)
         return self._journal.complain(step, reason)
@@ -162,11 +189,38 @@ class AnchoringMachine:
         waiting_since = transaction.sent_at if transaction.sent_at is not None else step.changed_at
         if self._clock() - waiting_since < self._limits.replace_after_ms:
             return None
-        return self._replace(step, transaction)
+        return self._fill_gap(step) or self._replace(step, transaction)
+
+    def _fill_gap(self, step: AnchoringStep) -> AnchoringStep | None:
+        """Use the nonce before all of ours that nothing will ever use, as after a reorganisation.
+
+        The transaction at the later nonce reverts when its turn comes, or does nothing: the head stands.
+        """
+        nonce = self._chain.next_nonce()
+        if step.nonce is None or nonce >= step.nonce or step.kind == AnchorKind.DEPLOY:
+            return None
+        if self._journal.sends(nonce):
+            return None
+        fees = self._affordable(step, self._suggested_fees())
+        return None if fees is None else self._journal.fill_gap(step, self._signed(step, nonce, fees))
+
+    def _take_over(self, step: AnchoringStep) -> AnchoringStep | None:
+        """Plan a step anew that a gas key signed which is ours no more; its transaction may still win.
+
+        The contract takes a head once, so the later of two transactions changes nothing.
+        """
+        found = self._find_mined(step)
+        if found is not None:
+            return found
+        newest = self._journal.transactions(step)[:1]
+        is_waiting = any(self._chain.knows(one.transaction_hash) for one in newest)
+        if is_waiting and self._clock() - step.changed_at < self._limits.replace_after_ms:
+            return None
+        return self._retry(step, "signed by a gas key that is no longer ours", is_ours=False)
 
     def _replace(self, step: AnchoringStep, transaction: AnchoringTransaction) -> AnchoringStep | None:
         if step.account != self._chain.gas_address:
-            return self._journal.complain(step, "unmined, and only the gas key that sent it can replace it")
+            return self._journal.complain(step, "unmined, and only the gas key that signed it can replace it")
         fees = replacement_fees(
             transaction.max_fee_wei, transaction.max_priority_fee_wei, self._suggested_fees()
         )
@@ -194,7 +248,11 @@ class AnchoringMachine:
             gas_used = tx_receipt.gas_used
             return self._journal.mined(step, block, transaction_hash=transaction_hash, gas_used=gas_used)
         adopted = self._adopt(step)
-        return adopted or self._retry(step, f"the transaction in block {block.number} reverted")
+        if adopted is not None:
+            return adopted
+        why = self._chain.why_reverted(transaction_hash, block.number)
+        reason = f"the transaction in block {block.number} reverted: {why}"
+        return self._retry(step, reason, is_ours=True)
 
     def _is_done(self, step: AnchoringStep, block_number: int | str) -> bool:
         """Whether the contract's state at a block contains what the step wants."""
@@ -221,13 +279,17 @@ class AnchoringMachine:
         except ContractWrong:
             return None  # not deployed yet: the deployment waits in front of this step
         start, end = self.scan_from(step.contract), self._chain.block("latest").number + 1
-        for mined in self._chain.heads_between(step.contract, step.log_id, start, end):
+        heads = self._chain.heads_between(step.contract, step.log_id, start, end)
+        for mined in heads:
             if (mined.head.tree_size, mined.head.root_hash) == (step.new_size, step.root_hash):
                 return self._journal.mined(step, mined.block)
+        if heads and heads[-1].head.tree_size > step.new_size:
+            reason = f"the contract went on to size {heads[-1].head.tree_size} without our {step.new_size}"
+            raise AnchorConflict("log of logs", reason, "stop: somebody else has signed with the head key")
         return None
 
     def _settle(self, step: AnchoringStep) -> AnchoringStep | None:
-        if step.block_number is None or not self._is_block(step.block_number, step.block_hash):
+        if step.block_number is None or not self._is_in_chain(step):
             return self._journal.reorganised(step)
         if step.block_number <= self.settled("finalized"):
             return self._journal.settle(step, AnchorState.FINAL)
@@ -235,21 +297,31 @@ class AnchoringMachine:
             return self._journal.settle(step, AnchorState.SAFE)
         return None
 
-    def _is_block(self, number: int, block_hash: bytes | None) -> bool:
+    def _has_other_block(self, step: AnchoringStep) -> bool:
+        """Whether the chain has another block where the step's was; a node that lags has none yet."""
         try:
-            return self._chain.block(number).block_hash == block_hash
-        except ChainRefused:
+            return self._chain.block(step.block_number or 0).block_hash != step.block_hash
+        except NoSuchBlock:
+            return False
+
+    def _is_in_chain(self, step: AnchoringStep) -> bool:
+        if step.block_number is None:
+            return False
+        try:
+            return self._chain.block(step.block_number).block_hash == step.block_hash
+        except NoSuchBlock:
             return False
 
     def _send_again(self, step: AnchoringStep) -> AnchoringStep | None:
         if step.nonce is None:
             # It was adopted and has no transaction of its own: it is planned anew.
-            return self._retry(step, "its block was reorganised away")
+            return self._retry(step, "its block was reorganised away", is_ours=False)
         return self._find_mined(step) or self._send(step)
 
-    def _retry(self, step: AnchoringStep, problem: str) -> AnchoringStep:
-        # A deployment's address follows from its nonce and may be written down already.
-        most = 1 if step.kind == AnchorKind.DEPLOY else MAX_ATTEMPTS
+    def _retry(self, step: AnchoringStep, problem: str, *, is_ours: bool) -> AnchoringStep:
+        most = MAX_ATTEMPTS if is_ours else None
+        if step.kind == AnchorKind.DEPLOY:
+            most = 1  # its address follows from its nonce and may be written down already
         return self._journal.retry(step, problem, next_nonce=self._chain.next_nonce(), most=most)
 
     def _head(self, contract: bytes, log_id: bytes, which: int | str) -> ContractHead:

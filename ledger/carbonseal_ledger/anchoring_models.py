@@ -67,7 +67,7 @@ class AnchoringStep(Base):
     root_hash: Mapped[bytes] = mapped_column(LargeBinary, doc="opening: the genesis leaf hash")
     proof: Mapped[bytes] = mapped_column(LargeBinary, doc="concatenated 32-byte nodes")
     nonce: Mapped[int | None] = mapped_column(BigInteger)
-    attempts: Mapped[int] = mapped_column(Integer, doc="nonces used up without success")
+    attempts: Mapped[int] = mapped_column(Integer, doc="transactions of ours that reverted")
     transaction_hash: Mapped[bytes | None] = mapped_column(
         LargeBinary,
         doc="the one of our transactions that was mined; null while none is, or when others sent it",
@@ -76,6 +76,7 @@ class AnchoringStep(Base):
     block_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     block_at: Mapped[int | None] = mapped_column(BigInteger)
     gas_used: Mapped[int | None] = mapped_column(BigInteger)
+    final_losses: Mapped[int] = mapped_column(Integer, doc="final blocks of it that the chain took back")
     planned_at: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[int] = mapped_column(BigInteger)
     problem: Mapped[str | None] = mapped_column(Text, doc="what the chain last said against it")
@@ -88,6 +89,7 @@ class AnchoringTransaction(Base):
 
     transaction_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     step_id: Mapped[int] = mapped_column(Integer, ForeignKey("anchoring_steps.id"), index=True)
+    account: Mapped[bytes] = mapped_column(LargeBinary, doc="the gas key's address that pays for it")
     nonce: Mapped[int] = mapped_column(BigInteger)
     raw: Mapped[bytes] = mapped_column(LargeBinary)
     max_fee_wei: Mapped[int] = mapped_column(BigInteger)

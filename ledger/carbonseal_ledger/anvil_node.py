@@ -48,6 +48,8 @@ class AnvilNode:
         state_path: file from which the chain is read and to which it is written on stop; None forgets it.
         is_auto_mining: True mines a block for each transaction, False only on `mine`.
         chain_id: the chain id that transactions and signatures bind.
+        hardfork: rules of another time, such as `berlin`, which knows no base fee; None takes the newest.
+        port: where it listens; 0 takes a free one, and keeps it when it is started again.
     """
 
     def __init__(
@@ -57,10 +59,14 @@ class AnvilNode:
         state_path: Path | None = None,
         is_auto_mining: bool = False,
         chain_id: int = CHAIN_ID,
+        hardfork: str | None = None,
+        port: int = 0,
     ) -> None:
         self.url = ""
+        self._port = port
         self._arguments = [
-            *("--host", "127.0.0.1", "--port", "0", "--chain-id", str(chain_id)),
+            *("--host", "127.0.0.1", "--chain-id", str(chain_id)),
+            *([] if hardfork is None else ["--hardfork", hardfork]),
             *("--timestamp", str(started_at // 1000), "--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH)),
             *([] if is_auto_mining else ["--no-mining"]),
         ]
@@ -96,13 +102,17 @@ class AnvilNode:
         with tempfile.TemporaryFile() as output:
             # Its output goes to a file: a pipe that nobody reads would one day block it.
             self._process = subprocess.Popen(
-                [str(binary), *self._arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [str(binary), *self._arguments, "--port", str(self._port)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
             deadline = time.monotonic() + _START_SECONDS
             while time.monotonic() < deadline:
                 text = os.pread(output.fileno(), 65_536, 0)
                 if listening := _LISTENING.search(text):
                     self.url = f"http://{listening[1].decode()}"
+                    self._port = int(self.url.rpartition(":")[2])
                     return self
                 if self._process.poll() is not None:
                     break

@@ -24,6 +24,12 @@ class ChainRefused(LedgerError):
     code = "chain-refused"
 
 
+class NoSuchBlock(ChainRefused):
+    """The node has no block of that number or tag."""
+
+    code = "no-such-block"
+
+
 class CallRefused(ChainRefused):
     """A contract refuses a call; `data` holds its error as the ABI encodes it, empty when it names none."""
 
@@ -48,10 +54,14 @@ class ContractWrong(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """Fees of a type 2 transaction, in wei for one unit of gas."""
+    """Fees of a transaction, in wei for one unit of gas.
+
+    On a chain without EIP-1559 (`is_legacy`) both are the gas price, and the transaction is of type 0.
+    """
 
     max_fee_wei: int
     max_priority_fee_wei: int
+    is_legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 The only module that knows web3. It decides nothing: nonces, fees and when to send come from the journals,
 which store every raw transaction before it is sent. It knows no contract either: `log_anchor` and
-`carbon_assets` say what is called. Transactions are of type 2 (EIP-1559). A node is not believed where its
-answer can be checked: a header is handed out only if its bytes hash to the block's hash.
+`carbon_assets` say what is called. Transactions are of type 2 (EIP-1559) where blocks have a base fee, and of
+type 0 with the chain id signed (EIP-155) where they have none. A node is not believed where its answer can be
+checked: a header is handed out only if its bytes hash to the block's hash.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from carbonseal_ledger.chain_answers import (
     ChainRefused,
     ChainUnreachable,
     Fees,
+    NoSuchBlock,
     SignedTransaction,
     StateProof,
     TxReceipt,
@@ -89,7 +91,8 @@ class ChainClient:
     Args:
         rpc_url: JSON-RPC over HTTP. Whoever answers there can delay what we send and hide reorganisations; it
             can forge neither signatures nor evidence (proofs are checked).
-        chain_id: the chain that is meant; a node of another one is refused. None takes the node's word.
+        chain_id: the chain that is meant; a node of another one is refused before anything else is asked of
+            it. None takes the node's first word.
         confirmations: blocks on top that make a block final, for chains whose `finalized` tag means nothing.
             None goes by the tag, and by 12 confirmations where the node does not know it.
     """
@@ -99,23 +102,39 @@ class ChainClient:
     ) -> None:
         self._web3 = Web3(HTTPProvider(rpc_url, request_kwargs={"timeout": _TIMEOUT_SECONDS}))
         self._confirmations = confirmations
-        self._expected_chain_id = chain_id
-        self._chain_id: int | None = None
+        self._chain_id = chain_id
+        self._is_checked = False
 
     @property
     def chain_id(self) -> int:
-        """The chain's id, asked for once.
+        """The chain's id. A node that is away leaves the id that is meant; it is asked before it is used.
 
         Raises:
             ChainRefused: the node is of another chain than the one that is meant.
+            ChainUnreachable: it does not answer, and no id was named.
         """
+        if not self._is_checked:
+            try:
+                self.check_chain()
+            except ChainUnreachable:
+                if self._chain_id is None:
+                    raise
         if self._chain_id is None:
-            answer = number_of(self._call("eth_chainId"))
-            if self._expected_chain_id not in {None, answer}:
-                reason = f"the node is of chain {answer}, not {self._expected_chain_id}"
-                raise ChainRefused("chain", reason, "correct the address of the node")
-            self._chain_id = answer
+            raise nonsense(None)
         return self._chain_id
+
+    def check_chain(self) -> None:
+        """Ask the node for its chain again: an address may come to lead to another node.
+
+        Raises:
+            ChainRefused: it is of another chain than the one that is meant.
+        """
+        answer = number_of(self._ask_node("eth_chainId"))
+        if self._chain_id not in {None, answer}:
+            self._is_checked = False
+            reason = f"the node is of chain {answer}, not {self._chain_id}"
+            raise ChainRefused("chain", reason, "correct the address of the node")
+        self._chain_id, self._is_checked = answer, True
 
     # -- transactions
 
@@ -124,15 +143,20 @@ class ChainClient:
     ) -> SignedTransaction:
         """Return a transaction by `account` that calls `to`, or deploys `data` when it is None."""
         transaction: dict[str, Any] = {
-            "type": 2,
             "chainId": self.chain_id,
             "nonce": nonce,
-            "maxFeePerGas": fees.max_fee_wei,
-            "maxPriorityFeePerGas": fees.max_priority_fee_wei,
             "gas": gas,
             "value": 0,
             "data": hex_of(data),
         }
+        if fees.is_legacy:
+            transaction["gasPrice"] = fees.max_fee_wei
+        else:
+            transaction |= {
+                "type": 2,
+                "maxFeePerGas": fees.max_fee_wei,
+                "maxPriorityFeePerGas": fees.max_priority_fee_wei,
+            }
         if to is not None:
             transaction["to"] = Web3.to_checksum_address(to)
         raw, transaction_hash = account.sign_transaction(transaction)
@@ -153,9 +177,20 @@ class ChainClient:
     # -- chain state
 
     def suggest_fees(self) -> Fees:
-        """Return fees that outlast six full blocks in a row: twice the base fee, plus the node's tip."""
-        tip = number_of(self._call("eth_maxPriorityFeePerGas"))
-        return Fees(2 * self.block("latest").base_fee_wei + tip, tip)
+        """Return fees that outlast six full blocks in a row: twice the base fee, plus the node's tip.
+
+        Where blocks have no base fee, the gas price that the node names.
+        """
+        named = self._block_fields("latest").get("baseFeePerGas")
+        if named is None:
+            price = number_of(self._call("eth_gasPrice"))
+            return Fees(price, price, is_legacy=True)
+        base_fee = number_of(named)
+        try:
+            tip = number_of(self._call("eth_maxPriorityFeePerGas"))
+        except ChainRefused:  # older and permissioned nodes know no such question
+            tip = max(number_of(self._call("eth_gasPrice")) - base_fee, 0)
+        return Fees(2 * base_fee + tip, tip)
 
     def transaction_count(self, address: bytes) -> int:
         """Return an account's transaction count at the newest block; a journal counts on from there."""
@@ -165,7 +200,7 @@ class ChainClient:
         """Return a block by number or tag.
 
         Raises:
-            ChainRefused: there is no such block.
+            NoSuchBlock: there is none.
         """
         fields = self._block_fields(which)
         return Block(
@@ -183,10 +218,11 @@ class ChainClient:
         if self._confirmations is None:
             try:
                 return self.block(tag).number
+            except NoSuchBlock:
+                return -1  # known, but nothing is settled yet: never fall back to something weaker
             except ChainRefused as error:
-                # Known, but nothing is settled yet: never fall back to something weaker.
-                if "not found" in error.reason.lower() or "has no block" in error.reason:
-                    return -1
+                if "not found" in error.reason.lower():
+                    return -1  # the same, as other nodes say it
         depth = self._confirmations if self._confirmations is not None else _CONFIRMATIONS
         if tag == "safe":
             depth = (depth + 1) // 2
@@ -207,6 +243,23 @@ class ChainClient:
     def knows(self, transaction_hash: bytes) -> bool:
         """Whether the node has the transaction, mined or waiting."""
         return self._call("eth_getTransactionByHash", hex_of(transaction_hash)) is not None
+
+    def refusal_of(self, transaction_hash: bytes, number: int) -> bytes | None:
+        """Return the error with which a reverted transaction would revert after block `number`.
+
+        None when it no longer would, or the node does not say.
+        """
+        fields = self._call("eth_getTransactionByHash", hex_of(transaction_hash))
+        if fields is None or fields.get("to") is None:
+            return None
+        to, data, sender = (bytes_of(member_of(fields, name)) for name in ("to", "input", "from"))
+        try:
+            self.call(to, data, sender=sender, which=number)
+        except CallRefused as refusal:
+            return refusal.data
+        except ChainRefused:
+            return None
+        return None
 
     # -- contracts
 
@@ -301,10 +354,16 @@ class ChainClient:
     def _block_fields(self, which: int | str) -> dict[str, Any]:
         answer = self._call("eth_getBlockByNumber", hex(which) if isinstance(which, int) else which, False)
         if not isinstance(answer, dict):
-            raise ChainRefused("chain", f"has no block {which}", "wait for it, or ask another node")
+            raise NoSuchBlock("chain", f"has no block {which}", "wait for it, or ask another node")
         return answer
 
     def _call(self, method: str, *params: object) -> Any:
+        """Return a node's answer, once it is known to be of the chain that is meant."""
+        if not self._is_checked:
+            self.check_chain()
+        return self._ask_node(method, *params)
+
+    def _ask_node(self, method: str, *params: object) -> Any:
         """Return the raw result: web3's own formatters would hide the fields of which a header is made."""
         try:
             answer = self._web3.provider.make_request(RPCEndpoint(method), list(params))

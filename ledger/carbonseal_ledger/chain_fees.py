@@ -1,8 +1,8 @@
 """What is paid for transactions, and when one that stays unmined is replaced.
 
-A replacement raises both fee fields of EIP-1559 by at least 12.5 %, the strictest node's least increase; with
-the nonce kept, only one of a transaction and its replacements can ever be mined. It leaves out who sends what
-(the journals).
+A replacement raises both fee fields of EIP-1559, or the one gas price of a legacy chain, by at least 12.5 %,
+the strictest node's least increase; with the nonce kept, only one of a transaction and its replacements can
+ever be mined. It leaves out who sends what (the journals).
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class FeeLimits:
 
 def replacement_fees(max_fee_wei: int, max_priority_fee_wei: int, suggested: Fees) -> Fees:
     """Return a replacement's fees: both raised by 12.5 % or more, and at least what the chain asks."""
-    return Fees(
-        max(_raised(max_fee_wei), suggested.max_fee_wei),
-        max(_raised(max_priority_fee_wei), suggested.max_priority_fee_wei),
-    )
+    most = max(_raised(max_fee_wei), suggested.max_fee_wei)
+    if suggested.is_legacy:
+        return Fees(most, most, is_legacy=True)
+    return Fees(most, max(_raised(max_priority_fee_wei), suggested.max_priority_fee_wei))
 
 
 def is_too_cheap(reason: str) -> bool:

@@ -141,6 +141,14 @@ class LogAnchorClient(ChainClient):
         """Return a log's head as the contract has it at a block."""
         return read_head(self, contract, log_id, which)
 
+    def why_reverted(self, transaction_hash: bytes, number: int) -> str:
+        """Return the contract's error for a transaction that reverted in block `number`, in words."""
+        error = self.refusal_of(transaction_hash, number)
+        if error is None:
+            return "for want of gas, or because another transaction of its block came first"
+        named = _ARTEFACT.errors().get(error[:4])
+        return "without a named error" if named is None else str(named["name"])
+
     def log_id(self, genesis_leaf_hash: bytes) -> bytes:
         """Return the id of the log of a genesis leaf and our head key."""
         return log_id_of(genesis_leaf_hash, self.head_address)

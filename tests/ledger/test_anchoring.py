@@ -4,82 +4,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from anchor_world import GAS_KEY, GENESIS_AT, HEAD_KEY, LEAVES, OTHER_GAS_KEY, Harbour, is_raised, plan_of
+from sqlalchemy import Engine
 
 from carbonseal_attest.anchor import AnchorInvalid, verify_anchor_evidence
-from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
+from carbonseal_attest.merkle import consistency_path, root_of
 from carbonseal_ledger.anchoring import (
     AnchorConflict,
     Anchorer,
     AnchorNotReady,
-    AnchorRecord,
     AnchorState,
 )
-from carbonseal_ledger.anchoring_models import AnchoringTransaction
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.chain_answers import ChainUnreachable, ContractWrong, Fees
 from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.log_anchor import LogAnchorClient
-
-GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-LEAVES = [leaf_hash(f"epoch {n}".encode()) for n in range(12)]
-GAS_KEY, OTHER_GAS_KEY, HEAD_KEY = b"\x31" * 32, b"\x33" * 32, b"\x32" * 32
-MINUTE = 60_000
-
-
-class Harbour:
-    """A node, a database and an anchorer that can be lost and started again at any moment."""
-
-    def __init__(self, node: AnvilNode, engine: Engine) -> None:
-        self.node = node
-        self.engine = engine
-        self.now = GENESIS_AT
-        self.limits = FeeLimits()
-        self.gas_key = GAS_KEY
-        self.anchorer = self.restart()
-        node.fund(self.chain.gas_address)
-
-    def clock(self) -> int:
-        return self.now
-
-    def restart(self) -> Anchorer:
-        """Everything in memory is gone; only database and chain remain."""
-        self.chain = LogAnchorClient(self.node.url, gas_key=self.gas_key, head_key=HEAD_KEY)
-        self.anchorer = Anchorer(self.engine, self.chain, self.clock, limits=self.limits)
-        return self.anchorer
-
-    def plan(self, new_size: int) -> AnchorRecord:
-        return self.anchorer.plan(*plan_of(self.anchorer.planned_size(), new_size))
-
-    def mine(self, count: int = 1) -> None:
-        self.now += MINUTE
-        self.node.mine(count, at=self.now)
-
-    def finish(self) -> None:
-        for _ in range(4):
-            if self.anchorer.step() == []:
-                return
-            self.mine(BLOCKS_TO_FINALITY + 1)
-        assert self.anchorer.step() == []
-
-    def states(self, *sizes: int) -> list[AnchorState | None]:
-        records = [self.anchorer.state_of(size) for size in sizes]
-        return [record.state if record else None for record in records]
-
-    def transactions(self) -> list[AnchoringTransaction]:
-        query = select(AnchoringTransaction).order_by(
-            AnchoringTransaction.nonce, AnchoringTransaction.max_fee_wei
-        )
-        with Session(self.engine) as session:
-            return list(session.scalars(query))
-
-
-def plan_of(old_size: int, new_size: int) -> tuple[int, int, bytes, list[bytes]]:
-    def node_at(level: int, index: int) -> bytes:
-        return root_of(LEAVES[index << level : (index + 1) << level])
-
-    return old_size, new_size, root_of(LEAVES[:new_size]), consistency_path(old_size, new_size, node_at)
 
 
 @pytest.fixture
@@ -96,10 +35,7 @@ def harbour(node: AnvilNode, engine: Engine) -> Harbour:
 @pytest.fixture
 def opened(harbour: Harbour) -> Harbour:
     """The contract stands, the log is open, and both are final."""
-    harbour.anchorer.deploy()
-    harbour.anchorer.open_log(LEAVES[0])
-    harbour.finish()
-    return harbour
+    return harbour.found()
 
 
 # -- the straight way
@@ -387,14 +323,6 @@ def test_transaction_that_the_node_forgot_is_sent_again(opened: Harbour) -> None
 # -- fees
 
 
-def _is_raised(old: AnchoringTransaction, new: AnchoringTransaction) -> bool:
-    pairs = (
-        (old.max_fee_wei, new.max_fee_wei),
-        (old.max_priority_fee_wei, new.max_priority_fee_wei),
-    )
-    return old.nonce == new.nonce and all(after * 8 >= before * 9 for before, after in pairs)
-
-
 def test_underpriced_transaction_is_replaced_with_both_fees_raised(opened: Harbour) -> None:
     opened.plan(4)
     opened.anchorer.step()
@@ -404,7 +332,7 @@ def test_underpriced_transaction_is_replaced_with_both_fees_raised(opened: Harbo
     opened.anchorer.step()
     assert opened.states(4) == [AnchorState.SENT]
     old, new = opened.transactions()[-2:]
-    assert _is_raised(old, new)
+    assert is_raised(old, new)
     opened.mine()
     opened.anchorer.step()
     record = opened.anchorer.state_of(4)
@@ -422,7 +350,7 @@ def test_transaction_that_nobody_mines_is_replaced_after_a_while(opened: Harbour
     opened.now += 1
     opened.anchorer.step()
     old, new = opened.transactions()[-2:]
-    assert _is_raised(old, new)
+    assert is_raised(old, new)
     opened.anchorer.step()
     assert len(opened.transactions()) == 4, "the replacement waits its own while"
     opened.finish()
@@ -576,7 +504,7 @@ def test_chain_and_journal_survive_a_restart_of_the_node(engine: Engine, tmp_pat
         harbour.plan(3)
         harbour.anchorer.step()
     with AnvilNode(started_at=GENESIS_AT, state_path=state) as node:
-        harbour.node = node
+        harbour.node, harbour.url = node, node.url
         harbour.restart()
         harbour.finish()
         assert harbour.anchorer.final_size() == 3

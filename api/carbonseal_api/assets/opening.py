@@ -37,7 +37,7 @@ def open_assets(
     if url is None or not isinstance(anchors, ChainAnchors):
         return None
     keys = KeyFolder(settings.data_folder / "keys", settings.passphrase)
-    client = CarbonAssetsClient(url, chain_id=settings.chain_id)
+    client = CarbonAssetsClient(url, chain_id=anchors.chain_id)
     if client.chain_id not in settings.asset_chain_ids:
         _logger.warning("no carbon-asset records on chain %s: not in asset_chain_ids", client.chain_id)
         return None
