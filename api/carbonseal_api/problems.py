@@ -151,6 +151,7 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "sequence-reused": 409,
     "previous-wrong": 409,
     "epoch-refused": 409,
+    "epoch-pending": 409,
     "genesis-refused": 409,
     "anchor-not-ready": 409,
     "content-missing": 422,

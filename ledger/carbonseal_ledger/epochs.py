@@ -9,8 +9,9 @@ database, with raw epoch entries instead of statements. It leaves out the chain 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from psycopg2.extras import execute_values
 from sqlalchemy import Engine, text
@@ -39,6 +40,11 @@ _COVERING = text(
     " FROM ledger_epoch_heads h JOIN ledger_epochs e ON e.epoch = h.epoch"
     " WHERE h.log_id = :log_id AND h.tree_size >= :size ORDER BY h.epoch LIMIT 1"
 )
+_MAP: Final = text(
+    "SELECT l.origin, h.tree_size, h.root_hash FROM ledger_epoch_heads h"
+    " JOIN ledger_logs l ON l.id = h.log_id WHERE h.epoch = :epoch"
+)
+_HELD_MAPS: Final = 4  # epochs whose map is kept with its inner nodes; about 4 MB each at 10,000 origins
 
 
 class EpochLedger:
@@ -52,6 +58,8 @@ class EpochLedger:
         self._reader = reader
         self._clock = clock
         self._origin = log_of_logs
+        self._maps: dict[int, EpochMap] = {}
+        self._lock = threading.Lock()
 
     def build(
         self, published_heads: Callable[[], Sequence[tuple[int, Head]]], published_size: int
@@ -157,6 +165,27 @@ class EpochLedger:
             row = connection.execute(_COVERING, {"log_id": log_id, "size": tree_size}).first()
             return None if row is None else _record(row)
 
+    def map_of(self, epoch: int) -> EpochMap:
+        """The map of an epoch, as its rows say; the last few are kept, since many proofs are asked of one.
+
+        Raises:
+            RangeInvalid: the epoch is not built.
+        """
+        with self._lock:
+            if epoch in self._maps:
+                return self._maps[epoch]
+        with self._engine.connect() as connection:
+            found = connection.execute(_MAP, {"epoch": epoch})
+            entries = [MapEntry(row.origin, row.tree_size, bytes(row.root_hash)) for row in found]
+        if not entries:
+            raise _not_built(epoch)
+        made = EpochMap(entries)
+        with self._lock:
+            self._maps[epoch] = made
+            while len(self._maps) > _HELD_MAPS:
+                del self._maps[next(iter(self._maps))]
+        return made
+
     def evidence(
         self, origins: Sequence[str], epochs: Sequence[int], head: Head, raws: list[bytes]
     ) -> EpochEvidence:
@@ -166,40 +195,31 @@ class EpochLedger:
             RangeInvalid: an epoch does not exist, or lies beyond the published log of logs.
         """
         heads: list[OriginHead] = []
-        query = text(
-            "SELECT l.origin, h.tree_size, h.root_hash FROM ledger_epoch_heads h"
-            " JOIN ledger_logs l ON l.id = h.log_id WHERE h.epoch = :epoch"
-        )
         before: dict[str, tuple[int, bytes]] = {}
-        with self._engine.connect() as connection:
-            for epoch in sorted(set(epochs)):
-                found = connection.execute(query, {"epoch": epoch})
-                entries = [MapEntry(row.origin, row.tree_size, bytes(row.root_hash)) for row in found]
-                if not entries or epoch >= head.tree_size:
-                    raise RangeInvalid(
-                        "epoch", f"{epoch} is not built or not published", "ask for a built epoch"
+        for epoch in sorted(set(epochs)):
+            if epoch >= head.tree_size:
+                raise _not_built(epoch)
+            epoch_map = self.map_of(epoch)
+            known = {entry.origin: entry for entry in epoch_map.entries}
+            for origin in origins:
+                if origin not in known:
+                    continue
+                entry, previous = known[origin], before.get(origin)
+                path: list[bytes] = []
+                if previous is not None and previous[0] < entry.tree_size:
+                    nodes = self._reader.nodes(origin, entry.tree_size)
+                    path = consistency_path(previous[0], entry.tree_size, nodes)
+                before[origin] = (entry.tree_size, entry.root_hash)
+                heads.append(
+                    OriginHead(
+                        epoch,
+                        origin,
+                        entry.tree_size,
+                        entry.root_hash,
+                        epoch_map.prove(origin),
+                        tuple(path),
                     )
-                epoch_map = EpochMap(entries)
-                known = {entry.origin: entry for entry in entries}
-                for origin in origins:
-                    if origin not in known:
-                        continue
-                    entry, previous = known[origin], before.get(origin)
-                    path: list[bytes] = []
-                    if previous is not None and previous[0] < entry.tree_size:
-                        nodes = self._reader.nodes(origin, entry.tree_size)
-                        path = consistency_path(previous[0], entry.tree_size, nodes)
-                    before[origin] = (entry.tree_size, entry.root_hash)
-                    heads.append(
-                        OriginHead(
-                            epoch,
-                            origin,
-                            entry.tree_size,
-                            entry.root_hash,
-                            epoch_map.prove(origin),
-                            tuple(path),
-                        )
-                    )
+                )
         return EpochEvidence(
             self._origin, head.tree_size, head.root_hash, head.checkpoint, tuple(raws), tuple(heads)
         )
@@ -228,3 +248,7 @@ def _record(row: Any) -> EpochRecord:
         head.root_hash,
         row.checkpoint,
     )
+
+
+def _not_built(epoch: int) -> RangeInvalid:
+    return RangeInvalid("epoch", f"{epoch} is not built or not published", "ask for a built epoch")

@@ -245,3 +245,9 @@ class EpochRefused(LedgerError):
     """An epoch cannot be built: a log's head is not consistent with its head in the epoch before."""
 
     code = "epoch-refused"
+
+
+class EpochPending(LedgerError):
+    """The statement is logged, but no published epoch covers it yet."""
+
+    code = "epoch-pending"

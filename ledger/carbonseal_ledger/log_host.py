@@ -29,6 +29,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from carbonseal_attest.algorithms import ADMITTED
+from carbonseal_attest.extended_receipt import ExtendedReceipt
 from carbonseal_attest.identity.devices import DeviceKeys
 from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.instants import Clock
@@ -47,6 +48,7 @@ from carbonseal_ledger.errors import (
     LogUnknown,
     RangeInvalid,
 )
+from carbonseal_ledger.extended_receipts import ReceiptExtender
 from carbonseal_ledger.heads import HeadWriter
 from carbonseal_ledger.intake import Intake
 from carbonseal_ledger.opening import Genesis, HostTerms, check_genesis
@@ -129,6 +131,15 @@ class LogHost:
         self._epochs = EpochLedger(engine, self._writer, self._reader, clock, self.log_of_logs)
         self._desk = ReceiptDesk(
             log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors
+        )
+        self._extender = ReceiptExtender(
+            log_signer,
+            party,
+            self._entries,
+            self._reader,
+            self._epochs,
+            lambda: published.tree_size(self.log_of_logs),
+            self.log_of_logs,
         )
         self._executor = ThreadPoolExecutor(verify_threads, "verify") if verify_threads > 1 else None
         self._intakes: dict[str, Intake] = {}
@@ -350,6 +361,21 @@ class LogHost:
             reason = f"{origin} holds no {digest.hex()}" if answer.index is None else "the log has one entry"
             raise EntryUnknown("digest", reason, "register the statement first")
         return answer.receipt
+
+    def extended_receipt(
+        self, origin: str, digest: bytes, *, tree_size: int | None = None
+    ) -> ExtendedReceipt:
+        """The receipt of a statement, extended to a head of the log of logs; without the chain's evidence.
+
+        That head is the newest final one that covers the statement, else the newest anchored one, else that
+        of the newest epoch; or the one of `tree_size`, at which an epoch must have ended.
+
+        Raises:
+            EntryUnknown: the log holds no such statement.
+            EpochPending: no published epoch covers it yet.
+            RangeInvalid: no epoch that covers it ended at `tree_size`.
+        """
+        return self._extender.extend(origin, digest, anchors=self._desk.anchors, size=tree_size)
 
     def receipts(self, origin: str, digests: Sequence[bytes]) -> list[ReceiptAnswer]:
         """Receipt, state and index for many statement digests at once, in order, all at one published head.

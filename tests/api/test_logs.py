@@ -10,6 +10,7 @@ import pytest
 
 from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.extended_receipt import ExtendedReceipt
 from carbonseal_attest.identity.device_statements import enrolment, withdrawal
 from carbonseal_attest.merkle import leaf_hash, verify_consistency, verify_inclusion
 from carbonseal_attest.receipt import Receipt
@@ -264,6 +265,23 @@ def test_receipts_of_many_statements_come_in_order_with_nulls(site: Any) -> None
     assert unknown == {"receipt": None, "state": None, "index": None}
     assert known["state"] == "logged"
     Receipt.parse(known["receipt"]).verify(statement.raw, origin=site.origin, key=site.cast.log_key.public)
+
+
+def test_extended_receipt_leads_from_the_statement_to_the_log_of_logs(site: Any) -> None:
+    statement, content = site.seal_readings(["4"], start_ms=at(site, 10))
+    post_batch(site, batch((statement.raw, content)))
+    url = f"/logs/{site.origin}/receipts/{statement.digest.hex()}/extended"
+    assert_problem(site.client.get(url, headers=site.headers()), 409, "epoch-pending")
+    site.host.build_epoch()
+    assert_problem(site.client.get(url), 401, "api-key-missing")
+    assert_problem(site.client.get(url, headers=site.headers("stranger")), 404, "not-found")
+    answer = site.client.get(url, headers=site.headers())
+    assert answer.headers["carbonseal-receipt-state"] == "logged"
+    made, key = ExtendedReceipt.parse(answer.content), site.cast.log_key.public
+    head = open_checkpoint(made.checkpoint, origin=site.host.log_of_logs, key=key)
+    made.verify(statement.raw, origin=site.origin, key=key, head=head)
+    refused = site.client.get(f"{url}?with_evidence=true", headers=site.headers())
+    assert_problem(refused, 422, "request-invalid")
 
 
 def test_published_checkpoint_and_proofs_verify_without_a_key(site: Any) -> None:

@@ -177,6 +177,7 @@ def test_page_of_tiles_shows_a_tile_and_an_entry_bundle_of_the_vectors(spec: Pat
     ("name", "family", "file", "field"),
     [
         ("receipt.md", "receipt", "receipt.json", "receipt"),
+        ("extended-receipt.md", "receipt", "extended.json", "extended_receipt"),
         ("transparent-statement.md", "statement", "transparent.json", "transparent_statement"),
     ],
 )

@@ -25,6 +25,7 @@ from carbonseal_attest.cose_receipt import CoseReceipt
 from carbonseal_attest.epoch import AbsenceProof, EpochEntry, MapEntry, MapProof
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.evm_proof import keccak256, parse_header, rlp_decode, rlp_encode, trie_value
+from carbonseal_attest.extended_receipt import ExtendedReceipt
 from carbonseal_attest.json_view import from_json_view, read_json_view, to_json_view
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.note import SignedNote
@@ -86,6 +87,10 @@ def receipt(data: bytes) -> None:
 
 def consistency_receipt(data: bytes) -> None:
     ConsistencyReceipt.parse(data)
+
+
+def extended_receipt(data: bytes) -> None:
+    same(data, ExtendedReceipt.parse(data).encode())
 
 
 def cose_message(data: bytes) -> None:
@@ -204,7 +209,7 @@ def cose_key(data: bytes) -> None:
 PARSERS: Final[dict[str, tuple[Parse, ...]]] = {
     "cbor": (cbor_value, any_cbor, json_view),
     "statement": (statement, transparent_statement, content),
-    "cose": (cose_message, receipt, consistency_receipt, cose_receipt, cose_key),
+    "cose": (cose_message, receipt, consistency_receipt, extended_receipt, cose_receipt, cose_key),
     "note": (note, checkpoint, vkey, tlog_proof, add_checkpoint, tile_path),
     "proofs": (
         entry_bundle,

@@ -33,7 +33,7 @@ MAX_GROUP = 32_000  # bytes
 GROUPS = {
     "cbor": ("cbor", "json"),
     "statement": ("transparent_statement", "statement", "content"),
-    "cose": ("message", "receipt", "consistency_receipt", "cose_receipt"),
+    "cose": ("message", "receipt", "consistency_receipt", "extended_receipt", "cose_receipt"),
     "note": ("note", "vkey", "checkpoint"),
     "proofs": (
         "epoch_entry",

@@ -19,6 +19,7 @@ from carbonseal_verifier import (
     conformance_cli,
     grade_cli,
     quality_cli,
+    receipt_cli,
     sample_cli,
     show_cli,
     sign_cli,
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _add_check(commands)
+    receipt_cli.add_receipt(commands)
     show_cli.add_show(commands)
     trust_cli.add_trust(commands)
     quality_cli.add_quality(commands)

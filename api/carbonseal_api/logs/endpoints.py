@@ -191,6 +191,38 @@ async def get_receipt_state(origin: str, digest: str, request: Request) -> Recei
 
 
 @router.get(
+    "/logs/{origin:path}/receipts/{digest}/extended",
+    summary="Receipt extended to the anchored head",
+    responses=answers(CBOR, "An extended receipt (docs/spec/extended-receipt.md).", 401, 403, 404, 409, 422),
+    response_class=Response,
+)
+async def get_extended_receipt(
+    origin: str,
+    digest: str,
+    request: Request,
+    *,
+    tree_size: Annotated[int | None, Query(ge=2)] = None,
+    with_evidence: bool = False,
+    trusted_block: Annotated[int | None, Query(ge=0)] = None,
+) -> Response:
+    """Return a receipt with map proof and log of logs, at most 3 KB; `with_evidence` adds the chain's.
+
+    Headers then lead up to `trusted_block`, the number of the block that the reader's trust file names.
+    """
+    service.allow_origin(await caller(request), origin)
+    data, state = await run_in_threadpool(
+        service.extended_receipt,
+        parts_of(request),
+        origin,
+        parse_digest(digest),
+        tree_size,
+        with_evidence=with_evidence,
+        trusted_block=trusted_block,
+    )
+    return Response(data, media_type=CBOR, headers={"Carbonseal-Receipt-State": state})
+
+
+@router.get(
     "/logs/{origin:path}/receipts/{digest}",
     summary="Receipt of a statement",
     responses=answers(COSE, "A COSE receipt, made on demand.", 401, 403, 404, 422),

@@ -7,12 +7,14 @@ written through this door, so that a stranger cannot fill it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.logs.schemas import ConsistencyProofView, InclusionProofView, OpenedLog, StreamHeadView
 from carbonseal_api.problems import NotFound, RequestInvalid
+from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TILE_WIDTH
@@ -100,6 +102,36 @@ def receipts(parts: Parts, origin: str, digests: Sequence[bytes]) -> list[dict[s
 def receipt_with_state(parts: Parts, origin: str, digest: bytes) -> tuple[bytes, str]:
     """Return the receipt of a statement and its state by name."""
     return parts.host.receipt(origin, digest), str(parts.host.receipt_state(origin, digest))
+
+
+def extended_receipt(
+    parts: Parts,
+    origin: str,
+    digest: bytes,
+    tree_size: int | None,
+    *,
+    with_evidence: bool,
+    trusted_block: int | None,
+) -> tuple[bytes, str]:
+    """Return the extended receipt of a statement and the state by name that the log host claims for it.
+
+    Raises:
+        RequestInvalid: Evidence was asked for, and nothing is final yet.
+        EpochPending, EntryUnknown, RangeInvalid, AnchorNotReady: As the ledger says.
+    """
+    made = parts.host.extended_receipt(origin, digest, tree_size=tree_size)
+    if with_evidence:
+        size = Checkpoint.of_note(made.checkpoint).tree_size
+        anchors = parts.anchors
+        evidence = None if anchors is None else anchors.evidence(size, trusted_block=trusted_block)
+        if evidence is None:
+            raise RequestInvalid(
+                "with_evidence",
+                "nothing is anchored and final yet",
+                "ask without it, or after the next anchor",
+            )
+        made = replace(made, evidence=evidence)
+    return made.encode(), str(parts.host.receipt_state(origin, digest))
 
 
 def tile(parts: Parts, origin: str, level: int, index: int, width: int) -> bytes:

@@ -1,8 +1,9 @@
-"""Writes `receipt.json` and `consistency-receipt.json`, ours and what is refused, and `foreign.json`."""
+"""Writes `receipt.json`, `consistency-receipt.json`, `extended.json` (good and bad) and `foreign.json`."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,18 @@ from vector_files import Vector, document, write
 
 from carbonseal_attest import cbor
 from carbonseal_attest.algorithms import EDDSA, ESP256
+from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.cose import ALG, join_sign1, sig_structure
 from carbonseal_attest.cose_receipt import CoseReceipt
-from carbonseal_attest.merkle import consistency_path, inclusion_path, leaf_hash, root_of
+from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry
+from carbonseal_attest.extended_receipt import FORMAT, ExtendedReceipt
+from carbonseal_attest.merkle import (
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+    root_from_inclusion,
+    root_of,
+)
 from carbonseal_attest.receipt import make_consistency_receipt, make_receipt
 from carbonseal_attest.signing import signer_from_seed
 
@@ -32,6 +42,7 @@ def files() -> dict[str, str]:
     return {
         "receipt.json": document(__file__, "receipt.md", _receipts()),
         "consistency-receipt.json": document(__file__, "receipt.md", _consistency_receipts()),
+        "extended.json": document(__file__, "extended-receipt.md", _extended()),
         "foreign.json": document(__file__, "receipt.md", _foreign()),
     }
 
@@ -151,6 +162,86 @@ def _consistency_receipts() -> list[Vector]:
         vector("one hash another", with_proof(3, 7, [bytes(32), *path[1:]]), "signature-invalid"),
         vector("one bit of the signature", receipt[:-1] + bytes([receipt[-1] ^ 1]), "signature-invalid"),
     ]
+
+
+def _extended() -> list[Vector]:
+    index, size, number, above = 3, 5, 4, 6
+    root = root_of(LEAVES[:size])
+    receipt = make_receipt(
+        SIGNER, log_host=LOG_HOST, origin=example.DATA, tree_size=size, index=index,
+        path=inclusion_path(index, size, _node), root=root,
+    )  # fmt: skip
+    others = [
+        MapEntry(f"{example.HOST}/e-{c * 2}/data", n + 1, example.digest(c)) for n, c in enumerate("abc")
+    ]
+    heads = EpochMap([*others, MapEntry(example.DATA, size, root)])
+    epochs = [EpochEntry(n, example.digest(f"map {n}"), 4, example.INTERVAL[1] + n) for n in range(1, above)]
+    epochs[number - 1] = heads.close(number, example.INTERVAL[1] + number)
+    leaves = [LEAVES[0], *(leaf_hash(entry.encode()) for entry in epochs)]
+
+    def top(level: int, at: int) -> bytes:
+        return root_of(leaves[at << level : (at + 1) << level])
+
+    head = Checkpoint(f"{example.HOST}/epochs", above, root_of(leaves))
+    proof = heads.prove(example.DATA)
+    path = inclusion_path(number, above, top)
+    made = ExtendedReceipt(
+        receipt, proof.index, proof.path, epochs[number - 1], tuple(path), sign_checkpoint(head, SIGNER), None
+    )
+    form, *parts = cbor.decode(made.encode())
+
+    def vector(
+        desc: str, data: bytes, code: str | None = "proof-invalid", entry: bytes = ENTRIES[3], **more: Any
+    ) -> Vector:
+        given = {"extended_receipt": data.hex(), "entry": entry.hex(), "origin": example.DATA}
+        given |= {"log_of_logs": head.origin, "public": SIGNER.public.text()}
+        meaning = {"index": index, "tree_size": size, "epoch": number, "head_size": above}
+        meaning |= {"head_root": head.root_hash.hex()}
+        return {"desc": desc, "want_error": code, **given, **(meaning if code is None else {}), **more}
+
+    def changed(at: int, value: Any) -> bytes:
+        return cbor.encode([form, *parts[:at], value, *parts[at + 1 :]])
+
+    def signed(**other: Any) -> str:
+        return sign_checkpoint(replace(head, **other), SIGNER)
+
+    mapped, entry = [proof.index, list(proof.path)], epochs[number - 1]
+    later = EpochEntry(number + 1, entry.map_root, entry.origins, entry.closed_at)
+    swapped = cbor.encode([form, parts[0], [mapped[0] - 1, mapped[1]], *parts[2:]])
+    fork = make_receipt(
+        SIGNER, log_host=LOG_HOST, origin=example.DATA, tree_size=size, index=index,
+        path=[bytes(32), *inclusion_path(index, size, _node)[1:]],
+        root=_root_over(index, size, [bytes(32), *inclusion_path(index, size, _node)[1:]]),
+    )  # fmt: skip
+    assert form == FORMAT
+    return [
+        vector("entry 3, in epoch 4, in a log of logs of 6", made.encode(), None),
+        vector("another entry", made.encode(), "signature-invalid", ENTRIES[2]),
+        vector("of another log", made.encode(), origin=example.REGISTER),
+        vector("by another key", made.encode(), "note-invalid", public=example.key("party").public.text()),
+        vector("a second history of the log, signed by its key", changed(0, fork)),
+        vector("another place in the map", swapped),
+        vector("a map path too short", changed(1, [mapped[0], mapped[1][:-1]])),
+        vector("one hash of the map path another", changed(1, [mapped[0], [bytes(32), *mapped[1][1:]]])),
+        vector("index in the map is true", changed(1, [True, mapped[1]])),
+        vector("the epoch entry under another number", changed(2, later.encode())),
+        vector("an epoch entry with another map root", changed(2, epochs[1].encode())),
+        vector("a path in the log of logs too short", changed(3, path[:-1])),
+        vector("a path in the log of logs with a hash too many", changed(3, [*path, bytes(32)])),
+        vector("another log of logs, signed by its key", changed(4, signed(root_hash=bytes(32)))),
+        vector("another size of the log of logs", changed(4, signed(tree_size=8))),
+        vector("the checkpoint of another log", changed(4, signed(origin=example.DATA)), "note-invalid"),
+        vector("no signature on the checkpoint", changed(4, head.text() + "\n"), "note-invalid"),
+        vector("evidence that is none", changed(5, b"\xa0"), "anchor-malformed"),
+        vector("evidence is false", changed(5, False)),
+        vector("another form", cbor.encode([form[:-1] + "2", *parts])),
+        vector("six parts", cbor.encode([form, *parts[:-1]])),
+        vector("the receipt alone", receipt),
+    ]  # fmt: skip
+
+
+def _root_over(index: int, size: int, path: list[bytes]) -> bytes:
+    return root_from_inclusion(index, size, LEAVES[index], path)
 
 
 def _foreign() -> list[Vector]:
