@@ -201,14 +201,15 @@ async def get_extended_receipt(
     digest: str,
     request: Request,
     *,
-    tree_size: Annotated[int | None, Query(ge=2)] = None,
-    with_evidence: bool = False,
-    trusted_block: Annotated[int | None, Query(ge=0)] = None,
+    tree_size: Annotated[
+        int | None, Query(ge=2, description="Of the log of logs, to end in; by default the newest anchored.")
+    ] = None,
+    with_evidence: Annotated[bool, Query(description="Add the chain's offline evidence.")] = False,
+    trusted_block: Annotated[
+        int | None, Query(ge=0, description="Number of the block that the reader's trust file names.")
+    ] = None,
 ) -> Response:
-    """Return a receipt with map proof and log of logs, at most 3 KB; `with_evidence` adds the chain's.
-
-    Headers then lead up to `trusted_block`, the number of the block that the reader's trust file names.
-    """
+    """Return a receipt with map proof and log of logs, at most 3 KB; evidence comes on top."""
     service.allow_origin(await caller(request), origin)
     data, state = await run_in_threadpool(
         service.extended_receipt,
