@@ -120,7 +120,12 @@ def unusable(error: BaseException) -> DatabaseUnusable:
 
 
 def _translate(context: ExceptionContext) -> None:
-    """Every lost connection surfaces as our error, wherever it happens."""
+    """Every lost connection surfaces as our error, wherever it happens but in the pool's own question.
+
+    A connection that the pool finds dead when it hands it out is one that it replaces, unless we object.
+    """
+    if context.is_pre_ping:
+        return
     if isinstance(context.sqlalchemy_exception, (OperationalError, InterfaceError)):
         raise unusable(context.original_exception) from context.original_exception
 

@@ -25,6 +25,7 @@ from carbonseal_ledger import rows
 from carbonseal_ledger.errors import EpochRefused, LogUnknown, RangeInvalid
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import AnchorPlan, EpochEvidence, EpochRecord, Head, OriginHead
+from carbonseal_ledger.steps import at_step
 from carbonseal_ledger.tree_reader import TreeReader
 
 _RECORDS = text(
@@ -79,12 +80,14 @@ class EpochLedger:
                 raise LogUnknown(
                     "log of logs", f"{self._origin} is not open", "open it with the host's genesis"
                 )
+            at_step("epoch locked")
             cursor.execute("SELECT coalesce(max(epoch), 0) FROM ledger_epochs")
             epoch = cursor.fetchone()[0] + 1
             heads = published_heads()
             self._check_heads(cursor, epoch, heads)
             if not heads:
                 raise EpochRefused("epoch", "no log is open", "open a log first")
+            at_step("epoch mapped")
             built_at = max(self._clock(), log.last_registered_at)
             entries = [MapEntry(head.origin, head.tree_size, head.root_hash) for _, head in heads]
             entry = EpochMap(entries).close(epoch, built_at)
@@ -95,6 +98,7 @@ class EpochLedger:
                 " VALUES (%s, %s, %s, %s, %s, %s)",
                 (log.id, log.size, built_at, kind_id, hashlib.sha256(raw).digest(), raw),
             )
+            at_step("epoch entry written")
             committed = self._heads.advance(
                 cursor, self._origin, log, [raw], built_at, published_size, ticks=False
             )
@@ -109,6 +113,8 @@ class EpochLedger:
                 [(epoch, log_id, head.tree_size, head.root_hash) for log_id, head in heads],
                 page_size=2_000,
             )
+            at_step("epoch map written")
+        at_step("epoch committed")
         record = EpochRecord(
             epoch,
             log.size,

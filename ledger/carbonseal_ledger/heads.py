@@ -24,6 +24,7 @@ from carbonseal_ledger.continuity import StreamCursor
 from carbonseal_ledger.database import unusable
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, StreamKey
+from carbonseal_ledger.steps import at_step
 from carbonseal_ledger.tree_reader import frontier_from_bytes
 
 
@@ -93,6 +94,7 @@ class HeadWriter:
                 log.id,
             ),
         )
+        at_step("head written")
         return CommittedHead(
             origin, log.size, log.root_hash, frontier.size, root, checkpoint, leaf_hashes, raws
         )
@@ -119,6 +121,7 @@ class HeadWriter:
                     (terms.origin, terms.party, terms.log, now, statement.digest, cbor.encode(policy), now),
                 )
                 log_id = cursor.fetchone()[0]
+                at_step("log row written")
                 rows.create_streams(cursor, log_id, {key: head})
                 kind_id = self.kind_ids(cursor, {"genesis"})["genesis"]
                 subject = rows.name_ids(cursor, "ledger_subjects", {header.subject}, log_id)[header.subject]
@@ -126,10 +129,13 @@ class HeadWriter:
                 entry = NewEntry(0, now, kind_id, head.stream_id or 0, 0, subject, None, digest, raw)
                 rows.copy_entries(cursor, log_id, [entry])
                 rows.insert_contents(cursor, log_id, {statement.payload: content})
+                at_step("genesis written")
                 log = LockedLog(log_id, 0, Frontier().root(), b"", 0, 0, 0, now)
-                return self.advance(cursor, terms.origin, log, [raw], now, 0, ticks=False)
+                head_written = self.advance(cursor, terms.origin, log, [raw], now, 0, ticks=False)
         except psycopg2.Error as error:
             raise unusable(error) from error
+        at_step("log opened")
+        return head_written
 
     def kind_ids(self, cursor: Any, kinds: set[str]) -> dict[str, int]:
         """The ids of some kinds, which are added where they are new."""

@@ -34,6 +34,7 @@ from carbonseal_ledger.registration import (
     verify_signatures,
 )
 from carbonseal_ledger.sequencing import LogMemory, Sequencer
+from carbonseal_ledger.steps import at_step
 from carbonseal_ledger.tree_reader import TreeReader
 
 _GROUP: Final = 4_096  # statements a transaction; larger ones lock the log longer than they save
@@ -131,13 +132,12 @@ class Intake:
             self._backlog.add(head)
         remaining = iter(outcomes)
         answers = [None if item.candidate is None else next(remaining) for item in items]
-        return answers, lambda: self._finish(head, candidates, outcomes)
+        return answers, lambda: self._finish(head, outcomes)
 
-    def _finish(
-        self, head: CommittedHead | None, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]
-    ) -> None:
+    def _finish(self, head: CommittedHead | None, outcomes: Sequence[Outcome]) -> None:
         if head is not None:
             self._memory.published_size = self._backlog.publish_through(head.size)
+            at_step("batch published")
             leaves = head.leaf_hashes
             self._recent.add(
                 self._terms.origin,
@@ -147,7 +147,6 @@ class Intake:
                     if o.status is Status.ACCEPTED and o.digest is not None and o.index is not None
                 ],
             )
-        self._erase(candidates, outcomes)
 
     def _prepare(self, candidates: Sequence[Candidate]) -> Register:
         """What needs the registers but not the log's row: content, key, cited checkpoint, signature."""
@@ -197,16 +196,6 @@ class Intake:
             self._roots.clear()
         self._roots[size] = root
         return root
-
-    def _erase(self, candidates: Sequence[Candidate], outcomes: Sequence[Outcome]) -> None:
-        """Carry out accepted erasures: the statement stays in the register log, the content goes."""
-        for candidate, outcome in zip(candidates, outcomes, strict=True):
-            content = candidate.content
-            if content is not None and content.kind == "erasure" and outcome.status is not Status.REFUSED:
-                digest = content.body["erases"]
-                owner = self._contents.origin_of(digest)
-                if owner is not None and owner.split("/")[1] == self._terms.party:
-                    self._contents.erase(digest, content.body["reason"])
 
 
 def _fresh(candidate: Candidate) -> Candidate:

@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
+from carbonseal_ledger.steps import at_step
+
 FOREVER: Final = "public, max-age=31536000, immutable"
 AN_HOUR: Final = "public, max-age=3600"
 SHORT: Final = "public, max-age=5, must-revalidate"
@@ -174,10 +176,13 @@ def write_durably(files: Mapping[Path, bytes]) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+        at_step("file written")
     for path in files:
         path.with_name(path.name + _TEMPORARY).replace(path)
+        at_step("file named")
     for folder in folders:
         _sync_folder(folder)
+    at_step("files durable")
 
 
 def serving_headers(name: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from carbonseal_attest.tiles import TILE_WIDTH, Tile, grown_tiles
 from carbonseal_ledger.errors import LogDamaged, PublishedMeanwhile, RollbackDetected
 from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.publishing import PublishedCopy, read_head
+from carbonseal_ledger.steps import at_step
 from carbonseal_ledger.tree_reader import TreeReader
 
 RawReader = Callable[[str, int, int], list[bytes]]
@@ -68,14 +69,18 @@ class Publisher:
     def _publish(self, head: CommittedHead) -> int:
         origin = head.origin
         with self._published.lock(origin):
+            at_step("copy locked")
             note = self._published.checkpoint(origin)
             size, root = 0, EMPTY_ROOT
             if note is not None:
                 current = read_head(note, origin)
                 size, root = current.tree_size, current.root_hash
             if size >= head.size:
-                if size == head.size and root != head.root_hash:
-                    raise _contradiction(origin, size)
+                # Another process was faster, and then this head is one that the copy's tree went through; in
+                # a database that was put back while this process ran, it is not.
+                standing = root if size == head.size else self._reader.root(origin, head.size)
+                if standing != head.root_hash:
+                    raise _contradiction(origin, head.size)
                 return size
             if size == head.old_size:
                 if root != head.old_root:
@@ -88,10 +93,12 @@ class Publisher:
             tiles = grown_tiles(size, leaves, lambda level, _index, _width: edge.partials[level])
             if size != head.old_size:
                 self._check_growth(head, size, leaves)
+            at_step("tiles made")
             bundles = self._bundles(origin, size, raws) if self._published.with_entry_bundles else {}
             self._published.replace(
                 origin, expected=note, checkpoint=head.checkpoint, tiles=tiles, bundles=bundles
             )
+            at_step("copy replaced")
             self._remember(origin, head, edge, tiles)
             return head.size
 

@@ -147,6 +147,21 @@ def insert_contents(cursor: Any, log_id: int, contents: Mapping[bytes, bytes]) -
     )
 
 
+def erase_contents(cursor: Any, party: str, erasures: Mapping[bytes, str], now: int) -> None:
+    """Remove those of some contents, by digest with the reason, that came through a log of the party."""
+    cursor.execute(
+        "DELETE FROM ledger_contents c USING ledger_logs l WHERE c.digest = ANY(%s) AND l.id = c.log_id"
+        " AND l.party = %s RETURNING c.digest",
+        (list(erasures), party),
+    )
+    if gone := [(digest, now, erasures[bytes(digest)]) for (digest,) in cursor.fetchall()]:
+        execute_values(
+            cursor,
+            "INSERT INTO ledger_erasures (digest, erased_at, reason) VALUES %s ON CONFLICT DO NOTHING",
+            gone,
+        )
+
+
 def read_cursors(cursor: Any, log_id: int, keys: Sequence[StreamKey]) -> dict[StreamKey, StreamCursor]:
     """The heads of some streams of a locked log; streams without a row are left out."""
     found: dict[StreamKey, StreamCursor] = {}

@@ -33,12 +33,14 @@ from carbonseal_ledger.errors import (
     LogUnknown,
     Refused,
     RegisterMoved,
+    RollbackDetected,
     SequenceReused,
 )
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
 from carbonseal_ledger.registration import Candidate, LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
+from carbonseal_ledger.steps import at_step
 
 TICK_MS: Final = 60_000  # docs/spec/log.md, Ticks: at least once a minute while entries arrive
 CLOCK_SLACK_MS: Final = 1_000  # a clock being disciplined may step back this much; time then stands still
@@ -71,6 +73,7 @@ class _Batch:
     own_contents: dict[bytes, bytes] = field(default_factory=dict)
     touched: dict[StreamKey, StreamCursor] = field(default_factory=dict)
     conflicts: list[tuple[StreamKey, int, int]] = field(default_factory=list)
+    erasures: dict[bytes, str] = field(default_factory=dict)
 
 
 class Sequencer:
@@ -104,7 +107,7 @@ class Sequencer:
             tick_now: append a tick even if the last one is recent, unless nothing came after it.
 
         Raises:
-            LogUnknown, ClockWentBack: nothing was written.
+            LogUnknown, ClockWentBack, RollbackDetected: nothing was written.
             DatabaseUnusable: it is not known whether the batch was written; send it again after a restart.
         """
         try:
@@ -135,6 +138,7 @@ class Sequencer:
         head = None
         with rows.transaction(self._engine) as cursor:
             batch = self._begin(cursor, terms, candidates, memory)
+            at_step("batch locked")
             if terms.log == "register" and register.size != batch.log.size:
                 raise RegisterMoved("register", f"{terms.origin} has grown", "read it again")
             self._refuse_broken_backfill(batch, candidates)
@@ -148,8 +152,10 @@ class Sequencer:
             ticks = ((is_due and bool(batch.statements)) or tick_now) and not is_covered
             if ticks:
                 self._append_own(terms, batch, "tick", self._party, {"at": batch.now})
+            at_step("batch placed")
             if batch.statements:
                 head = self._write(cursor, terms, batch, memory, ticks=ticks, is_retry=is_retry)
+        at_step("batch committed")
         if head is not None:
             memory.size, memory.root_hash = head.size, head.root_hash
             if len(memory.cursors) > _REMEMBERED_STREAMS:
@@ -168,6 +174,13 @@ class Sequencer:
                 "clock",
                 f"it stands {log.last_registered_at - now} ms before the last registration in {terms.origin}",
                 "set the clock right; nothing is registered until then",
+            )
+        committed = max(memory.size, memory.published_size)
+        if log.size < committed or (log.size == memory.size and log.root_hash != memory.root_hash):
+            raise RollbackDetected(
+                "database",
+                f"{terms.origin} has {log.size} entries where this process committed {committed}",
+                "stop every process, and restore a backup that is at least as new",
             )
         if (memory.size, memory.root_hash) != (log.size, log.root_hash):
             memory.cursors.clear()
@@ -247,6 +260,8 @@ class Sequencer:
         index = self._append(batch, key, head, statement, content)
         if content is not None and terms.log == "register":
             register.apply(index, statement.digest, content)
+            if content.kind == "erasure":
+                batch.erasures[content.body["erases"]] = content.body["reason"]
         if candidate.submission.content is not None:
             batch.contents[statement.payload] = candidate.submission.content
         return Outcome(Status.ACCEPTED, index, statement.digest)
@@ -355,6 +370,7 @@ class Sequencer:
             rows.create_streams(cursor, log.id, fresh)
         if known := [head for key, head in batch.touched.items() if key not in fresh]:
             rows.update_streams(cursor, known)
+        at_step("streams written")
         kinds = self._heads.kind_ids(cursor, {s.header.kind for s in batch.statements})
         missing = {s.header.subject for s in batch.statements} - memory.subjects.keys()
         subjects = memory.subjects
@@ -378,16 +394,21 @@ class Sequencer:
                 )
             )
         rows.copy_entries(cursor, log.id, entries)
+        at_step("entries written")
         # Public contents of the log host are the same wherever it says the same: two ticks of one instant.
         if batch.own_contents:
             rows.insert_contents(cursor, log.id, batch.own_contents)
         if batch.contents:
             (rows.insert_contents if is_retry else rows.copy_contents)(cursor, log.id, batch.contents)
+        if batch.erasures:
+            # In the same transaction: an erasure that is logged may not be lost by a crash after it.
+            rows.erase_contents(cursor, terms.party, batch.erasures, batch.now)
         for key, sequence, index in batch.conflicts:
             cursor.execute(
                 "INSERT INTO ledger_equivocations (stream_id, sequence, entry_index) VALUES (%s, %s, %s)",
                 (batch.cursors[key].stream_id, sequence, index),
             )
+        at_step("contents written")
         raws = [s.raw for s in batch.statements]
         head = self._heads.advance(
             cursor, terms.origin, log, raws, batch.now, memory.published_size, ticks=ticks

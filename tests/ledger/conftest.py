@@ -67,6 +67,12 @@ def made_database(server: Engine, template: str = "ledger_template") -> Iterator
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture(scope="session")
+def databases() -> Callable[..., Any]:
+    """Makes a database of its own on a server, a copy of a template, for as long as a `with` lasts."""
+    return made_database
+
+
 @pytest.fixture
 def database_url(server: Engine) -> Iterator[str]:
     with made_database(server) as url:
@@ -251,7 +257,7 @@ def make_world(engine: Engine, tmp_path: Path) -> Callable[..., World]:
     return lambda **options: World(engine, tmp_path, **options)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def world_class() -> type[World]:
     return World
 

@@ -243,6 +243,15 @@ def test_refuses_when_an_outsider_cannot_be_asked(world):
         world.start()
 
 
+def second_process(world):
+    """Another log host over the same database and copy, as a replica is."""
+    return LogHost(
+        world.engine, PublishedCopy(world.folder / "published"), world.log_key, world.clock,
+        name="log.carbonseal.example", party="h-host", registrar="r-registrar",
+        registrar_keys=[world.registrar.public],
+    )  # fmt: skip
+
+
 def test_another_process_that_registers_during_the_comparison_is_no_rollback(world, monkeypatch):
     heads = EntryReader.stored_heads
 
@@ -254,11 +263,7 @@ def test_another_process_that_registers_during_the_comparison_is_no_rollback(wor
     first = world.host
     with monkeypatch.context() as patch:
         patch.setattr(EntryReader, "stored_heads", slowly)
-        second = LogHost(
-            world.engine, PublishedCopy(world.folder / "published"), world.log_key, world.clock,
-            name="log.carbonseal.example", party="h-host", registrar="r-registrar",
-            registrar_keys=[world.registrar.public],
-        )  # fmt: skip
+        second = second_process(world)
     assert second.head(world.data) == first.head(world.data)
     second.close()
 
@@ -276,3 +281,28 @@ def test_nothing_is_completed_while_another_log_is_refused(world, monkeypatch):
     with pytest.raises(OutsideUnreachable):
         world.start()
     assert (world.folder / "published" / world.data / "checkpoint").read_text() == before
+
+
+def test_running_process_refuses_a_database_that_was_put_back_under_it(world):
+    world.accept(world.readings(world.main))
+    backup = rows_of(world) | {"ledger_subjects": dump(world, "ledger_subjects")}
+    world.accept(world.readings(world.main))
+    before = (world.folder / "published" / world.data / "checkpoint").read_text()
+    restore_backup(world, backup)
+    for _ in range(2):
+        with pytest.raises(RollbackDetected, match="where this process committed"):
+            world.send(world.readings(world.main, keep=False))
+    assert dump(world, "ledger_entries") == backup["ledger_entries"]
+    assert (world.folder / "published" / world.data / "checkpoint").read_text() == before
+
+
+def test_other_process_does_not_answer_out_of_a_database_that_was_put_back(world):
+    """It has committed nothing itself; the published copy tells that its entry begins a second history."""
+    world.accept(world.readings(world.main))
+    backup = rows_of(world) | {"ledger_subjects": dump(world, "ledger_subjects")}
+    fork = world.readings(world.main, keep=False)
+    other = second_process(world)
+    world.accept(*[world.readings(world.main, count=5) for _ in range(3)])
+    restore_backup(world, backup)
+    with pytest.raises(RollbackDetected, match="another history"):
+        other.register(world.data, [fork])
