@@ -9,7 +9,6 @@ again and compares. What others wrote outside this profile is read by `foreign_c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import is_
 from typing import Any, Final
 
 import cbor2
@@ -22,6 +21,7 @@ MAX_DEPTH: Final = 16  # nested containers; our deepest schema needs 9
 _MAX_INT: Final = (1 << 64) - 1
 _MIN_INT: Final = -(1 << 64)
 _SCALARS: Final = frozenset({bytes, str, bool, type(None)})
+_FLAT: Final = _SCALARS | {int}
 
 
 class _NoTags(dict[int, Any]):
@@ -86,7 +86,7 @@ def decode(data: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH)
     except Exception as error:  # the decoder's own errors have no common root; all of them mean bad input
         raise _refusal(f"not CBOR within limits ({type(error).__name__})") from error
     # The decoder keeps the order of keys and the writer writes it, so the two conditions are the whole rule.
-    if _arranged(value, max_depth) is not value or cbor2.dumps(value) != data:
+    if not _is_arranged(value, max_depth) or cbor2.dumps(value) != data:
         raise _refusal("not the deterministic encoding of its value (RFC 8949 §4.2.1)")
     return value
 
@@ -105,11 +105,44 @@ def _check_item_count(data: bytes) -> None:
             at += int.from_bytes(data[at - width : at], "big") if width else initial & 31
 
 
-def _arranged(value: Any, depth: int) -> Any:
-    """Return `value` with the keys of its maps in order; itself, and no copy, where they are already.
+def _is_arranged(value: Any, depth: int) -> bool:
+    """Whether a decoded value has the keys of its maps in order; refuses types that are none of ours.
 
-    Refuses whatever lies outside the admitted types, without recursing into flat lists of numbers.
+    This is what every statement and content passes, so it walks once and copies nothing. Without tags the
+    decoder gives no integer beyond 64 bits.
     """
+    kind = type(value)
+    if kind in _FLAT:
+        return True
+    if depth == 0 and kind in (list, dict):
+        raise _refusal("nested too deeply")
+    if kind is dict:
+        if not _has_keys_in_order(value):
+            return False
+        inner = value.values()
+    elif kind is list:
+        if set(map(type, value)) <= _FLAT:
+            return True
+        inner = value
+    else:
+        raise _refusal(f"holds a value of type {kind.__name__}")
+    return all(_is_arranged(item, depth - 1) for item in inner if type(item) not in _FLAT)
+
+
+def _has_keys_in_order(mapping: dict[Any, Any]) -> bool:
+    last_size, last = -1, ""
+    for key in mapping:
+        if type(key) is not str or not key.isascii():
+            return keys_in_order(mapping) == list(mapping)
+        size = len(key)
+        if size < last_size or (size == last_size and key < last):
+            return False
+        last_size, last = size, key
+    return True
+
+
+def _arranged(value: Any, depth: int) -> Any:
+    """Return `value` with the keys of its maps in order; refuses whatever lies outside the admitted types."""
     kind = type(value)
     if kind in _SCALARS:
         return value
@@ -120,22 +153,9 @@ def _arranged(value: Any, depth: int) -> Any:
     if depth == 0 and kind in (list, dict):
         raise _refusal("nested too deeply")
     if kind is list:
-        kinds = set(map(type, value))
-        if kinds <= _SCALARS:
-            return value
-        if kinds <= {int, type(None)}:
-            numbers = [n for n in value if n is not None]
-            if min(numbers) < _MIN_INT or max(numbers) > _MAX_INT:
-                raise _refusal("an integer needs more than 64 bits")
-            return value
-        items = [_arranged(item, depth - 1) for item in value]
-        return value if all(map(is_, items, value)) else items
+        return [_arranged(item, depth - 1) for item in value]
     if kind is dict:
-        keys = keys_in_order(value)
-        items = [v if type(v) in _SCALARS else _arranged(v, depth - 1) for v in map(value.__getitem__, keys)]
-        if keys == list(value) and all(map(is_, items, value.values())):
-            return value
-        return dict(zip(keys, items, strict=True))
+        return {key: _arranged(value[key], depth - 1) for key in keys_in_order(value)}
     raise _refusal(f"holds a value of type {kind.__name__}")
 
 
