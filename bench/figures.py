@@ -45,11 +45,11 @@ class Figure:
     def line(self) -> str:
         """One line for people."""
         a, b = self.measure, self.beside
-        measured = f"{a.name:<44}{_shown(a.value):>11} {a.unit:<6}"
-        return f"{measured}{self.ratio:>9.3g} x {b.name} ({_shown(b.value)} {b.unit})"
+        measured = f"{a.name:<44}{shown(a.value):>11} {a.unit:<6}"
+        return f"{measured}{self.ratio:>9.3g} x {b.name} ({shown(b.value)} {b.unit})"
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
     """Return a figure in five digits, large ones whole."""
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.5g}"
 

@@ -19,7 +19,7 @@ from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.signing import Ed25519Signer, Signer
 from carbonseal_attest.statement import sign_statement
 
-READINGS_PER_STATEMENT = 60
+READINGS_PER_STATEMENT = 15  # a quarter of an hour at one reading a minute, as polled meters seal
 STEP_MS = 60_000
 
 
@@ -103,11 +103,20 @@ def make_gateways(count: int, meters_each: int, *, first_at: int, numbered_from:
 
 
 def batches(
-    gateway: Gateway, statements: int, batch: int, *, party: str, origin: str, issued_at: int
+    gateway: Gateway,
+    statements: int,
+    batch: int,
+    *,
+    party: str,
+    origin: str,
+    issued_at: int,
+    readings: int = READINGS_PER_STATEMENT,
 ) -> Iterator[bytes]:
     """`statements` statements as bodies of `entries:batch`: CBOR sequences of [statement, content]."""
     for start in range(0, statements, batch):
         yield b"".join(
-            cbor.encode(list(gateway.seal(party=party, origin=origin, issued_at=issued_at)))
+            cbor.encode(
+                list(gateway.seal(party=party, origin=origin, issued_at=issued_at, readings=readings))
+            )
             for _ in range(min(batch, statements - start))
         )

@@ -26,13 +26,14 @@ from carbonseal_attest.identity.device_statements import enrolment
 from carbonseal_ledger.database import stop_embedded
 from carbonseal_ledger.outcomes import Submission
 from figures import Figure, Measure, percentile
-from fleet import READINGS_PER_STATEMENT, STEP_MS, Gateway, make_gateways
+from fleet import STEP_MS, Gateway, make_gateways
 
 READINGS = 1_000_000
 METERS = 2
 RUNS = 15
 _FIRST = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _BATCH = 500  # statements registered at once
+_READINGS = 60  # a statement
 _YEAR_MS = 365 * 86_400_000
 
 
@@ -58,7 +59,7 @@ def measure(folder: Path, *, readings: int = READINGS) -> list[Figure]:
         down = _median_ms(lambda: _down(year))
         up = _median_ms(lambda: lineage(year.parts, None, year.reading, direction="up"))
         counted = _median_ms(lambda: _count(year))
-    print(f"  lineage: {year.statements:,} statements, {year.statements * READINGS_PER_STATEMENT:,} readings")
+    print(f"  lineage: {year.statements:,} statements, {year.statements * _READINGS:,} readings")
     beside = Measure("year_of_index_rows_counted_ms", counted, "ms")
     return [
         Figure(Measure("lineage_of_yearly_total_ms", down, "ms"), beside),
@@ -69,7 +70,7 @@ def measure(folder: Path, *, readings: int = READINGS) -> list[Figure]:
 def _down(year: Year) -> None:
     made = lineage(year.parts, None, f"figure:{year.report}/total/total")
     assert made.readings is not None
-    assert made.readings.samples == year.statements * READINGS_PER_STATEMENT
+    assert made.readings.samples == year.statements * _READINGS
     assert not made.truncated
 
 
@@ -111,7 +112,7 @@ def _fill(parts: Parts, gateway: Gateway, readings: int) -> Year:
     body = enrolment(admitted.party, gateway.code, gateway.signer, name=name, subjects=meters)
     desk.issue(admitted.register_origin, "device", body, subject=gateway.code)
     plan = desk.issue(admitted.register_origin, "monitoring_plan", _plan(meters), subject="i-works")
-    count = -(-readings // READINGS_PER_STATEMENT)
+    count = -(-readings // _READINGS)
     middle = _register(parts, gateway, admitted.party, admitted.data_origin, count)
     report = _report(parts, desk, admitted.register_origin, admitted.data_origin, plan.digest)
     parts.projections.refresh()
@@ -122,7 +123,9 @@ def _register(parts: Parts, gateway: Gateway, party: str, origin: str, count: in
     digests: list[bytes] = []
     for start in range(0, count, _BATCH):
         items = [
-            Submission(*gateway.seal(party=party, origin=origin, issued_at=_FIRST // 1000))
+            Submission(
+                *gateway.seal(party=party, origin=origin, issued_at=_FIRST // 1000, readings=_READINGS)
+            )
             for _ in range(min(_BATCH, count - start))
         ]
         for outcome in parts.host.register(origin, items):

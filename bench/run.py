@@ -2,7 +2,9 @@
 
     bench/run.py                 every figure, at most 20 minutes
     bench/run.py --full          larger sizes, an hour or more
-    bench/run.py --only uploads  one part: machine, proofs, uploads, gas, grade, lineage, check or million
+    bench/run.py --only uploads  one part: machine, proofs, uploads, profile, growth, gas, grade, lineage,
+                                 check or million
+    bench/run.py --page          write docs/benchmarks.md from the bench.json that lies there
 
 Real HTTP, a real PostgreSQL with durable commits, a real EVM node; the load generator shares the machine.
 Each figure is printed with its ratio to a limit of the machine or to a named peer of the same run.
@@ -12,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -23,23 +24,28 @@ from pathlib import Path
 import machine_limits
 from anchor_gas import gas_figures
 from anvil import ROOT
+from append_peers import hash_only_measure, pymerkle_measures
 from asset_gas import asset_figures
 from carbonseal_ledger.database import open_database, stop_embedded
 from check_time import check_figures, million_figures
 from figures import Figure, Measure, write
 from fleet import READINGS_PER_STATEMENT, make_gateways
 from grade_time import grade_figures
+from growth import growth_figures
 from lineage_time import measure as lineage_figures
+from page import machine_line, write_page
 from proof_rates import inclusion_figures, size_figures, statement_figures
 from site_under_load import running_site
 from storage import database_bytes, folder_bytes, row_bytes_per_reading
+from upload_profile import profile_figures
 from uploads import upload_batches, upload_singly
 
-PARTS = ("machine", "proofs", "uploads", "gas", "grade", "lineage", "check", "million")
+PARTS = ("machine", "proofs", "uploads", "profile", "growth", "gas", "grade", "lineage", "check", "million")
 MILLION = 1_000_000  # readings
 BATCH_CONNECTIONS, BATCH_STATEMENTS = 8, 250
 UPLOAD_ROUNDS = 4  # the median is the figure; the last beside the first shows whether length matters
 SINGLE_CONNECTIONS = 64
+LONG_STATEMENT = 60  # readings of the longer statements, an hour of them
 METERS_PER_GATEWAY = 8
 FIRST_READING_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
@@ -71,10 +77,15 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
             for _ in range(UPLOAD_ROUNDS)
         ]
         after = database_bytes(running.database) + folder_bytes(running.published)
+        longer = upload_batches(
+            running.site, fleet, statements=batched // 3, batch=BATCH_STATEMENTS, readings=LONG_STATEMENT
+        )
+        last = database_bytes(running.database) + folder_bytes(running.published)
         one_by_one = upload_singly(running.site, posts, statements=single, with_receipts=False)
         receipted = upload_singly(running.site, posts, statements=single // 2, with_receipts=True)
         row_bytes = row_bytes_per_reading(running.database)
-    readings = sum(each.statements for each in rounds) * READINGS_PER_STATEMENT
+    statements = sum(each.statements for each in rounds)
+    long_readings = longer.statements * LONG_STATEMENT
     covered = statistics.median(each.covered_p99_seconds or 0.0 for each in rounds)
     middle = statistics.median(each.per_second for each in rounds)
     newest, oldest = (
@@ -88,6 +99,11 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
         Figure(
             Measure("statements_per_second", middle, "1/s"),
             limits["ed25519_verifications_per_second_all_cores"],
+        ),
+        # Neither peer verifies, deduplicates or publishes anything; what that costs is the ratio.
+        *(
+            Figure(Measure("statements_per_second", middle, "1/s"), peer)
+            for peer in (pymerkle_measures(folder)[0], hash_only_measure())
         ),
         Figure(newest, oldest),  # the log is as long again, several times over: flat is 1
         Figure(
@@ -103,7 +119,23 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
             limits["postgres_commit_p99_ms"],
         ),
         Figure(
-            Measure("bytes_per_reading", (after - before) / readings, "B"),
+            Measure("statements_of_60_readings_per_second", longer.per_second, "1/s"),
+            Measure("statements_per_second", middle, "1/s"),
+        ),
+        Figure(
+            Measure("bytes_stored_per_statement", (after - before) / statements, "B"),
+            Measure("bytes_stored_per_statement_of_60_readings", (last - after) / longer.statements, "B"),
+        ),
+        Figure(
+            Measure(
+                "bytes_per_reading_15_a_statement",
+                (after - before) / statements / READINGS_PER_STATEMENT,
+                "B",
+            ),
+            Measure("table_row_bytes_per_reading", row_bytes, "B"),
+        ),
+        Figure(
+            Measure("bytes_per_reading_60_a_statement", (last - after) / long_readings, "B"),
             Measure("table_row_bytes_per_reading", row_bytes, "B"),
         ),
     ]
@@ -137,6 +169,10 @@ def run(parts: list[str], *, is_full: bool, show: Callable[[Figure], None]) -> l
             take("proofs", statement_figures() + size_figures() + inclusion_figures())
         if "uploads" in parts:
             take("uploads", uploads_part(folders["uploads"], limits, is_full=is_full))
+        if "profile" in parts:
+            take("profile", profile_figures(folders["profile"] / "d", READINGS_PER_STATEMENT))
+        if "growth" in parts:
+            take("growth", growth_figures(folders["growth"] / "d"))
         if "gas" in parts:
             take("gas", gas_figures())
             take("gas", asset_figures())
@@ -159,9 +195,12 @@ def main() -> int:
     reader = argparse.ArgumentParser(description="Measure Carbonseal; writes bench.json.")
     reader.add_argument("--full", action="store_true", help="larger sizes, an hour or more")
     reader.add_argument("--only", action="append", choices=PARTS, help="this part alone; may be repeated")
+    reader.add_argument("--page", action="store_true", help="write docs/benchmarks.md from bench.json")
     arguments = reader.parse_args()
+    if arguments.page:
+        return write_page(ROOT / "bench.json", ROOT / "docs" / "benchmarks.md")
     started = time.perf_counter()
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}", flush=True)
+    print(machine_line(), flush=True)
     figures = run(
         arguments.only or list(PARTS),
         is_full=arguments.full,

@@ -44,7 +44,7 @@ def running_site(folder: Path, gateways: Sequence[Gateway]) -> Iterator[RunningS
     settings = load_settings({}, data_folder=folder)
     try:
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-            running = _found(folder, gateways, port=listener.getsockname()[1])
+            running = found_site(folder, gateways, port=listener.getsockname()[1])
             with serving(folder, listener):
                 yield running
     finally:
@@ -73,7 +73,8 @@ def serving(folder: Path, listener: socket.socket) -> Iterator[None]:
             process.kill()
 
 
-def _found(folder: Path, gateways: Sequence[Gateway], *, port: int) -> RunningSite:
+def found_site(folder: Path, gateways: Sequence[Gateway], *, port: int) -> RunningSite:
+    """A founded deployment with one enterprise and these gateways enrolled; nothing runs yet."""
     settings = load_settings({}, data_folder=folder)
     parts = found_deployment(settings)
     try:

@@ -16,7 +16,7 @@ import cbor2
 
 from carbonseal_attest import cbor
 from figures import percentile
-from fleet import Gateway, batches
+from fleet import READINGS_PER_STATEMENT, Gateway, batches
 from http_load import Answer, Target, send
 
 
@@ -50,8 +50,15 @@ class UploadRate:
         return self.statements / self.seconds
 
 
-def upload_batches(site: Site, gateways: Sequence[Gateway], *, statements: int, batch: int) -> UploadRate:
-    """Upload `statements` statements in batches, one connection a gateway."""
+def upload_batches(
+    site: Site,
+    gateways: Sequence[Gateway],
+    *,
+    statements: int,
+    batch: int,
+    readings: int = READINGS_PER_STATEMENT,
+) -> UploadRate:
+    """Upload `statements` statements of `readings` readings each in batches, one connection a gateway."""
     issued_at = int(time.time())
     bodies = [
         list(
@@ -62,6 +69,7 @@ def upload_batches(site: Site, gateways: Sequence[Gateway], *, statements: int, 
                 party=site.party,
                 origin=site.origin,
                 issued_at=issued_at,
+                readings=readings,
             )
         )
         for gateway in gateways
