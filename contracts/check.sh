@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 . ./forge.sh
-snapshots='test_GasAndSizeSnapshots|test_GasSnapshotsOfABareTransfer|test_AcceptsNewSizeAtLimit|test_RecordsAgainstWhatThePythonSideProves'
+snapshots='test_GasAndSizeSnapshots|test_GasSnapshotsOfABareTransfer|test_GasSnapshotsOfASuccession|test_AcceptsNewSizeAtLimit|test_RecordsAgainstWhatThePythonSideProves'
 copies=../ledger/carbonseal_ledger/abi
 # A fresh compile: a stale cache must not hide a drift.
 "$forge" build --force --quiet

@@ -32,6 +32,7 @@ MAX_ANCHORS: Final = 1 << 18  # heads since the log was opened; seven centuries 
 MAX_TREE_SIZE: Final = 1 << 48
 _VERSION: Final = 1
 _WORD: Final = 1 << 256
+_CLOSED: Final = 1 << 55  # in the 56 bits of the size: two guardians closed the log
 _STORAGE_PROOFS: Final = 3  # packed head, root, history: in the order of their slots
 
 
@@ -170,6 +171,8 @@ class AnchoredHeads:
     """What checked evidence proves: all heads in order, as the contract knew them at one block.
 
     `block_at` is that block's time (ms); `head_key` is the address whose signature moved every head.
+    `is_closed` says that the contract lets the log go no further; where its heads end to count, and which log
+    goes on, is the trust file's to say (`closed_log`).
     """
 
     heads: tuple[AnchoredHead, ...]
@@ -177,6 +180,7 @@ class AnchoredHeads:
     block_hash: bytes
     block_at: int
     head_key: bytes
+    is_closed: bool
 
     def covering(self, tree_size: int) -> AnchoredHead | None:
         """Return the first head of at least `tree_size`: its time is the upper bound for what it covers."""
@@ -185,16 +189,19 @@ class AnchoredHeads:
 
 @dataclass(frozen=True, slots=True)
 class PackedHead:
-    """The word that LogAnchor keeps in a log's first slot: time (40 bits), size (56), head key (160)."""
+    """The word in a log's first slot in LogAnchor: time (40 bits), closed (1), size (55), head key (160)."""
 
     anchored_at: int
     tree_size: int
     head_key: bytes
+    is_closed: bool
 
     @classmethod
     def from_word(cls, word: bytes) -> PackedHead:
         """Split the 32-byte word; the time becomes ms since 1970 UTC."""
-        return cls(int.from_bytes(word[:5], "big") * 1000, int.from_bytes(word[5:12], "big"), word[12:])
+        sized = int.from_bytes(word[5:12], "big")
+        seconds = int.from_bytes(word[:5], "big")
+        return cls(seconds * 1000, sized & ~_CLOSED, word[12:], sized & _CLOSED != 0)
 
 
 def log_id_of(genesis_leaf_hash: bytes, head_key: bytes) -> bytes:
@@ -246,6 +253,7 @@ def verify_anchor_evidence(evidence: AnchorEvidence, *, profile: ChainProfile) -
         block_hash=block.block_hash,
         block_at=block.timestamp * 1000,
         head_key=packed.head_key,
+        is_closed=packed.is_closed,
     )
 
 

@@ -24,12 +24,13 @@ from carbonseal_ledger.chain_answers import (
 from carbonseal_ledger.chain_client import ChainAccount, ChainClient
 from carbonseal_ledger.contract_artefacts import load_artefact
 from carbonseal_ledger.json_rpc import hex_of
+from carbonseal_ledger.log_succession import APPOINT_TYPES, appoint_data
 
 LOGS_SLOT: Final = 0  # storage slot of the mapping of logs in LogAnchor
 _ADVANCE_GAS: Final = 130_000  # gas limit without proof nodes; 57,000 are used with ten of them
 _NODE_GAS: Final = 2_000  # gas limit for each proof node; under 1,000 are used
 _OPEN_GAS: Final = 150_000
-_DEPLOY_GAS: Final = 1_500_000
+_DEPLOY_GAS: Final = 3_000_000
 
 _ARTEFACT: Final = load_artefact("LogAnchor")
 CODE_HASH: Final = _ARTEFACT.code_hash
@@ -116,13 +117,28 @@ class LogAnchorClient(ChainClient):
         """Return the head key's EIP-712 signature over a step: 65 bytes, low s."""
         old_size, new_size, new_root = step
         message = {"logId": log_id, "oldSize": old_size, "newSize": new_size, "newRoot": new_root}
-        domain: dict[str, Any] = {
+        return self._head_account.sign_typed(self._domain(contract), {"Advance": _ADVANCE_TYPES}, message)
+
+    def sign_appointment(self, contract: bytes, log_id: bytes, guardians: tuple[bytes, bytes]) -> bytes:
+        """Return the head key's EIP-712 signature over who may close the log: 65 bytes, low s."""
+        first, second = (hex_of(guardian) for guardian in guardians)
+        message = {"logId": log_id, "first": first, "second": second}
+        return self._head_account.sign_typed(self._domain(contract), {"Appoint": APPOINT_TYPES}, message)
+
+    def sign_appoint(
+        self, contract: bytes, log_id: bytes, guardians: tuple[bytes, bytes], nonce: int, fees: Fees
+    ) -> SignedTransaction:
+        """Return the transaction that names the two guardians of a log, right after its opening."""
+        signature = self.sign_appointment(contract, log_id, guardians)
+        return self._sign(nonce, fees, contract, appoint_data(log_id, guardians, signature), _OPEN_GAS)
+
+    def _domain(self, contract: bytes) -> dict[str, Any]:
+        return {
             "name": "Carbonseal LogAnchor",
             "version": "1",
             "chainId": self.chain_id,
             "verifyingContract": hex_of(contract),
         }
-        return self._head_account.sign_typed(domain, {"Advance": _ADVANCE_TYPES}, message)
 
     def _sign(self, nonce: int, fees: Fees, to: bytes | None, data: bytes, gas: int) -> SignedTransaction:
         return self.sign(self._gas_account, to, data, nonce=nonce, fees=fees, gas=gas)

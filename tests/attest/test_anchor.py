@@ -75,6 +75,14 @@ def test_proves_heads_with_block_times_and_head_key() -> None:
     assert days == [1, 2, 3, 4, 5, 6]
     assert proven.block_at == proven.heads[-1].anchored_at
     assert log_id_of(proven.heads[0].root_hash, proven.head_key) == PROFILE.log_id
+    assert not proven.is_closed
+
+
+def test_says_that_guardians_closed_the_log_and_still_proves_its_heads() -> None:
+    (vector,) = (one for one in DOCUMENT if "guardians closed" in one["desc"])
+    proven = _check(bytes.fromhex(vector["evidence"]), _profile(vector["profile"]))
+    assert proven.is_closed
+    assert [head.tree_size for head in proven.heads] == [1, 2, 3, 7, 8, 20]
 
 
 def test_covering_head_is_the_first_large_enough() -> None:
@@ -124,11 +132,17 @@ def test_any_bytes_give_evidence_or_our_error(data: bytes) -> None:
         assert isinstance(error, AnchorInvalid)  # noqa: PT017 - either outcome is right, no other is
 
 
-@given(st.integers(0, (1 << 40) - 1), st.integers(0, (1 << 56) - 1), st.binary(min_size=20, max_size=20))
+@given(
+    st.integers(0, (1 << 40) - 1),
+    st.integers(0, 1),
+    st.integers(0, (1 << 55) - 1),
+    st.binary(min_size=20, max_size=20),
+)
 @settings(max_examples=50)
-def test_packed_head_splits_as_the_contract_packs(seconds: int, size: int, key: bytes) -> None:
-    word = (seconds << 216 | size << 160 | int.from_bytes(key, "big")).to_bytes(32, "big")
-    assert PackedHead.from_word(word) == PackedHead(seconds * 1000, size, key)
+def test_packed_head_splits_as_the_contract_packs(seconds: int, closed: int, size: int, key: bytes) -> None:
+    packed = seconds << 216 | closed << 215 | size << 160 | int.from_bytes(key, "big")
+    word = packed.to_bytes(32, "big")
+    assert PackedHead.from_word(word) == PackedHead(seconds * 1000, size, key, closed == 1)
 
 
 def test_history_starts_from_zero_and_binds_each_part() -> None:

@@ -59,6 +59,7 @@ def check_anchor(case: Case) -> str:
     return (
         f"{heads} on chain {profile.chain_id} up to size {last.tree_size}, anchored "
         f"{format_instant(last.anchored_at)} in block {anchored.block_number} at the latest{how}"
+        + ("; the contract says that the log is closed" if anchored.is_closed else "")
     )
 
 
@@ -114,7 +115,8 @@ def compare_with_node(url: str, profile: ChainProfile, anchored: AnchoredHeads) 
     )
     if live.tree_size == last.tree_size:
         require(words[1] == last.root_hash, "the node has another root at the same size")
-    return f"the node agrees, its head is of size {live.tree_size}"
+    closed = ", and the log is closed there" if live.is_closed else ""
+    return f"the node agrees, its head is of size {live.tree_size}{closed}"
 
 
 def _profile(chains: tuple[ChainProfile, ...], evidence: AnchorEvidence) -> ChainProfile:

@@ -75,6 +75,7 @@ def check_online(url: str, evidence: AnchorEvidence, profile: ChainProfile) -> A
         block_hash=word(newest.get("hash")),
         block_at=quantity(newest.get("timestamp")) * 1000,
         head_key=packed.head_key,
+        is_closed=packed.is_closed,
     )
 
 

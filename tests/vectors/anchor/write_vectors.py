@@ -16,7 +16,9 @@ from carbonseal_attest.evm_proof import keccak256, rlp_decode, rlp_encode
 from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.chain_answers import Fees
+from carbonseal_ledger.chain_client import ChainAccount
 from carbonseal_ledger.log_anchor import CODE_HASH, LogAnchorClient
+from carbonseal_ledger.log_succession import LastHead, propose_data, succeed_data
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 DAY = 86_400_000
@@ -25,11 +27,14 @@ LEAVES = [leaf_hash(f"epoch {number}".encode()) for number in range(max(SIZES))]
 FEES = Fees(10**10, 10**9)
 
 
-def record(forged: int | None = None, *, stale: int = 0) -> tuple[AnchorEvidence, dict[str, Any]]:
+def record(
+    forged: int | None = None, *, stale: int = 0, is_closed: bool = False
+) -> tuple[AnchorEvidence, dict[str, Any]]:
     """Deploy, open, advance five times, and return the evidence and what a trust file would say.
 
     `forged` is the slot of the log (0 packed head, 1 root) of which one bit is then changed in the node;
-    `stale` says from how many blocks before its header the state proofs are taken.
+    `stale` says from how many blocks before its header the state proofs are taken. A log `is_closed` by its
+    two guardians at its head of size 8, after it had gone on.
     """
     with AnvilNode(started_at=GENESIS_AT) as node:
         chain = LogAnchorClient(node.url, gas_key=b"\x11" * 32, head_key=b"\x22" * 32)
@@ -45,6 +50,8 @@ def record(forged: int | None = None, *, stale: int = 0) -> tuple[AnchorEvidence
         for day, transaction in enumerate(transactions):
             chain.send(transaction.raw)
             node.mine(at=GENESIS_AT + day * DAY)
+        if is_closed:
+            close(node, chain, contract, log_id)
         if forged is not None:
             place = ("0x" + contract.hex(), "0x" + storage_slots(log_id, 0)[forged].hex())
             word = bytes.fromhex(node.rpc("eth_getStorageAt", *place, "latest")[2:])
@@ -74,6 +81,24 @@ def record(forged: int | None = None, *, stale: int = 0) -> tuple[AnchorEvidence
         "head_keys": [[chain.head_address.hex(), 0, None]],
         "trusted_blocks": [[last.number, last.block_hash.hex()]],
     }
+
+
+def close(node: AnvilNode, chain: LogAnchorClient, contract: bytes, log_id: bytes) -> None:
+    """Let two guardians close the log, which goes on in another one that is opened first."""
+    node.mine(at=GENESIS_AT + 8 * DAY)
+    persons = [ChainAccount(bytes([number]) * 32) for number in (0x33, 0x44)]
+    nonce = chain.next_nonce()
+    guardians = (persons[0].address, persons[1].address)
+    later = leaf_hash(b"genesis of the successor")
+    terms = LastHead(chain.log_id(later), 8, root_of(LEAVES[:8]))
+    chain.send(chain.sign_open(contract, later, nonce, FEES).raw)
+    chain.send(chain.sign_appoint(contract, log_id, guardians, nonce + 1, FEES).raw)
+    node.mine(at=GENESIS_AT + 9 * DAY)
+    spoken = (propose_data(log_id, terms), succeed_data(log_id, terms))
+    for person, data, day in zip(persons, spoken, (10, 18), strict=True):
+        node.fund(person.address)
+        chain.send(chain.sign(person, contract, data, nonce=0, fees=FEES, gas=200_000).raw)
+        node.mine(at=GENESIS_AT + day * DAY)
 
 
 def flip(data: bytes, position: int = -1) -> bytes:
@@ -153,6 +178,9 @@ def main() -> None:
 
     late, its_profile = record(stale=1)
     add("stale: the proofs are of the block before the header's", state, late, **its_profile)
+
+    closed, its_profile = record(is_closed=True)
+    add("two guardians closed the log: its heads stay proven", None, closed, **its_profile)
 
     history = "anchor-history-wrong"
     add("a root in the middle changed", history, with_head(2, root_hash=b"\x01" * 32))
