@@ -25,7 +25,13 @@ DEFAULT_POLICY: Final[Mapping[str, Any]] = {
     "kinds": {},  # the registry's own assignment of kinds to signers
     "max_statement_bytes": 4096,
     "max_content_bytes": 1 << 20,
+    "max_batch_statements": 10_000,
+    # Far above what meters send: they hold off a runaway signer or a stolen key, not an honest backlog.
+    "statements_per_second": 10_000,
+    "bytes_per_day": 1 << 34,
+    "conflicts_per_key": 16,
     "clock_tolerance_ms": 300_000,
+    "late_after_ms": 26 * 3_600_000,
     "epoch_ms": 86_400_000,
 }
 

@@ -32,7 +32,7 @@ _NUMBERS: Final = {
     2**53 - 1: "2^53−1",
     2**48: "2^48",
     2**40: "2^40",
-    2**24: "2^24",
+    2**20: "2^20",
     400 * 86_400_000: "400 days",
 }
 _CELL: Final = re.compile(r"(?<!\\)\|")
@@ -62,7 +62,7 @@ def registry_rows() -> list[list[str]]:
             kind.log,
             kind.signer,
             kind.role or "any",
-            *("yes" if flag else "no" for flag in (kind.is_public, kind.is_stored_first, kind.has_interval)),
+            *("yes" if flag else "no" for flag in (kind.is_public, not kind.may_follow, kind.has_interval)),
         ]
         for kind in KINDS.values()
     ]

@@ -16,6 +16,7 @@ from carbonseal_attest.contents import KINDS, Content
 from carbonseal_attest.errors import IdentityInvalid
 from carbonseal_attest.identity.devices import DeviceKey, DeviceKeys
 from carbonseal_attest.identity.parties import PartyBook, PartyRecord
+from carbonseal_attest.identity.policies import PolicyHistory
 from carbonseal_attest.identity.streams import Restart, check_resume
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import Header
@@ -25,11 +26,12 @@ from carbonseal_ledger.errors import (
     KeyStale,
     LogReserved,
     PartyUnknown,
+    PolicyRefused,
     RoleMissing,
     SubjectNotPermitted,
 )
 
-FOLDED_KINDS = frozenset({"genesis", "device", "resume", "party"})
+FOLDED_KINDS = frozenset({"genesis", "policy", "device", "resume", "party"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,26 @@ class AdmittedKey:
         return "active" if self.device is None else self.device.status
 
 
+@dataclass(frozen=True, slots=True)
+class Endorsers:
+    """Whose word besides the party's another policy needs: the log host's key, and any of the registrar's."""
+
+    log_key: PublicKey
+    registrar_keys: tuple[PublicKey, ...]
+
+
 class Register:
     """The state of one register log after its first `size` entries.
 
     `genesis` holds the keys that entry 0 names: the party's first key and the log key; `party_kids` are the
-    party's own by its registrar, whose register says them; `algorithms` are those under which keys are
-    admitted.
+    party's own by its registrar, whose register says them; `endorsers` are the keys that must agree to
+    another policy; `algorithms` are those under which keys are admitted.
     """
 
-    def __init__(self, party: str, algorithms: Container[int]) -> None:
-        self.party = party
+    def __init__(self, origin: str, algorithms: Container[int], endorsers: Endorsers | None = None) -> None:
+        self.party = party = origin.split("/")[1]
+        self.endorsers = endorsers
+        self.policies = PolicyHistory(origin, party)
         self.algorithms = algorithms
         self.size = 0
         self.genesis: dict[bytes, AdmittedKey] = {}
@@ -67,7 +79,8 @@ class Register:
 
     def copy(self) -> Register:
         """Return a copy on which a batch may be tried, statement by statement."""
-        made = Register(self.party, self.algorithms)
+        made = Register(self.policies.origin, self.algorithms, self.endorsers)
+        made.policies = self.policies.copy()
         made.size, made.genesis, made.party_kids = self.size, dict(self.genesis), self.party_kids
         made.devices, made.book, made.resumes = self.devices.copy(), self.book.copy(), dict(self.resumes)
         return made
@@ -82,6 +95,9 @@ class Register:
             )
             self.genesis[party_key.kid] = AdmittedKey(party_key, "party", body["party"])
             self.genesis[log_key.kid] = AdmittedKey(log_key, "log_host", body["log_host"])
+            self.policies.open(digest, body)
+        elif kind == "policy":
+            self.policies.apply(index, digest, body)
         elif kind == "device":
             self.devices.apply(index, body)
         elif kind == "resume":
@@ -91,11 +107,13 @@ class Register:
             self.book.apply(index, body)
 
     def check(self, kind: str, subject: str, body: Mapping[str, Any]) -> None:
-        """Check a device, resume or party statement against the register before it is admitted.
+        """Check a policy, device, resume or party statement against the register before it is admitted.
 
         Raises:
-            EnrolmentInvalid: it does not fit what the register says so far.
+            EnrolmentInvalid, PolicyRefused: it does not fit what the register says so far.
         """
+        if kind == "policy":
+            self._check_policy(subject, body)
         try:
             if kind == "device":
                 self._check_apart(body)
@@ -106,6 +124,17 @@ class Register:
                 self.book.check(subject, body)
         except IdentityInvalid as error:
             raise EnrolmentInvalid(error.field, error.reason, error.remedy) from error
+
+    def _check_policy(self, subject: str, body: Mapping[str, Any]) -> None:
+        if self.endorsers is None:
+            raise PolicyRefused("content.body.policy", "nobody here can endorse it", "ask the log host")
+        log_key, registrar_keys = self.endorsers.log_key, self.endorsers.registrar_keys
+        try:
+            self.policies.check(
+                subject, body, log_key=log_key, registrar_keys=registrar_keys, admitted=self.algorithms
+            )
+        except IdentityInvalid as error:
+            raise PolicyRefused(error.field, error.reason, error.remedy) from error
 
     def _check_apart(self, body: Mapping[str, Any]) -> None:
         if PublicKey.from_cose_key(body["key"]).kid in {*self.genesis, *self.party_kids}:
@@ -132,7 +161,6 @@ class Register:
 
 def admit_signer(
     header: Header,
-    signer: str,
     register: Register,
     registrar: Register,
     *,
@@ -143,7 +171,6 @@ def admit_signer(
 
     Args:
         header: of the statement.
-        signer: who signs its kind by the log's policy (party, device, log_host, registrar).
         register: the register of the party whose log this is.
         registrar: the registrar's register, which admits parties.
         registrar_party: the registrar's party code.
@@ -153,6 +180,7 @@ def admit_signer(
         LogReserved: a kind that only the log host writes.
         DeviceUnknown, PartyUnknown, RoleMissing, KeyStale, SubjectNotPermitted: as their names say.
     """
+    signer = KINDS[header.kind].signer
     if signer == "log_host":
         raise LogReserved(
             "header.content_type", f"{header.kind} is written by the log host itself", "leave it out"

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
-from carbonseal_attest.contents import check_content
+from carbonseal_attest.contents import KINDS, check_content
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identity.parties import PartyBook, PartyRecord
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_ledger.admission import FOLDED_KINDS, Register, admit_signer
+from carbonseal_ledger.admission import FOLDED_KINDS, Endorsers, Register, admit_signer
 from carbonseal_ledger.errors import EnrolmentInvalid, LogDamaged, LogUnknown, Refused
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.registration import Candidate, LogTerms
@@ -42,7 +42,7 @@ class AdmissionBook:
         published: PublishedCopy,
         name: str,
         registrar: str,
-        registrar_kids: Collection[bytes],
+        endorsers: Endorsers,
         algorithms: Container[int],
     ) -> None:
         self.algorithms = algorithms
@@ -50,7 +50,8 @@ class AdmissionBook:
         self._published = published
         self._name = name
         self._registrar = registrar
-        self._registrar_kids = frozenset(registrar_kids)
+        self._endorsers = endorsers
+        self._registrar_kids = frozenset(key.kid for key in endorsers.registrar_keys)
         self._held: dict[str, Register] = {}
         self._seen: dict[str, str | None] = {}
         self._lock = threading.Lock()
@@ -113,7 +114,7 @@ class AdmissionBook:
     def _follow(self, connection: Connection, origin: str, log_id: int, size: int) -> None:
         register = self._held.get(origin)
         if register is None or register.size > size:
-            register = self._held[origin] = Register(origin.split("/")[1], self.algorithms)
+            register = self._held[origin] = Register(origin, self.algorithms, self._endorsers)
         while register.size < size:
             end = min(size, register.size + _PAGE)
             query = {"log_id": log_id, "start": register.size, "end": end, "kinds": sorted(FOLDED_KINDS)}
@@ -152,12 +153,11 @@ class AdmissionBook:
         register.party_kids = frozenset(() if record is None else (span.key.kid for span in record.keys))
         for candidate in candidates:
             statement = candidate.statement
-            if statement is None:
+            if statement is None or statement.header.kind not in KINDS:
                 continue
             try:
                 admitted = admit_signer(
                     statement.header,
-                    terms.policy.signer_of(statement.header.kind),
                     register,
                     registrar,
                     registrar_party=self._registrar,

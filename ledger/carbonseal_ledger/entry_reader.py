@@ -9,7 +9,6 @@ from sqlalchemy import Engine, text
 
 from carbonseal_ledger.errors import EntryUnknown, LogUnknown
 from carbonseal_ledger.outcomes import Head, LogDescription, LoggedEntry, StoredHead, StreamHead
-from carbonseal_ledger.policy import Policy
 from carbonseal_ledger.registration import LogTerms
 
 _ENTRY: Final = (
@@ -39,12 +38,12 @@ class EntryReader:
         """
         if origin in self._terms:
             return self._terms[origin]
-        query = text("SELECT id, party, log, policy FROM ledger_logs WHERE origin = :origin")
+        query = text("SELECT id, party, log FROM ledger_logs WHERE origin = :origin")
         row = self._one(query, origin=origin)
         if row is None:
             raise LogUnknown("origin", f"no log {origin} is open here", "open it with its genesis")
         # What never changes while a log lives may be remembered; logs are not removed.
-        self._terms[origin] = LogTerms(row.id, origin, row.party, row.log, Policy.decode(bytes(row.policy)))
+        self._terms[origin] = LogTerms(row.id, origin, row.party, row.log)
         return self._terms[origin]
 
     def descriptions(self) -> list[LogDescription]:

@@ -153,6 +153,28 @@ class CheckpointContradicts(Refused):
     code = "checkpoint-contradicts"
 
 
+class RateLimited(Refused):
+    """The log takes no more for now; the stream's place stays free, and the same bytes are taken later."""
+
+    code = "rate-limited"
+
+    def __init__(self, field: str, reason: str, remedy: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(field, reason, remedy)
+        self.retry_after_s = retry_after_s
+
+
+class PolicyRefused(Refused):
+    """A policy statement does not amend the policy in force, or is not endorsed by log host and registrar."""
+
+    code = "policy-refused"
+
+
+class ErasureRefused(Refused):
+    """The content says who is who or is public: erasing it would take the ground from under others."""
+
+    code = "erasure-refused"
+
+
 class EnrolmentInvalid(Refused):
     """A device or resume statement does not fit what the register log says so far."""
 

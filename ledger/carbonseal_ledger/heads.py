@@ -13,7 +13,6 @@ from typing import Any
 import psycopg2
 from sqlalchemy import Engine
 
-from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.merkle import Frontier, leaf_hash
@@ -80,8 +79,8 @@ class HeadWriter:
         cursor.execute(
             "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s,"
             " last_registered_at = %s,"
-            " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s WHERE id"
-            " = %s",
+            " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s,"
+            " busy_until = %s, spent_day = %s, spent_bytes = %s WHERE id = %s",
             (
                 frontier.size,
                 root,
@@ -91,6 +90,9 @@ class HeadWriter:
                 published_size,
                 now if ticks else log.last_tick_at,
                 frontier.size if ticks else log.ticked_size,
+                log.allowance.busy_until,
+                log.allowance.day,
+                log.allowance.day_bytes,
                 log.id,
             ),
         )
@@ -99,9 +101,7 @@ class HeadWriter:
             origin, log.size, log.root_hash, frontier.size, root, checkpoint, leaf_hashes, raws
         )
 
-    def open(
-        self, terms: LogTerms, statement: SignedStatement, content: bytes, policy: dict[str, Any]
-    ) -> CommittedHead:
+    def open(self, terms: LogTerms, statement: SignedStatement, content: bytes) -> CommittedHead:
         """Create a log's row with its genesis as entry 0; the caller has checked everything.
 
         Raises:
@@ -116,9 +116,10 @@ class HeadWriter:
             with rows.transaction(self._engine) as cursor:
                 cursor.execute(
                     "INSERT INTO ledger_logs (origin, party, log, size, root_hash, frontier, checkpoint,"
-                    " published_size, last_tick_at, ticked_size, last_registered_at, genesis_digest, policy,"
-                    " opened_at) VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, %s) RETURNING id",
-                    (terms.origin, terms.party, terms.log, now, statement.digest, cbor.encode(policy), now),
+                    " published_size, last_tick_at, ticked_size, last_registered_at, genesis_digest,"
+                    " opened_at, busy_until, spent_day, spent_bytes)"
+                    " VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, 0, 0, 0) RETURNING id",
+                    (terms.origin, terms.party, terms.log, now, statement.digest, now),
                 )
                 log_id = cursor.fetchone()[0]
                 at_step("log row written")

@@ -87,12 +87,14 @@ class Intake:
 
     def register(self, items: Sequence[Submission]) -> list[Outcome]:
         """Register items; see `LogHost.register`."""
-        if len(items) > MAX_BATCH:
-            raise BodyTooLarge("batch", f"{len(items)} statements", f"send at most {MAX_BATCH} at a time")
         if not items:
             return []
-        now = self._clock()
-        candidates = [read_statement(item, self._terms, now) for item in items]
+        if len(items) > 1:
+            policy = self._book.registers(self._terms.party)[0].policies.newest
+            most = min(MAX_BATCH, policy.max_batch_statements)
+            if len(items) > most:
+                raise BodyTooLarge("batch", f"{len(items)} statements", f"send at most {most} at a time")
+        candidates = [read_statement(item, self._terms) for item in items]
         for candidate in candidates:
             if candidate.submission.content is not None:
                 check_content(candidate, None)
@@ -199,4 +201,4 @@ class Intake:
 
 
 def _fresh(candidate: Candidate) -> Candidate:
-    return Candidate(candidate.submission, candidate.statement, candidate.content)
+    return Candidate(candidate.submission, candidate.statement, candidate.content, candidate.content_bytes)

@@ -3,9 +3,9 @@
 Stored *values* are hashed again, not only chained digests: an audit that walks the chain alone says
 "consistent" about a log whose bytes were edited. Covered are: every leaf (by tiles, checkpoint and epoch
 heads), every column that repeats a header (by the leaf), stream heads (by the leaves), every content (by its
-digest, and its digest by the leaf), policies (by the genesis content), epochs and their heads (by
-recomputation). Exempt, because nothing outside the database
-repeats them: `opened_at`, `published_size`, `erased_at`, a content's `log_id`; `registered_at` is bounded by
+digest, and its digest by the leaf), epochs and their heads (by recomputation). Exempt, because nothing
+outside the database repeats them: `opened_at`, `published_size`, what a log has used of its policy's rates,
+`erased_at`, a content's `log_id`; `registered_at` is bounded by
 order and by the ticks around it. Signatures were checked on the way in and are covered by the leaf; `check`
 verifies them again.
 """
@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
-from carbonseal_attest import cbor
 from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.contents import KINDS, check_content
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry
@@ -90,7 +89,6 @@ class _Walk:
     frontier: Frontier = field(default_factory=Frontier)
     last_at: int = 0
     genesis: bytes | None = None
-    policy: bytes | None = None
     streams: dict[int, tuple[int, bytes, bytes | None]] = field(default_factory=dict)
     conflicts: dict[tuple[bytes, str, int], int] = field(default_factory=dict)
 
@@ -242,7 +240,7 @@ class LogAudit:
         header, void_digest = statement.header, None
         if item.data is None:
             kind = KINDS.get(header.kind)
-            if kind is not None and kind.is_stored_first and not item.is_erased:
+            if kind is not None and not kind.may_follow and not item.is_erased:
                 yield Damage(
                     f"{where} content", "it is missing and was not erased", "ask its owner to upload it"
                 )
@@ -254,9 +252,7 @@ class LogAudit:
                     f"{where} content", f"{error.field} {error.reason}", "restore the content from its owner"
                 )
             else:
-                if header.kind == "genesis" and item.place == 0:
-                    walk.policy = cbor.encode(content.body["policy"])
-                elif header.kind == "void":
+                if header.kind == "void":
                     void_digest = content.body["digest"]
                 elif header.kind == "equivocation":
                     place = (content.body["kid"], content.body["stream"], content.body["sequence"])
@@ -323,8 +319,6 @@ class LogAudit:
             yield Damage(f"{row.origin} head", "the stored frontier differs from the entries", mend)
         if walk.genesis is not None and walk.genesis != bytes(row.genesis_digest):
             yield Damage(f"{row.origin} head", "genesis_digest is not that of entry 0", mend)
-        if walk.policy is not None and walk.policy != bytes(row.policy):
-            yield Damage(f"{row.origin} head", "the stored policy is not the genesis'", mend)
         if row.last_registered_at != walk.last_at:
             yield Damage(f"{row.origin} head", "last_registered_at is not the last entry's", mend)
         query = text("SELECT * FROM ledger_streams WHERE log_id = :id ORDER BY id")

@@ -29,14 +29,17 @@ from typing import Final
 from sqlalchemy import Engine
 
 from carbonseal_attest.algorithms import ADMITTED
+from carbonseal_attest.errors import IdentityInvalid
 from carbonseal_attest.extended_receipt import ExtendedReceipt
 from carbonseal_attest.identity.devices import DeviceKeys
 from carbonseal_attest.identity.parties import PartyRecord
+from carbonseal_attest.identity.policies import PolicyHistory, RegistrationPolicy
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, consistency_path, inclusion_path
 from carbonseal_attest.range_proof import RangeProof
 from carbonseal_attest.signing import Signer
+from carbonseal_ledger.admission import Endorsers
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
 from carbonseal_ledger.entry_reader import EntryReader
@@ -67,7 +70,6 @@ from carbonseal_ledger.outcomes import (
     Submission,
 )
 from carbonseal_ledger.outside_heads import OutsideView
-from carbonseal_ledger.policy import Policy
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy, read_head
 from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk
@@ -126,7 +128,12 @@ class LogHost:
         self._writer = HeadWriter(engine, log_signer, clock)
         self._sequencer = Sequencer(engine, self._writer, log_signer, clock, party)
         self._book = AdmissionBook(
-            engine, published, name, registrar, [key.kid for key in registrar_keys], algorithms
+            engine,
+            published,
+            name,
+            registrar,
+            Endorsers(log_signer.public, tuple(registrar_keys)),
+            algorithms,
         )
         self._epochs = EpochLedger(engine, self._writer, self._reader, clock, self.log_of_logs)
         self._desk = ReceiptDesk(
@@ -188,9 +195,9 @@ class LogHost:
                 "is not the key that the registrar admitted, or that the register was opened with",
                 "use the party's present key",
             )
-        policy = genesis.content.body["policy"]
-        terms = LogTerms(0, genesis.origin, genesis.party, genesis.log, Policy.of(policy))
-        head = self._writer.open(terms, genesis.statement, content, policy)
+        self._check_policy(genesis)
+        terms = LogTerms(0, genesis.origin, genesis.party, genesis.log)
+        head = self._writer.open(terms, genesis.statement, content)
         self._publisher.publish(head)
         self._writer.remember_kinds()
         return Outcome(Status.ACCEPTED, 0, digest)
@@ -205,6 +212,28 @@ class LogHost:
         if record is not None:
             return record.key.kid == genesis.party_key.kid
         return genesis.log == "register" or (held is not None and held.holder == "party")
+
+    def _check_policy(self, genesis: Genesis) -> None:
+        """A party has one policy: its register states it, and its data log begins under the one in force."""
+        body = genesis.content.body
+        try:
+            RegistrationPolicy.of(body["policy"])
+        except IdentityInvalid as error:
+            raise GenesisRefused(error.field, error.reason, error.remedy) from error
+        if genesis.log == "data" and self.policies(genesis.party).newest.value != body["policy"]:
+            raise GenesisRefused(
+                "content.body.policy",
+                "is not the one in force in the party's register log",
+                "make the genesis again with that policy",
+            )
+
+    def policies(self, party: str) -> PolicyHistory:
+        """The registration policies of a party's two logs, the one in force last.
+
+        Raises:
+            LogUnknown: the party's register log is not open here.
+        """
+        return self._book.registers(party)[0].policies.copy()
 
     def logs(self) -> list[LogDescription]:
         """All logs open here, ordered by origin."""

@@ -54,8 +54,10 @@ class Log(Base):
     )
     last_registered_at: Mapped[int] = mapped_column(BigInteger, doc="ms; the clock may not go behind it")
     genesis_digest: Mapped[bytes] = mapped_column(LargeBinary, doc="statement digest of entry 0")
-    policy: Mapped[bytes] = mapped_column(LargeBinary, doc="registration policy in force, deterministic CBOR")
     opened_at: Mapped[int] = mapped_column(BigInteger)
+    busy_until: Mapped[int] = mapped_column(BigInteger, doc="us; what the policy's rate has been used up to")
+    spent_day: Mapped[int] = mapped_column(Integer, doc="days since 1970 UTC of the newest registration")
+    spent_bytes: Mapped[int] = mapped_column(BigInteger, doc="statements and contents taken on that day")
 
 
 class Stream(Base):

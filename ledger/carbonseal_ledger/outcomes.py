@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from carbonseal_attest.epoch import MapProof
-from carbonseal_ledger.errors import Refused
+from carbonseal_ledger.errors import RateLimited, Refused
+from carbonseal_ledger.policy import Lateness
 
 
 class Status(StrEnum):
@@ -32,17 +33,22 @@ class ReceiptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a statement was refused: a stable kebab-case code, the place, the reason and what cures it."""
+    """Why a statement was refused: a stable kebab-case code, the place, the reason and what cures it.
+
+    `retry_after_s` is there where waiting alone cures it, in seconds.
+    """
 
     code: str
     field: str
     reason: str
     remedy: str
+    retry_after_s: int | None = None
 
     @classmethod
     def of(cls, refusal: Refused) -> Problem:
         """The problem that a refusal describes."""
-        return cls(refusal.code, refusal.field, refusal.reason, refusal.remedy)
+        wait = refusal.retry_after_s if isinstance(refusal, RateLimited) else None
+        return cls(refusal.code, refusal.field, refusal.reason, refusal.remedy, wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,14 @@ class Outcome:
 
     `index` is the entry's index (accepted and duplicate), `digest` the statement digest where the bytes
     parsed, `problem` is present exactly when refused. A duplicate gives the index of the first registration.
+    `lateness` says of a measured value that is in the log how it came, by the policy that it came under.
     """
 
     status: Status
     index: int | None = None
     digest: bytes | None = None
     problem: Problem | None = None
+    lateness: Lateness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,68 +1,132 @@
-"""The registration policy of a log, as its genesis states it (`docs/spec/contents.md`, genesis).
+"""What a log's registration policy means here: refusals with their codes, and the allowance of rates.
 
-Policy is data that party, log host and registrar signed. The ledger may be stricter (its own ceilings
-below), never laxer. Amending `policy` statements come with later work; until then the genesis' policy holds.
+The policy itself is data that party, log host and registrar signed; `carbonseal_attest.identity.policies`
+folds it, for the ledger and for the checker. Rates are held by the ledger alone, under the log's row lock, so
+that any number of processes share one allowance and a restart gives nobody a new one. A refusal for rate is
+for now only: nothing is stored, the stream's place stays free, and the same bytes are accepted later. Pure:
+time is passed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from enum import StrEnum
+from typing import Final
 
-from carbonseal_attest import cbor
+from carbonseal_attest.commit_delay import is_imported_late, is_late
 from carbonseal_attest.contents import KINDS
-from carbonseal_attest.statement import MAX_STATEMENT
-from carbonseal_ledger.contents_store import MAX_CONTENT
-from carbonseal_ledger.errors import KindUnknown
+from carbonseal_attest.identity.policies import (
+    CLOCK,
+    CONTENT_SIZE,
+    KIND,
+    STATEMENT_SIZE,
+    RegistrationPolicy,
+)
+from carbonseal_attest.statement import Header, SignedStatement
+from carbonseal_ledger.errors import (
+    BodyTooLarge,
+    ClockOutOfTolerance,
+    ContentMissing,
+    KindUnknown,
+    RateLimited,
+    Refused,
+)
 
 MAX_BATCH: Final = 10_000  # statements a call; bounds memory and the time that a log's row stays locked
+DAY_MS: Final = 86_400_000
+_SECOND_US: Final = 1_000_000
+_REFUSALS: Final[dict[str, type[Refused]]] = {
+    KIND: KindUnknown,
+    STATEMENT_SIZE: BodyTooLarge,
+    CONTENT_SIZE: BodyTooLarge,
+    CLOCK: ClockOutOfTolerance,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Limits and admitted kinds of one log.
+class Lateness(StrEnum):
+    """How a measured value came, by the policy's `late_after_ms`; late ones are accepted and marked."""
 
-    `kinds` maps a kind to who may sign it. An empty table means the registry's own assignment; a table with
-    entries closes the log to every other kind.
+    TIMELY = "timely"
+    LATE = "late"
+    IMPORTED_LATE = "imported late"
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What a log may still take: a bucket of statements that fills by the second, and bytes by the UTC day.
+
+    `busy_until` is the instant in microseconds at which all statements taken so far would have come at
+    exactly the policy's rate (generic cell rate algorithm, ITU-T I.371): one number instead of two.
     """
 
-    kinds: Mapping[str, str]
-    max_statement_bytes: int
-    max_content_bytes: int
-    clock_tolerance_ms: int
-    epoch_ms: int
+    busy_until: int = 0
+    day: int = 0
+    day_bytes: int = 0
 
-    @classmethod
-    def of(cls, value: Mapping[str, Any]) -> Policy:
-        """The policy that an admitted genesis body states."""
-        return cls(
-            dict(value["kinds"]),
-            min(value["max_statement_bytes"], MAX_STATEMENT),
-            min(value["max_content_bytes"], MAX_CONTENT),
-            value["clock_tolerance_ms"],
-            value["epoch_ms"],
-        )
+    def take(self, policy: RegistrationPolicy, now: int, size: int) -> None:
+        """Take a statement that brings `size` bytes, content included, at `now` in ms.
 
-    @classmethod
-    def decode(cls, data: bytes) -> Policy:
-        """The policy stored with a log."""
-        return cls.of(cbor.decode(data))
-
-    def signer_of(self, kind: str) -> str:
-        """Who may sign a kind in this log: party, device, log_host or registrar.
+        The bucket holds one batch (`max_batch_statements`).
 
         Raises:
-            KindUnknown: no such kind, or the log's policy leaves it out.
+            RateLimited: nothing was taken; it says when there will be room.
         """
-        if kind not in KINDS:
-            raise KindUnknown(
-                "header.content_type", f"{kind} is not in the registry", "use a registered kind"
+        cost = _SECOND_US // policy.statements_per_second
+        full = cost * policy.max_batch_statements
+        busy = max(self.busy_until, now * 1000) + cost
+        if busy - now * 1000 > full:
+            raise _limited(
+                f"more than {policy.statements_per_second} statements a second",
+                (busy - full) // 1000 - now + 1,
             )
-        if not self.kinds or kind in {"tick", "equivocation"}:
-            return KINDS[kind].signer
-        if kind not in self.kinds:
-            raise KindUnknown(
-                "header.content_type", f"the log's policy leaves {kind} out", "register it in another log"
-            )
-        return self.kinds[kind]
+        self.take_bytes(policy, now, size)
+        self.busy_until = busy
+
+    def take_bytes(self, policy: RegistrationPolicy, now: int, size: int) -> None:
+        """Take bytes alone, as of a content that is stored before its statement; raises as `take` does."""
+        day = now // DAY_MS
+        spent = self.day_bytes if day <= self.day else 0
+        if spent + size > policy.bytes_per_day:
+            raise _limited(f"more than {policy.bytes_per_day} bytes a day", (day + 1) * DAY_MS - now)
+        self.day, self.day_bytes = max(day, self.day), spent + size
+
+
+def check_policy(
+    policy: RegistrationPolicy, statement: SignedStatement, content_bytes: int | None, now: int
+) -> None:
+    """Hold a statement that is about to be registered at `now` (ms) against the policy in force.
+
+    Raises:
+        KindUnknown, BodyTooLarge, ClockOutOfTolerance, ContentMissing: what the policy does not admit.
+    """
+    header = statement.header
+    misfit = policy.misfit(
+        header, statement_bytes=len(statement.raw), content_bytes=content_bytes, registered_by=now
+    )
+    if misfit is not None:
+        raise _REFUSALS[misfit.rule](misfit.field, misfit.reason, misfit.remedy)
+    if content_bytes is None and policy.is_content_first(header.kind):
+        raise ContentMissing(
+            "content",
+            f"{header.kind} needs its content before the receipt",
+            f"send it along, or upload it first under {statement.payload.hex()}",
+        )
+
+
+def lateness(header: Header, registered_at: int, policy: RegistrationPolicy) -> Lateness | None:
+    """How a measured value came; None for statements that no device measures.
+
+    A late one that by its own word was signed late too is a file from the past, not a slow line; the signer's
+    word is believed only there, against its interest (decision 0024).
+    """
+    if header.interval is None or KINDS[header.kind].signer != "device":
+        return None
+    limit = policy.late_after_ms
+    if is_imported_late(header.interval, header.issued_at * 1000, registered_at, limit):
+        return Lateness.IMPORTED_LATE
+    return Lateness.LATE if is_late(header.interval, registered_at, limit) else Lateness.TIMELY
+
+
+def _limited(reason: str, wait_ms: int) -> RateLimited:
+    seconds = max(1, -(-wait_ms // 1000))
+    return RateLimited("log", reason, f"send the same bytes again in {seconds} s", retry_after_s=seconds)

@@ -1,6 +1,7 @@
-"""Registration: everything that can be checked of a submitted statement without looking at its stream.
+"""Registration: what can be checked of a submitted statement without looking at its stream or the policy.
 
-Pure functions over bytes, the log's terms and the registers; no database, no clock of their own. Each
+Pure functions over bytes, the log's terms and the registers; no database, no clock. The policy in force is
+held against it when it gets its place (`policy`). Each
 refusal is kept in the candidate rather than raised, because one bad item must not keep the rest of a batch
 out, and because a statement that is already in the log is answered as a duplicate whatever is wrong with
 this copy of it.
@@ -14,16 +15,14 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from carbonseal_attest import contents, errors
-from carbonseal_attest.contents import KINDS, Content
+from carbonseal_attest.contents import KINDS, MAX_CONTENT, Content
 from carbonseal_attest.errors import CarbonsealError
-from carbonseal_attest.statement import SignedStatement
+from carbonseal_attest.statement import MAX_STATEMENT, SignedStatement
 from carbonseal_ledger.admission import AdmittedKey
 from carbonseal_ledger.errors import (
     BodyTooLarge,
-    ClockOutOfTolerance,
     ContentContradictsHeader,
     ContentMalformed,
-    ContentMissing,
     IntervalInvalid,
     KindUnknown,
     KindWrongLog,
@@ -34,7 +33,6 @@ from carbonseal_ledger.errors import (
     SignatureWrong,
 )
 from carbonseal_ledger.outcomes import Submission
-from carbonseal_ledger.policy import Policy
 
 _VERIFY_CHUNK = 64  # signatures a task; smaller ones cost more in hand-over than the second core gains
 
@@ -47,7 +45,6 @@ class LogTerms:
     origin: str
     party: str
     log: str
-    policy: Policy
 
 
 @dataclass(slots=True)
@@ -57,6 +54,7 @@ class Candidate:
     submission: Submission
     statement: SignedStatement | None = None
     content: Content | None = None
+    content_bytes: int | None = None
     admitted: AdmittedKey | None = None
     refusal: Refused | None = None
     is_verified: bool = False
@@ -67,12 +65,12 @@ class Candidate:
         return self.refusal is None
 
 
-def read_statement(submission: Submission, terms: LogTerms, now: int) -> Candidate:
-    """Parse a submission and check form, origin, kind and claimed time; `now` in milliseconds."""
+def read_statement(submission: Submission, terms: LogTerms) -> Candidate:
+    """Parse a submission and check form, origin and kind."""
     candidate = Candidate(submission)
     try:
-        candidate.statement = _parse(submission, terms.policy)
-        _check_header(candidate.statement, terms, now)
+        candidate.statement = _parse(submission)
+        _check_header(candidate.statement, terms)
     except Refused as refusal:
         candidate.refusal = refusal
     return candidate
@@ -85,13 +83,8 @@ def check_content(candidate: Candidate, stored: bytes | None) -> None:
         return
     data = candidate.submission.content if candidate.submission.content is not None else stored
     if data is None:
-        if KINDS[statement.header.kind].is_stored_first:
-            candidate.refusal = ContentMissing(
-                "content",
-                f"{statement.header.kind} needs its content before the receipt",
-                f"send it along, or upload it first under {statement.payload.hex()}",
-            )
-        return
+        return  # whether it may come later is the policy's
+    candidate.content_bytes = len(data)
     try:
         candidate.content = contents.check_content(statement, data)
     except errors.ContentContradictsHeader as error:
@@ -128,15 +121,15 @@ def _verify(candidates: Sequence[Candidate], algorithms: Container[int]) -> None
             candidate.refusal = SignatureWrong(error.field, error.reason, error.remedy)
 
 
-def _parse(submission: Submission, policy: Policy) -> SignedStatement:
+def _parse(submission: Submission) -> SignedStatement:
     size = len(submission.statement)
-    if size > policy.max_statement_bytes:
-        raise BodyTooLarge("statement", f"{size} bytes", f"sign at most {policy.max_statement_bytes} bytes")
-    if submission.content is not None and len(submission.content) > policy.max_content_bytes:
+    if size > MAX_STATEMENT:
+        raise BodyTooLarge("statement", f"{size} bytes", f"sign at most {MAX_STATEMENT} bytes")
+    if submission.content is not None and len(submission.content) > MAX_CONTENT:
         raise BodyTooLarge(
             "content",
             f"{len(submission.content)} bytes",
-            f"send at most {policy.max_content_bytes} bytes; seal a shorter window",
+            f"send at most {MAX_CONTENT} bytes; seal a shorter window",
         )
     try:
         return SignedStatement.parse(submission.statement)
@@ -144,15 +137,18 @@ def _parse(submission: Submission, policy: Policy) -> SignedStatement:
         raise MalformedStatement(error.field, error.reason, error.remedy) from error
 
 
-def _check_header(statement: SignedStatement, terms: LogTerms, now: int) -> None:
-    header, policy = statement.header, terms.policy
+def _check_header(statement: SignedStatement, terms: LogTerms) -> None:
+    header = statement.header
     if header.origin != terms.origin:
         raise OriginWrong(
             "header.origin",
             f"signed for {header.origin}, sent to {terms.origin}",
             "send it to the log it names",
         )
-    signer = policy.signer_of(header.kind)
+    if header.kind not in KINDS:
+        raise KindUnknown(
+            "header.content_type", f"{header.kind} is not in the registry", "use a registered kind"
+        )
     kind = KINDS[header.kind]
     if header.version != kind.version:
         raise KindUnknown(
@@ -178,12 +174,3 @@ def _check_header(statement: SignedStatement, terms: LogTerms, now: int) -> None
         raise IntervalInvalid(
             "header.interval", f"{kind.name} covers time and names none", "sign the interval it covers"
         )
-    latest = now + policy.clock_tolerance_ms
-    if header.issued_at * 1000 > latest:
-        raise ClockOutOfTolerance(
-            "header.iat",
-            f"issued {header.issued_at * 1000 - now} ms in the future",
-            f"set the clock; at most {policy.clock_tolerance_ms} ms are tolerated",
-        )
-    if signer == "device" and header.interval is not None and header.interval[1] > latest:
-        raise IntervalInvalid("header.interval", "ends in the future", "seal the window after it has ended")

@@ -11,7 +11,7 @@ import contextlib
 import io
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg2
@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 
 from carbonseal_ledger.continuity import StreamCursor
 from carbonseal_ledger.database import unusable
+from carbonseal_ledger.policy import Allowance
 
 StreamKey = tuple[bytes, str]
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -57,6 +58,7 @@ class LockedLog:
     ticked_size: int
     last_registered_at: int
     has_erasures: bool = False
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Registered:
     digest: bytes
     kind: str
     raw: bytes
+    registered_at: int
 
 
 @contextlib.contextmanager
@@ -99,11 +102,28 @@ def lock_log(cursor: Any, origin: str) -> LockedLog | None:
     """Lock a log's row and return it; None when there is no such log."""
     cursor.execute(
         "SELECT id, size, root_hash, frontier, published_size, last_tick_at, ticked_size, last_registered_at,"
-        " EXISTS (SELECT 1 FROM ledger_erasures) FROM ledger_logs WHERE origin = %s FOR UPDATE",
+        " EXISTS (SELECT 1 FROM ledger_erasures), busy_until, spent_day, spent_bytes"
+        " FROM ledger_logs WHERE origin = %s FOR UPDATE",
         (origin,),
     )
     row = cursor.fetchone()
-    return None if row is None else LockedLog(row[0], row[1], bytes(row[2]), bytes(row[3]), *row[4:])
+    if row is None:
+        return None
+    id_, size, root_hash, frontier, *numbers, has_erasures, busy_until, day, day_bytes = row
+    allowance = Allowance(busy_until, day, day_bytes)
+    published, ticked_at, ticked_size, registered_at = numbers
+    return LockedLog(
+        id_,
+        size,
+        bytes(root_hash),
+        bytes(frontier),
+        published,
+        ticked_at,
+        ticked_size,
+        registered_at,
+        has_erasures,
+        allowance,
+    )
 
 
 def copy_entries(cursor: Any, log_id: int, entries: Iterable[NewEntry]) -> None:
@@ -218,7 +238,8 @@ def read_registered(cursor: Any, places: Sequence[tuple[int, int]]) -> dict[tupl
         return {}
     rows = execute_values(
         cursor,
-        "SELECT e.stream_id, e.sequence, e.index, e.digest, n.name, e.raw FROM ledger_entries e"
+        "SELECT e.stream_id, e.sequence, e.index, e.digest, n.name, e.raw, e.registered_at"
+        " FROM ledger_entries e"
         " JOIN (VALUES %s) AS p (stream_id, sequence) ON e.stream_id = p.stream_id AND e.sequence ="
         " p.sequence"
         " JOIN ledger_kinds n ON n.id = e.kind_id",
@@ -226,7 +247,9 @@ def read_registered(cursor: Any, places: Sequence[tuple[int, int]]) -> dict[tupl
         page_size=len(places),
         fetch=True,
     )
-    return {(row[0], row[1]): Registered(row[2], bytes(row[3]), row[4], bytes(row[5])) for row in rows}
+    return {
+        (row[0], row[1]): Registered(row[2], bytes(row[3]), row[4], bytes(row[5]), row[6]) for row in rows
+    }
 
 
 def read_contents(cursor: Any, digests: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -38,6 +38,7 @@ from carbonseal_ledger.errors import (
 )
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
+from carbonseal_ledger.policy import check_policy, lateness
 from carbonseal_ledger.registration import Candidate, LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
 from carbonseal_ledger.steps import at_step
@@ -147,7 +148,8 @@ class Sequencer:
             outcomes = [self._place(cursor, terms, batch, c, working) for c in candidates]
             is_covered = batch.log.ticked_size == batch.log.size + len(batch.statements)
             is_due = batch.now - batch.log.last_tick_at >= TICK_MS or any(
-                _expires_soon(candidate, terms, batch.now) for candidate in candidates
+                _expires_soon(candidate, register.policies.newest.epoch_ms, batch.now)
+                for candidate in candidates
             )
             ticks = ((is_due and bool(batch.statements)) or tick_now) and not is_covered
             if ticks:
@@ -243,9 +245,11 @@ class Sequencer:
         if header.sequence <= head.sequence:
             standing = self._standing(batch, key, head, header.sequence)
             if standing is not None and standing.digest == statement.digest:
-                return Outcome(Status.DUPLICATE, standing.index, statement.digest)
+                how = lateness(header, standing.registered_at, register.policies.newest)
+                return Outcome(Status.DUPLICATE, standing.index, statement.digest, lateness=how)
             if candidate.is_verified:
-                refusal = self._refuse_reused(cursor, terms, batch, statement, standing)
+                limit = register.policies.newest.conflicts_per_key
+                refusal = self._refuse_reused(cursor, terms, batch, statement, standing, limit)
                 return _refused(candidate.refusal or refusal, statement.digest)
         if candidate.refusal is not None or not candidate.is_verified:
             return _refused(candidate.refusal, statement.digest)
@@ -253,10 +257,15 @@ class Sequencer:
         try:
             head.check_next(header, register.resumes.get(key, ()))
             _check_times(candidate, header, batch.now)
+            check_policy(register.policies.newest, statement, candidate.content_bytes, batch.now)
             if content is not None and terms.log == "register":
                 register.check(header.kind, header.subject, content.body)
+            sent = candidate.submission.content
+            size = len(statement.raw) + (0 if sent is None else len(sent))
+            batch.log.allowance.take(register.policies.newest, batch.now, size)
         except Refused as refusal:
             return _refused(refusal, statement.digest)
+        how = lateness(header, batch.now, register.policies.newest)
         index = self._append(batch, key, head, statement, content)
         if content is not None and terms.log == "register":
             register.apply(index, statement.digest, content)
@@ -264,7 +273,7 @@ class Sequencer:
                 batch.erasures[content.body["erases"]] = content.body["reason"]
         if candidate.submission.content is not None:
             batch.contents[statement.payload] = candidate.submission.content
-        return Outcome(Status.ACCEPTED, index, statement.digest)
+        return Outcome(Status.ACCEPTED, index, statement.digest, lateness=how)
 
     def _standing(
         self, batch: _Batch, key: StreamKey, head: StreamCursor, sequence: int
@@ -280,6 +289,7 @@ class Sequencer:
         batch: _Batch,
         statement: SignedStatement,
         standing: Registered | None,
+        limit: int,
     ) -> Refused:
         header = statement.header
         refusal = SequenceReused(
@@ -300,6 +310,8 @@ class Sequencer:
             )
             if cursor.fetchone() is not None:
                 return refusal
+        if not self._may_accuse(cursor, batch, header.kid, limit):
+            return refusal
         body = {
             "kid": header.kid,
             "stream": header.stream,
@@ -310,6 +322,15 @@ class Sequencer:
         index = self._append_own(terms, batch, "equivocation", header.subject, body)
         batch.conflicts.append((key, header.sequence, index))
         return refusal
+
+    def _may_accuse(self, cursor: Any, batch: _Batch, kid: bytes, limit: int) -> bool:
+        """Whether a further conflict of a key is logged: it proves nothing that the first ones did not."""
+        cursor.execute(
+            "SELECT count(*) FROM ledger_equivocations e JOIN ledger_streams s ON s.id = e.stream_id"
+            " WHERE s.log_id = %s AND s.kid = %s",
+            (batch.log.id, kid),
+        )
+        return bool(cursor.fetchone()[0] + sum(key[0] == kid for key, _, _ in batch.conflicts) < limit)
 
     def _is_void_of(self, cursor: Any, batch: _Batch, standing: Registered, digest: bytes) -> bool:
         """True when a void, registered in that place, names the statement that arrives again."""
@@ -334,7 +355,7 @@ class Sequencer:
         batch.cursors[key] = batch.touched[key] = head
         batch.statements.append(statement)
         batch.placed[key, statement.header.sequence] = Registered(
-            index, statement.digest, kind, statement.raw
+            index, statement.digest, kind, statement.raw, batch.now
         )
         return index
 
@@ -427,12 +448,12 @@ def _check_times(candidate: Candidate, header: Header, now: int) -> None:
         raise KeyStale(error.field, error.reason, error.remedy) from error
 
 
-def _expires_soon(candidate: Candidate, terms: LogTerms, now: int) -> bool:
+def _expires_soon(candidate: Candidate, epoch_ms: int, now: int) -> bool:
     """Whether a tick must bound this registration at once, lest the next one lie beyond the key's expiry."""
     device = None if candidate.admitted is None else candidate.admitted.device
     if device is None or device.expires is None:
         return False
-    return device.expires - now <= EPOCHS_BEFORE_EXPIRY * terms.policy.epoch_ms
+    return device.expires - now <= EPOCHS_BEFORE_EXPIRY * epoch_ms
 
 
 def _refused(refusal: Refused | None, digest: bytes | None) -> Outcome:

@@ -265,7 +265,7 @@ def test_finding_by_a_rule_alone_or_by_people_alone_is_admitted() -> None:
 
 def test_no_draft_kind_is_one_that_anything_uses() -> None:
     drafts = {kind.name for kind in KINDS.values() if kind.is_draft}
-    assert drafts == {"policy", "rule_profile", "engagement", "finding", "explanation"}
+    assert drafts == {"rule_profile", "engagement", "finding", "explanation"}
 
 
 def test_public_kinds_are_those_that_must_be_the_same_for_everybody() -> None:

@@ -172,7 +172,9 @@ class World:
             "log_key": self.log_key.public.cose_key(), "log_of_logs": self.log_of_logs, "chain": None,
             "predecessor": None,
             "policy": {"kinds": {}, "max_statement_bytes": 4096, "max_content_bytes": 1 << 20,
-                       "clock_tolerance_ms": 300_000, "epoch_ms": 86_400_000} | self.policy,
+                       "max_batch_statements": 10_000, "statements_per_second": 1_000_000,
+                       "bytes_per_day": 1 << 40, "conflicts_per_key": 16, "clock_tolerance_ms": 300_000,
+                       "late_after_ms": 93_600_000, "epoch_ms": 86_400_000} | self.policy,
             "endorsements": [],
         } | changes  # fmt: skip
         body["endorsements"] = [

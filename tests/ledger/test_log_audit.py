@@ -65,7 +65,6 @@ DAMAGES = {
         f"UPDATE ledger_logs SET checkpoint = {TURNED} WHERE {OF_LOG}",
         "head",
     ),
-    "policy": (flip("ledger_logs", "policy", 30, OF_LOG), "head"),
     "stream": (
         "UPDATE ledger_streams SET last_sequence = last_sequence - 1 WHERE stream = 'readings/m-main'",
         "stream readings/m-main",

@@ -91,7 +91,7 @@ def test_conflict_counts_even_when_the_fork_comes_without_content(world):
     original = world.readings(world.main, keep=False)
     forked = world.readings(world.main, count=5)
     world.accept(original)
-    assert codes(world.send(Submission(forked.statement))) == ["content-missing"]
+    assert codes(world.send(Submission(forked.statement))) == ["sequence-reused"]
     assert len(entries(world, "equivocation")) == 1
 
 

@@ -54,7 +54,9 @@ REGISTRAR, LOG_HOST, OPERATOR, SITE = "r-registrar", "h-host", "e-enterprise", "
 GATEWAY, MAIN, LINE = "g-gateway", "m-main", "m-line"
 METHOD, GRID, GWP, PROFILE = "GBT32150-2015@1.0.0", "CN-GRID@1.0.0", "GWP100@1.0.0", "default@1"
 POLICY = {"kinds": {}, "max_statement_bytes": 4096, "max_content_bytes": 1 << 20,
-          "clock_tolerance_ms": 300_000, "epoch_ms": DAY}  # fmt: skip
+          "max_batch_statements": 10_000, "statements_per_second": 10_000, "bytes_per_day": 1 << 34,
+          "conflicts_per_key": 16, "clock_tolerance_ms": 300_000, "late_after_ms": 26 * 3_600_000,
+          "epoch_ms": DAY}  # fmt: skip
 PDF = b"%PDF-1.4 a report"
 ZONE = "Asia/Shanghai"
 

@@ -345,14 +345,17 @@ def test_catches_a_log_that_calls_itself_a_successor_without_the_trust_files_wor
 
 def test_a_policy_inside_the_bundle_is_ignored():
     """The genesis of each log says that a party may sign readings itself, and sets no limits."""
-    lenient = {**bundle_factory.POLICY, "kinds": {"readings": "party", "tick": "device"}}
+    kinds = {"readings": {"signer": "party", "content_first": False}}
+    lenient = {**bundle_factory.POLICY, "kinds": kinds, "max_statement_bytes": 4096}
     original, bundle_factory.POLICY = bundle_factory.POLICY, lenient
     try:
         world = World().found()
         world.measure(by=OPERATOR)
     finally:
         bundle_factory.POLICY = original
-    assert caught(world.file().check()) == "signatures"
+    result = world.file().check()
+    assert caught(result) == "signatures"
+    assert "a party would sign readings" in reason(result, "policies")
 
 
 def test_a_trust_file_inside_the_bundle_is_no_member_that_the_check_reads(world):

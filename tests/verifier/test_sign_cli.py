@@ -205,14 +205,18 @@ def test_join_works_from_fingerprints_alone(bench: Bench) -> None:
         assert join(bench, invitation_bytes(bench.world), server.url, *keys) == 0
 
 
+def rule(signer: str) -> dict[str, Any]:
+    return {"signer": signer, "content_first": True}
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"by": OPERATOR}, "endorsement by registrar"),
         ({"host": OPERATOR}, "endorsement by log_host"),
         ({"log_key": signer(OPERATOR).public.cose_key()}, "not the key of the log host"),
-        ({"policy": {**POLICY, "kinds": {"verification_report": "log_host"}}}, "a log_host would sign"),
-        ({"policy": {**POLICY, "kinds": {"document": "party"}}}, "leaves out kinds"),
+        ({"policy": {**POLICY, "kinds": {"verification_report": rule("log_host")}}}, "a log_host would sign"),
+        ({"policy": {**POLICY, "kinds": {"document": rule("party")}}}, "leaves out kinds"),
         ({"policy": {**POLICY, "max_content_bytes": 1024}}, "limits"),
         (
             {"predecessor": {"origin": f"{HOST}/x/data", "tree_size": 1, "root_hash": bytes(32)}},

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from bundle_factory import DAY, END, HOUR, MINUTE, OPERATOR, START, World, caught, data, honest, reason
 
+from carbonseal_attest.commit_delay import is_imported_late, is_late
 from carbonseal_attest.statement import SignedStatement, sign_statement
 from carbonseal_verifier.check import CheckResult
-from carbonseal_verifier.commit_delay import TickTimeline, is_imported_late, is_late
+from carbonseal_verifier.tick_timeline import TickTimeline
 
 LIMIT = 26 * HOUR
 

@@ -25,6 +25,7 @@ from carbonseal_verifier.coverage import check_cut_off, check_registers_whole
 from carbonseal_verifier.disclosure import check_contents, check_continuity, check_filed
 from carbonseal_verifier.log_proofs import check_epochs, check_log_proofs
 from carbonseal_verifier.parties import check_parties
+from carbonseal_verifier.policies import check_policies
 from carbonseal_verifier.recompute_steps import (
     check_completeness,
     check_packages,
@@ -123,6 +124,7 @@ STEPS: Final = (
     Step("signatures", ("parties",), check_signatures),
     Step("contents", ("parties",), check_contents),
     Step("continuity", ("contents",), check_continuity),
+    Step("policies", ("contents",), check_policies),
     Step("log-proofs", ("parties",), check_log_proofs),
     Step("epochs", ("log-proofs",), check_epochs),
     Step("anchor", ("epochs",), check_anchor),

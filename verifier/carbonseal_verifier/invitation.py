@@ -18,6 +18,7 @@ from carbonseal_attest.contents.identity import ROLES
 from carbonseal_attest.endorsement import verify_endorsement
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.identifiers import opaque_code
+from carbonseal_attest.identity.policies import ALWAYS, RegistrationPolicy
 from carbonseal_attest.keys import MAX_KEY_TEXT, PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement, sign_statement
@@ -218,12 +219,13 @@ def _check_agreement(
 
 
 def _check_policy(origin: str, policy: Mapping[str, Any], roles: Sequence[str]) -> None:
-    for kind, holder in policy["kinds"].items():
-        if kind in KINDS and KINDS[kind].signer != holder:
-            raise _refusal(f"{origin}: policy", f"a {holder} would sign {kind} in the party's log")
+    try:
+        RegistrationPolicy.of(policy)
+    except CarbonsealError as error:
+        raise _refusal(f"{origin}: policy", f"{error.field}: {error.reason}") from error
     needed = {kind.name for kind in KINDS.values() if kind.role in roles and not kind.is_draft} | {
         "withdrawal"
-    }
+    } - ALWAYS
     if policy["kinds"] and not needed <= set(policy["kinds"]):
         raise _refusal(f"{origin}: policy", "leaves out kinds that a party of this role writes")
     if policy["max_statement_bytes"] < _LEAST_STATEMENT or policy["max_content_bytes"] < _LEAST_CONTENT:

@@ -19,8 +19,8 @@ from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
-from carbonseal_verifier.commit_delay import TickTimeline
 from carbonseal_verifier.log_order import LogOrder
+from carbonseal_verifier.tick_timeline import TickTimeline
 from carbonseal_verifier.wording import counted
 
 PROGRESS_EVERY: Final = 5000

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from carbonseal_attest.commit_delay import commit_delay, is_imported_late, is_late
 from carbonseal_verifier.anchor_times import AnchorTimes
 from carbonseal_verifier.case import Case, require
 from carbonseal_verifier.chain_anchor import check_anchored_in_time
-from carbonseal_verifier.commit_delay import TickTimeline, commit_delay, is_imported_late, is_late
 from carbonseal_verifier.disclosure import IN_THE_PERIOD
 from carbonseal_verifier.log_proofs import CLOCK_TOLERANCE_MS
 from carbonseal_verifier.logged import LoggedStatement
+from carbonseal_verifier.tick_timeline import TickTimeline
 from carbonseal_verifier.wording import counted
 
 _HOUR: Final = Decimal(3_600_000)

@@ -41,8 +41,9 @@ class Kind:
 
     `log` is where it is written (register or data); `signer` who signs it (party, device, log_host or
     registrar); `role` the role that the party of that log must have been admitted with, None for any;
-    `is_public` kinds carry no salt; `is_stored_first` contents must be stored before the receipt. Version 0
-    is a draft: its contents can be made and read, but no log registers them.
+    `is_public` kinds carry no salt; a content must be stored before the receipt unless it `may_follow` and
+    the log's registration policy lets it. Version 0 is a draft: its contents can be made and read, but no log
+    registers them.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Kind:
     schema: Schema
     version: int = 1
     is_public: bool = False
-    is_stored_first: bool = True
+    may_follow: bool = False
     has_interval: bool = False
     role: str | None = None
 
@@ -65,7 +66,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind
     for kind in (
         Kind("genesis", "any", "party", identity.genesis, is_public=True),
-        Kind("policy", "any", "party", identity.policy, version=DRAFT, is_public=True),
+        Kind("policy", "register", "party", identity.policy, is_public=True),
         Kind("tick", "any", "log_host", upkeep.tick, is_public=True),
         Kind("void", "data", "device", upkeep.void),
         Kind("equivocation", "any", "log_host", upkeep.equivocation, is_public=True),
@@ -78,8 +79,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("rule_profile", "register", "registrar", reporting.rule_profile, version=DRAFT, is_public=True),
         Kind("readings", "data", "device", readings.readings, has_interval=True),
         Kind("gap", "data", "device", measuring.gap, has_interval=True),
-        Kind("calibration", "register", "party", measuring.calibration),
-        Kind("document", "data", "party", reporting.document),
+        Kind("calibration", "register", "party", measuring.calibration, may_follow=True),
+        Kind("document", "data", "party", reporting.document, may_follow=True),
         Kind("emissions_report", "data", "party", reporting.emissions_report, has_interval=True),
         Kind("quality_code", "data", "party", reporting.quality_code, has_interval=True),
         Kind("correction", "register", "party", reporting.correction),
@@ -87,7 +88,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("corrected_readings", "data", "party", measuring.corrected_readings, has_interval=True),
         Kind("declared_activity", "data", "party", measuring.declared_activity, has_interval=True),
         Kind("downgrade", "data", "party", measuring.downgrade, has_interval=True),
-        Kind("business_record", "data", "party", reporting.business_record, has_interval=True),
+        Kind(
+            "business_record", "data", "party", reporting.business_record, has_interval=True, may_follow=True
+        ),
         Kind("industry_mean", "register", "registrar", judging.industry_mean, is_public=True),
         Kind("grant", "register", "party", disclosing.grant),
         Kind("sampling_commitment", "data", "party", judging.sampling_commitment, role="verification_body"),

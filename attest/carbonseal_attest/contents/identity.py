@@ -1,7 +1,7 @@
-"""Kinds that say who is who: genesis, policy, party, device, resume (all but policy in register logs).
+"""Kinds that say who is who: genesis, policy, party, device, resume.
 
-A genesis, a party and a device carry endorsements: detached COSE signatures over the content without them
-(see `carbonseal_attest.endorsement`). How they must follow each other is `carbonseal_attest.identity`'s.
+All but resume carry endorsements: detached COSE signatures over the content without them (see
+`carbonseal_attest.endorsement`). How they must follow each other is `carbonseal_attest.identity`'s.
 """
 
 from __future__ import annotations
@@ -30,10 +30,15 @@ registration_policy = s.shared(
     "registration-policy",
     s.record(
         {
-            "kinds": s.table(_signers, 64),
-            "max_statement_bytes": s.integer(256, 65_535),
-            "max_content_bytes": s.integer(1024, 1 << 24),
+            "kinds": s.table(s.record({"signer": _signers, "content_first": s.boolean}), 64),
+            "max_statement_bytes": s.integer(1024, 4096),
+            "max_content_bytes": s.integer(1024, 1 << 20),
+            "max_batch_statements": s.integer(1, 10_000),
+            "statements_per_second": s.integer(1, 1_000_000),
+            "bytes_per_day": s.integer(1 << 20, 1 << 48),
+            "conflicts_per_key": s.integer(1, 1000),
             "clock_tolerance_ms": s.integer(0, 86_400_000),
+            "late_after_ms": s.integer(60_000, 400 * 86_400_000),
             "epoch_ms": s.integer(60_000, 86_400_000),
         }
     ),
@@ -64,15 +69,15 @@ genesis = s.record(
     }
 )
 
-# Amends the registration policy from its own index on. The whole of it is stated, not what changes; endorsed
-# as the genesis is.
+# Amends the registration policy of a party's two logs, for what follows it. The whole of it is stated, not
+# what changes; endorsed as the genesis is.
 policy = s.record(
     {
         "origin": s.origin,
         "policy": registration_policy,
         "amends": s.digest,
         "reason": s.text(400),
-        "endorsements": s.array(endorsement, 2, least=1),
+        "endorsements": s.array(endorsement, 2, least=2),
     }
 )
 

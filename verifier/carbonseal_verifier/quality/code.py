@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from carbonseal_attest.commit_delay import commit_delay
 from carbonseal_attest.instants import format_instant
-from carbonseal_verifier.commit_delay import commit_delay
 from carbonseal_verifier.quality.engine import RuleResults, run_rules
 from carbonseal_verifier.quality.findings import SEVERITIES, Finding, Text
 from carbonseal_verifier.quality.grid import percent

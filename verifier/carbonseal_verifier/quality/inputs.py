@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from carbonseal_accounting.activity import SourceContent
+from carbonseal_attest.commit_delay import is_imported_late, is_late
 from carbonseal_attest.identity.devices import DeviceKey, fold_device_keys
-from carbonseal_verifier.commit_delay import TickTimeline, is_imported_late, is_late
 from carbonseal_verifier.continuity import find_breaks, find_restarts
 from carbonseal_verifier.corrections import Correction, acts_by_statement, correction_of, touches
 from carbonseal_verifier.logged import LoggedStatement, disclosed
@@ -22,6 +22,7 @@ from carbonseal_verifier.quality.grid import Gap
 from carbonseal_verifier.quality.profile import Profile
 from carbonseal_verifier.quality.scope import Calibration, Disowned, StreamBreak
 from carbonseal_verifier.quality.series_index import Provenance, SeriesIndex
+from carbonseal_verifier.tick_timeline import TickTimeline
 
 __all__ = ["LoggedStatement", "PeriodInputs", "disclosed", "gather_inputs"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from carbonseal_verifier.commit_delay import commit_delay as commit_delay_of
+from carbonseal_attest.commit_delay import commit_delay as commit_delay_of
 from carbonseal_verifier.quality.findings import Observation, Run, runs_of
 from carbonseal_verifier.quality.grid import GAP, LATE, MISSING, percent
 from carbonseal_verifier.quality.rules.signature import RuleFunction
