@@ -8,12 +8,13 @@ contradict each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg2
 from sqlalchemy import Engine
 
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
+from carbonseal_attest.contents import KINDS
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_attest.signing import Signer
@@ -25,6 +26,8 @@ from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, StreamKey
 from carbonseal_ledger.steps import at_step
 from carbonseal_ledger.tree_reader import frontier_from_bytes
+
+KNOWN_KINDS: Final = frozenset({*KINDS, "epoch"})  # whatever an entry can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,10 @@ class HeadWriter:
         return self._kinds | rows.name_ids(cursor, "ledger_kinds", kinds)
 
     def remember_kinds(self) -> None:
-        """Read the committed kind ids, to be remembered from now on."""
+        """Have a row for every kind of this version, and remember the ids.
+
+        No batch then adds a kind in its own transaction, where every other log's batch with the same new kind
+        would wait until that one has ended.
+        """
         with rows.transaction(self._engine) as cursor:
-            cursor.execute("SELECT name, id FROM ledger_kinds")
-            self._kinds = dict(cursor.fetchall())
+            self._kinds = rows.name_ids(cursor, "ledger_kinds", KNOWN_KINDS)

@@ -27,6 +27,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TILE_WIDTH, entries_path, grown_tiles, tile_path
+from carbonseal_ledger.heads import KNOWN_KINDS
 from carbonseal_ledger.publishing import PublishedCopy
 
 _PAGE: Final = (
@@ -124,6 +125,9 @@ class LogAudit:
                 report.logs += 1
                 yield from self._audit_log(connection, row, report)
         if origins is None:
+            for name in connection.execute(text("SELECT name FROM ledger_kinds ORDER BY id")).scalars():
+                if name not in KNOWN_KINDS:
+                    yield Damage(f"kind {name}", "no kind of this version has that name", "restore the row")
             yield from self._audit_contents(connection, report)
             yield from self._audit_epochs(connection, report)
             known = {row.origin for row in logs}

@@ -271,23 +271,35 @@ def read_erased(cursor: Any, digests: Sequence[bytes]) -> set[bytes]:
 def name_ids(cursor: Any, table: str, names: Iterable[str], log_id: int | None = None) -> dict[str, int]:
     """The ids of names in `ledger_kinds` or, with a log, in `ledger_subjects`; missing names are added.
 
-    Only the sequencer that holds the log's row adds subjects; kinds may be added by any log at once.
+    Only the sequencer that holds the log's row adds subjects; kinds may be added by any log at once. Read
+    first: an insert uses up a number of the id's sequence even where the name is known, and there are 32,767
+    for kinds.
     """
-    wanted = sorted(set(names))
+    wanted = set(names)
+    found = _read_names(cursor, table, wanted, log_id)
+    if not wanted <= found.keys():
+        missing = sorted(wanted - found.keys())
+        if table == "ledger_kinds":
+            execute_values(
+                cursor,
+                "INSERT INTO ledger_kinds (name) VALUES %s ON CONFLICT (name) DO NOTHING",
+                [(name,) for name in missing],
+            )
+        else:
+            execute_values(
+                cursor,
+                "INSERT INTO ledger_subjects (log_id, name) VALUES %s ON CONFLICT (log_id, name) DO NOTHING",
+                [(log_id, name) for name in missing],
+            )
+        found = _read_names(cursor, table, wanted, log_id)
+    return found
+
+
+def _read_names(cursor: Any, table: str, names: set[str], log_id: int | None) -> dict[str, int]:
     if table == "ledger_kinds":
-        execute_values(
-            cursor,
-            "INSERT INTO ledger_kinds (name) VALUES %s ON CONFLICT (name) DO NOTHING",
-            [(name,) for name in wanted],
-        )
-        cursor.execute("SELECT name, id FROM ledger_kinds WHERE name = ANY(%s)", (wanted,))
+        cursor.execute("SELECT name, id FROM ledger_kinds WHERE name = ANY(%s)", (list(names),))
     else:
-        execute_values(
-            cursor,
-            "INSERT INTO ledger_subjects (log_id, name) VALUES %s ON CONFLICT (log_id, name) DO NOTHING",
-            [(log_id, name) for name in wanted],
-        )
         cursor.execute(
-            "SELECT name, id FROM ledger_subjects WHERE log_id = %s AND name = ANY(%s)", (log_id, wanted)
+            "SELECT name, id FROM ledger_subjects WHERE log_id = %s AND name = ANY(%s)", (log_id, list(names))
         )
     return dict(cursor.fetchall())
