@@ -42,6 +42,7 @@ from carbonseal_api.inventories.endpoints import router as inventories
 from carbonseal_api.lineage.endpoints import router as lineage
 from carbonseal_api.lineage.page import router as lineage_page
 from carbonseal_api.logs.endpoints import router as logs
+from carbonseal_api.logs.tile_endpoints import router as tiles
 from carbonseal_api.operation.endpoints import router as service
 from carbonseal_api.operation.metrics import Figures
 from carbonseal_api.operation.request_log import HEADER as REQUEST_ID
@@ -59,15 +60,16 @@ from carbonseal_api.problems import (
     NotFound,
     RequestInvalid,
     ServiceUnavailable,
+    problem_cbor,
     problem_json,
     status_of,
+    wants_cbor,
 )
 from carbonseal_api.quality.endpoints import router as quality
 from carbonseal_api.reports.endpoints import router as reports
 from carbonseal_api.web.home_pages import router as homes
 from carbonseal_api.web.pages import PAGE_PATHS, problem_page
 from carbonseal_api.web.pages import router as pages
-from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError
 
 _logger = logging.getLogger(__name__)
@@ -104,6 +106,7 @@ def create_app(parts: Parts) -> FastAPI:
     for router in (
         service,
         logs,
+        tiles,
         evidence,
         evidence_acts,
         organisations,
@@ -153,10 +156,9 @@ def _on_refusal(request: Request, error: Exception) -> Response:
     status = status_of(error)
     known = ' error="invalid_token"' if isinstance(error, KeyUnknown) else ""
     headers = {"WWW-Authenticate": f"Bearer{known}"} if status == 401 else {}
-    if PROBLEM_CBOR in request.headers.get("accept", ""):
-        # Concise problem details, RFC 9290: -1 title, -2 detail, -3 instance, -4 response code.
-        concise = {-1: error.code, -2: str(error), -3: request.url.path, -4: status}
-        return Response(cbor.encode(concise), status, headers, media_type=PROBLEM_CBOR)
+    if wants_cbor(request.headers.get("accept", "")):
+        concise = problem_cbor(error, request.url.path)
+        return Response(concise, status, headers, media_type=PROBLEM_CBOR)
     return Response(problem_json(error, request.url.path), status, headers, media_type=PROBLEM_JSON)
 
 

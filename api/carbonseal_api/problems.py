@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -200,6 +201,32 @@ def problem_body(error: CarbonsealError, instance: str) -> dict[str, Any]:
         "reason": error.reason,
         "remedy": error.remedy,
     }
+
+
+def wants_cbor(accept: str) -> bool:
+    """Return whether a caller's `Accept` asks for CBOR: of the problem itself, or of whatever is answered.
+
+    SCRAPI clients name `application/cose` or `application/cbor`; who names a JSON type too gets JSON.
+    """
+    named = {one.partition(";")[0].strip().lower() for one in accept.split(",")}
+    return PROBLEM_CBOR in named or (
+        bool(named & {"application/cose", "application/cbor"})
+        and not named & {"application/json", PROBLEM_JSON}
+    )
+
+
+def problem_cbor(error: CarbonsealError, instance: str) -> bytes:
+    """Return the concise problem details (RFC 9290): title, detail, instance, status; ours under our URI."""
+    ours = {"code": error.code, "field": error.field, "reason": error.reason, "remedy": error.remedy}
+    return cbor.encode(
+        {
+            -1: error.code.replace("-", " "),
+            -2: str(error),
+            -3: instance,
+            -4: status_of(error),
+            TYPE_PREFIX + error.code: ours,
+        }
+    )
 
 
 def problem_json(error: CarbonsealError, instance: str) -> bytes:

@@ -416,6 +416,15 @@ class LogHost:
         """
         return self._desk.answers(origin, digests, with_receipts=True, with_states=True)
 
+    def consistency_receipt(self, origin: str, old_size: int) -> bytes:
+        """A COSE receipt (RFC 9942) that the newest published head extends the log's head of `old_size`.
+
+        Raises:
+            LogUnknown: no such log.
+            RangeInvalid: `old_size` is not from 1 to less than the published size.
+        """
+        return self._desk.consistency(origin, old_size)
+
     def receipt_state(self, origin: str, digest: bytes) -> ReceiptState:
         """How far a statement has come: logged, witnessed, anchored or final.
 

@@ -14,12 +14,18 @@ from typing import Final, Protocol
 
 from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.errors import CarbonsealError
-from carbonseal_attest.merkle import inclusion_path, leaf_hash, verify_inclusion
-from carbonseal_attest.receipt import make_receipt
+from carbonseal_attest.merkle import (
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+    verify_consistency,
+    verify_inclusion,
+)
+from carbonseal_attest.receipt import make_consistency_receipt, make_receipt
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.epochs import EpochLedger
-from carbonseal_ledger.errors import LogDamaged
+from carbonseal_ledger.errors import LogDamaged, RangeInvalid
 from carbonseal_ledger.outcomes import Head, ReceiptState
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.tree_reader import TreeReader
@@ -128,6 +134,40 @@ class ReceiptDesk:
             receipt = self._make(head, index, leaf, nodes) if has_receipts else None
             answers.append(ReceiptAnswer(receipt, state if with_states else None, index))
         return answers
+
+    def consistency(self, origin: str, old_size: int) -> bytes:
+        """A receipt that the newest published head extends the one of `old_size` leaves.
+
+        Raises:
+            LogUnknown: no such log.
+            RangeInvalid: not from 1 to less than the published size.
+            LogDamaged: the published tiles do not give the signed root.
+        """
+        head = self._head_of(origin)
+        if not 1 <= old_size < head.tree_size:
+            reason = f"{old_size} is not from 1 to {head.tree_size - 1}"
+            raise RangeInvalid("old_size", reason, "ask from a size before the newest checkpoint's")
+        self._check_signed(head)
+        nodes = self._reader.nodes(origin, head.tree_size)
+        old_root, path = (
+            self._reader.root(origin, old_size),
+            consistency_path(old_size, head.tree_size, nodes),
+        )
+        try:
+            verify_consistency(old_size, head.tree_size, old_root, head.root_hash, path)
+        except CarbonsealError as error:
+            raise LogDamaged(
+                "log", f"{old_size} does not lead to the root of {origin}", "run fsck"
+            ) from error
+        return make_consistency_receipt(
+            self._signer,
+            log_host=self._party,
+            origin=origin,
+            old_size=old_size,
+            new_size=head.tree_size,
+            path=path,
+            root=head.root_hash,
+        )
 
     def _leaves(self, terms: LogTerms, digests: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
         found: dict[bytes, tuple[int, bytes]] = {}

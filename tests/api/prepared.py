@@ -7,6 +7,7 @@ chain and a queue beside it. `facts` are the values with which the paths of the 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import socket
 import subprocess
@@ -130,6 +131,9 @@ def _prepare(made: Prepared) -> Prepared:
         "device": "m-electricity1",
         "point": "active",
         "tile_path": "0/000.p/1",
+        "bundle_path": "000.p/1",
+        "log_host": site.parts.settings.log_host_name,
+        "kid": base64.urlsafe_b64encode(cast.log_key.public.kid).decode().rstrip("="),
         "job": "refresh_projections",
         "name": "input",
         "readings": history.readings[0, "m-electricity1"].digest.hex(),

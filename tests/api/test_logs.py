@@ -198,7 +198,17 @@ def test_unknown_route_and_method_answer_with_problems(site: Any) -> None:
 def test_problem_is_answered_as_cbor_when_asked_for(site: Any) -> None:
     answer = post_one(site, b"x", "application/cose", Accept="application/concise-problem-details+cbor")
     assert answer.headers["content-type"] == "application/concise-problem-details+cbor"
-    assert cbor.decode(answer.content)[-1] == "malformed-statement"
+    said = cbor.decode(answer.content)
+    assert (said[-1], said[-4]) == ("malformed statement", 400)
+    assert said["urn:carbonseal:problem:malformed-statement"]["code"] == "malformed-statement"
+
+
+@pytest.mark.parametrize("accept", ["application/cose", "application/cbor, application/cose;q=0.9"])
+def test_scrapi_client_gets_its_problems_as_cbor(site: Any, accept: str) -> None:
+    answer = post_one(site, b"x", "application/cose", Accept=accept)
+    assert answer.headers["content-type"] == "application/concise-problem-details+cbor"
+    both = post_one(site, b"x", "application/cose", Accept=f"{accept}, application/json")
+    assert both.headers["content-type"] == "application/problem+json"
 
 
 def test_refused_item_does_not_keep_the_others_out(site: Any) -> None:
@@ -335,7 +345,8 @@ def test_streams_say_where_the_gateway_goes_on(site: Any) -> None:
 
 def test_scitt_keys_name_the_log_key(site: Any) -> None:
     keys = cbor.decode(site.client.get("/.well-known/scitt-keys").content)
-    assert keys == [site.cast.log_key.public.cose_key()]
+    public = site.cast.log_key.public
+    assert keys == [{**public.cose_key(), 2: public.kid}]
 
 
 def test_each_refusal_is_counted_by_its_code(site: Any) -> None:

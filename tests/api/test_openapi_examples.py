@@ -26,6 +26,7 @@ CALLERS = {
 PATHS = {
     "get_content": {"digest": "content"},
     "get_receipt": {"digest": "readings"},
+    "get_transparent_statement": {"digest": "readings"},
     "get_receipt_state": {"digest": "readings"},
     "get_document": {"digest": "file"},
     "get_statement": {"digest": "document"},
@@ -38,6 +39,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     "list_entries": {"start": 0, "end": 3},
     "get_inclusion_proof": {"index": 0},
     "get_consistency_proof": {"old_size": 1},
+    "get_consistency_receipt": {"old_size": 1},
     "get_map_proof": {"epoch": 1},
     "get_comparison": {"period": "2026-01"},
 }

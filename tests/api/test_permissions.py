@@ -25,7 +25,15 @@ MISSING = {
     "record_id": "11" * 32,
 }
 # What the other parts of a path are filled with. None of them exists.
-OTHER = {"tile_path": "0/000", "month": "2026-01", "period": "2026-01", "figure": "total"}
+OTHER = {
+    "tile_path": "0/000",
+    "bundle_path": "000.p/1",
+    "log_host": "log.carbonseal.example",
+    "kid": "A" * 43,
+    "month": "2026-01",
+    "period": "2026-01",
+    "figure": "total",
+}
 # Query parameters that some route cannot do without.
 QUERY = {
     "start": "0",

@@ -54,6 +54,18 @@ def require(parts: Parts, principal: Principal, owner: str, resource: str, times
     _refuse(parts, principal, owner, resource)
 
 
+def require_all(
+    parts: Parts, principal: Principal, owner: str, resource: str, times: Callable[[], Collection[Interval]]
+) -> None:
+    """As `require`, for what shows several things at once: each of the times must lie in a granted period."""
+    if principal.party == owner:
+        return
+    granted = require_listing(parts, principal, owner, None)
+    if not all(is_within(time, granted) for time in times()):
+        _refuse(parts, principal, owner, resource)
+    grants.require_access(parts, principal, owner, LEVEL, resource=resource)
+
+
 def require_listing(
     parts: Parts, principal: Principal, owner: str, resource: str | None
 ) -> list[Interval] | None:

@@ -14,7 +14,7 @@ from carbonseal_api.evidence.media_types import TAKEN, check_file_name, check_me
 from carbonseal_api.evidence.schemas import StoredContent
 from carbonseal_api.evidence.statement_views import find_entry, statement_view
 from carbonseal_api.grants.refusals import GrantExpired, GrantMissing, GrantWithdrawn
-from carbonseal_api.logs.service import party_of
+from carbonseal_api.logs.origins import party_of
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.contents import KINDS, parse_content
 from carbonseal_attest.instants import Interval

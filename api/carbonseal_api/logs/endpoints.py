@@ -8,7 +8,6 @@ public (C2SP tlog-tiles); entries need a key of the log's owner.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Annotated, Final, TypeVar
 
@@ -21,6 +20,7 @@ from carbonseal_api.documented import CBOR_BODY, COSE_BODY, Responses, answers, 
 from carbonseal_api.incoming import caller, media_type, parse_digest, parts_of, read_body
 from carbonseal_api.logs import service
 from carbonseal_api.logs.coalescing import Coalescer, Upload
+from carbonseal_api.logs.origins import allow_origin
 from carbonseal_api.logs.schemas import (
     ConsistencyProofView,
     InclusionProofView,
@@ -30,7 +30,6 @@ from carbonseal_api.logs.schemas import (
 )
 from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
 from carbonseal_api.operation.uploads import counted
-from carbonseal_api.problems import NotFound
 from carbonseal_attest import cbor
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 
@@ -39,7 +38,6 @@ router = APIRouter(tags=["logs"])
 COSE: Final = "application/cose"
 CBOR: Final = "application/cbor"
 CBOR_SEQUENCE: Final = "application/cbor-seq"
-FOREVER: Final = "public, max-age=31536000, immutable"
 REGISTERED: Final[Responses] = {
     201: {"content": {COSE: {}}, "description": "Logged; the body is the receipt."},
     303: {"description": "Already logged; `Location` is the receipt of the first registration."},
@@ -49,7 +47,6 @@ OPENED: Final[Responses] = {
     200: {"model": OpenedLog, "description": "Open already, with this very genesis."},
     **problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
 }
-_TILE: Final = re.compile(r"([0-9]|[1-5][0-9])/((?:x\d{3}/){0,4}\d{3})(?:\.p/(\d{1,3}))?")
 _T = TypeVar("_T")
 
 
@@ -81,7 +78,7 @@ async def open_log(request: Request) -> Response:
 async def register_statements(origin: str, request: Request) -> Response:
     """Register a CBOR sequence of [statement, content or null]; a refusal keeps no other item out."""
     parts = parts_of(request)
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     media_type(request, (CBOR_SEQUENCE,), default=CBOR_SEQUENCE)
     settings = parts.settings
     body = await read_body(request, settings.max_batch_bytes, what="batch")
@@ -106,7 +103,7 @@ async def register_statements(origin: str, request: Request) -> Response:
 async def register_statement(origin: str, request: Request) -> Response:
     """Register one statement: COSE alone, or CBOR [statement, content]; `Prefer: return=minimal` is heard."""
     parts = parts_of(request)
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     stated = media_type(request, (COSE, CBOR), default=COSE)
     limit = parts.settings.max_statement_bytes
     if stated == CBOR:
@@ -127,35 +124,6 @@ async def register_statement(origin: str, request: Request) -> Response:
     return Response(receipt or b"", status_code=201, headers=headers, media_type=COSE if receipt else None)
 
 
-@router.get(
-    "/logs/{origin:path}/checkpoint",
-    summary="Newest published checkpoint",
-    responses=answers("text/plain", "A signed note.", 400, 404),
-    response_class=Response,
-)
-async def get_checkpoint(origin: str, request: Request) -> Response:
-    """Return the newest checkpoint as a C2SP signed note."""
-    note = await run_in_threadpool(parts_of(request).host.checkpoint, origin)
-    return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
-
-
-@router.get(
-    "/logs/{origin:path}/tile/{tile_path:path}",
-    summary="A hash tile",
-    responses=answers("application/octet-stream", "Hashes of 32 bytes.", 404, 422),
-    response_class=Response,
-)
-async def get_hash_tile(origin: str, tile_path: str, request: Request) -> Response:
-    """Return a hash tile as in C2SP tlog-tiles: `<level>/<index>` or `<level>/<index>.p/<width>`."""
-    match = _TILE.fullmatch(tile_path)
-    if match is None:
-        raise NotFound("tile", "is not a tile path", "write tile/<level>/<index> with an optional .p/<width>")
-    index = int("".join(match.group(2).replace("x", "").split("/")))
-    width = int(match.group(3) or 256)
-    data = await run_in_threadpool(service.tile, parts_of(request), origin, int(match.group(1)), index, width)
-    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": FOREVER})
-
-
 @router.post(
     "/logs/{origin:path}/receipts:batch",
     summary="Receipts of many statements",
@@ -165,7 +133,7 @@ async def get_hash_tile(origin: str, tile_path: str, request: Request) -> Respon
 )
 async def get_receipts(origin: str, request: Request) -> Response:
     """Return receipts for an array of statement digests; null where there is none."""
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     media_type(request, (CBOR,), default=CBOR)
     body = await read_body(request, service.MAX_RECEIPTS * 40, what="digests")
     parts = parts_of(request)
@@ -185,7 +153,7 @@ async def get_receipts(origin: str, request: Request) -> Response:
 )
 async def get_receipt_state(origin: str, digest: str, request: Request) -> ReceiptState:
     """Return how far a statement has come: logged, witnessed, anchored or final."""
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     state = await run_in_threadpool(parts_of(request).host.receipt_state, origin, parse_digest(digest))
     return ReceiptState(origin=origin, statement_digest=digest, state=str(state))
 
@@ -210,7 +178,7 @@ async def get_extended_receipt(
     ] = None,
 ) -> Response:
     """Return a receipt with map proof and log of logs, at most 3 KB; evidence comes on top."""
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     data, state = await run_in_threadpool(
         service.extended_receipt,
         parts_of(request),
@@ -231,7 +199,7 @@ async def get_extended_receipt(
 )
 async def get_receipt(origin: str, digest: str, request: Request) -> Response:
     """Return the receipt of a statement digest at the newest published size, its state in a header."""
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     data, state = await run_in_threadpool(
         service.receipt_with_state, parts_of(request), origin, parse_digest(digest)
     )
@@ -248,7 +216,7 @@ async def list_entries(
     origin: str, request: Request, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)]
 ) -> Response:
     """Return the entries [start, end), at most 1,000 of them."""
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     found = await run_in_threadpool(service.entries, parts_of(request), origin, start, end)
     return Response(cbor.encode(found), media_type=CBOR)
 
@@ -258,7 +226,7 @@ async def list_entries(
 )
 async def list_streams(origin: str, request: Request, kid: str | None = None) -> list[StreamHeadView]:
     """Return the head of each stream, of one key (`kid` in hex) or of all."""
-    service.allow_origin(await caller(request), origin)
+    allow_origin(await caller(request), origin)
     wanted = None if kid is None else parse_digest(kid, "kid")
     return await run_in_threadpool(service.streams, parts_of(request), origin, wanted)
 
@@ -287,17 +255,6 @@ async def get_consistency_proof(
 ) -> ConsistencyProofView:
     """Return the RFC 9162 consistency path between two sizes, the newer one by default the newest."""
     return await run_in_threadpool(service.consistency, parts_of(request), origin, old_size, new_size)
-
-
-@router.get(
-    "/.well-known/scitt-keys",
-    summary="Keys of the log host",
-    responses={200: {"content": {CBOR: {}}, "description": "A COSE_KeySet."}},
-    response_class=Response,
-)
-async def get_scitt_keys(request: Request) -> Response:
-    """Return the log key as a COSE_KeySet (SCRAPI)."""
-    return Response(cbor.encode([parts_of(request).log_key.cose_key()]), media_type=CBOR)
 
 
 def _coalescer(request: Request) -> Coalescer:

@@ -6,20 +6,25 @@ written through this door, so that a stranger cannot fill it.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
+from carbonseal_api.incoming import parse_digest
 from carbonseal_api.logs.schemas import ConsistencyProofView, InclusionProofView, OpenedLog, StreamHeadView
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_attest.tiles import TILE_WIDTH
+from carbonseal_attest.tiles import TileName
+from carbonseal_attest.transparent_statement import TransparentStatement
 from carbonseal_ledger.outcomes import Outcome, Problem, Status, Submission
 
+COSE: Final = "application/cose"
 MAX_RECEIPTS = 1000  # of one answer
 MAX_ENTRIES_RANGE = 1000  # entries of one answer; whole logs travel as bundles
 
@@ -30,28 +35,6 @@ class RegistrationRefused(CarbonsealError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.field, problem.reason, problem.remedy)
         self.code = problem.code  # type: ignore[misc]  # the code is the ledger's, not this class's
-
-
-def party_of(origin: str) -> str:
-    """Return the party code in an origin `<host>/<party>/<log>`.
-
-    Raises:
-        NotFound: The origin has another shape.
-    """
-    pieces = origin.split("/")
-    if len(pieces) != 3:
-        raise NotFound("origin", "no such log for this key", "write <log host>/<party>/register or …/data")
-    return pieces[1]
-
-
-def allow_origin(principal: Principal, origin: str) -> None:
-    """Refuse a caller who neither owns the log nor runs the host.
-
-    Raises:
-        NotFound: Another party's log; whether it exists is not said.
-    """
-    if not principal.sees_all:
-        principal.require_party(party_of(origin), "origin")
 
 
 def open_log(parts: Parts, principal: Principal, item: Submission) -> OpenedLog:
@@ -134,20 +117,52 @@ def extended_receipt(
     return made.encode(), str(parts.host.receipt_state(origin, digest))
 
 
-def tile(parts: Parts, origin: str, level: int, index: int, width: int) -> bytes:
-    """Return a hash tile of the published copy.
+def tile(parts: Parts, origin: str, name: TileName) -> bytes:
+    """Return a hash tile of the published copy; a partial one also after the full one took its place.
 
     Raises:
         NotFound: The log has no such tile yet.
     """
-    if not 1 <= width <= TILE_WIDTH:
-        raise RequestInvalid(
-            "width", f"{width} is not between 1 and {TILE_WIDTH}", "ask for a width of the log's size"
-        )
+    if name.level is None:
+        raise NotFound("tile", "is not a hash tile", "ask for entry bundles with a key")
     try:
-        return parts.published.read_tile(origin, level, index, width)
-    except (FileNotFoundError, CarbonsealError) as problem:
+        return parts.published.read_tile(origin, name.level, name.index, name.width)
+    except CarbonsealError as problem:
         raise NotFound("tile", "no such tile", "ask for tiles within the published checkpoint") from problem
+
+
+def log_keys(parts: Parts) -> list[PublicKey]:
+    """Return the log keys, retired ones after the present one."""
+    return [parts.log_key]
+
+
+def log_key_of(parts: Parts, kid: str) -> PublicKey:
+    """Return the log key with a kid in base64url without padding.
+
+    Raises:
+        NotFound: No log key here, present or retired, has it, or it is not written so.
+    """
+    for key in log_keys(parts):
+        if base64.urlsafe_b64encode(key.kid).decode().rstrip("=") == kid:
+            return key
+    raise NotFound("kid", "no such key", "write the kid of a receipt in base64url without padding")
+
+
+def named_key(key: PublicKey) -> dict[int, Any]:
+    """Return a COSE_Key that names its kid (label 2), as SCRAPI has it."""
+    return {**key.cose_key(), 2: key.kid}
+
+
+def transparent_statement(parts: Parts, origin: str, digest: str) -> bytes:
+    """Return a logged statement with its receipt in its unprotected header.
+
+    Raises:
+        EntryUnknown: The log does not hold it, or has one entry.
+    """
+    wanted = parse_digest(digest)
+    receipt = parts.host.receipt(origin, wanted)
+    statement = SignedStatement.parse(parts.host.find(origin, wanted).raw)
+    return TransparentStatement.of(statement, [receipt]).encode()
 
 
 def inclusion(parts: Parts, origin: str, index: int, tree_size: int | None) -> InclusionProofView:
