@@ -241,6 +241,30 @@ class OutsideUnreachable(LedgerError):
     code = "outside-unreachable"
 
 
+class WitnessPolicyInvalid(LedgerError):
+    """The policy of witnesses to be asked names no quorum, a log, or a witness without an address."""
+
+    code = "witness-policy-invalid"
+
+
+class WitnessUnavailable(LedgerError):
+    """A witness does not answer, or answers what cannot be believed; it is asked again."""
+
+    code = "witness-unavailable"
+
+
+class WitnessRefuses(LedgerError):
+    """A witness does not follow the log of logs, or does not know its key."""
+
+    code = "witness-refuses"
+
+
+class WitnessContradicts(LedgerError):
+    """A witness holds a head that ours does not extend: a second history, or lost entries."""
+
+    code = "witness-contradicts"
+
+
 class PublishedMeanwhile(RollbackDetected):
     """Another process replaced the published checkpoint first; who reads it again may go on."""
 

@@ -72,7 +72,7 @@ from carbonseal_ledger.outcomes import (
 from carbonseal_ledger.outside_heads import OutsideView
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy, read_head
-from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk
+from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk, WitnessedHeads
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.sequencing import Sequencer
 from carbonseal_ledger.start_up import StartUp
@@ -107,6 +107,7 @@ class LogHost:
         verify_threads: int = 2,
         algorithms: Container[int] = ADMITTED,
         outside: Sequence[OutsideView] = (),
+        witnesses: WitnessedHeads | None = None,
     ) -> None:
         """Bind the parts and run the start-up comparison.
 
@@ -114,10 +115,12 @@ class LogHost:
         ticks, equivocations and the log of logs), `registrar` the registrar's party code, `registrar_keys`
         the keys that may endorse a genesis. `anchors` gives receipt states beyond *logged*. Keys and
         statements of other `algorithms` are refused; legacy numbers and SM2 are none unless named.
-        `outside` are the witnesses and the contract, each of which must be asked before anything runs.
+        `outside` are the witnesses and the contract, each of which must be asked before anything runs;
+        `witnesses` gives the receipt state *witnessed* and the cosignatures of the log of logs.
         """
         self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys), algorithms)
         self._heads: dict[str, Head] = {}
+        self._witnesses = witnesses
         self._published = published
         self._signer = log_signer
         self._clock = clock
@@ -137,7 +140,7 @@ class LogHost:
         )
         self._epochs = EpochLedger(engine, self._writer, self._reader, clock, self.log_of_logs)
         self._desk = ReceiptDesk(
-            log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors
+            log_signer, party, self._entries, self._reader, self._epochs, self.head, anchors, witnesses
         )
         self._extender = ReceiptExtender(
             log_signer,
@@ -258,8 +261,9 @@ class LogHost:
         return held
 
     def checkpoint(self, origin: str) -> str:
-        """The newest published checkpoint, as signed note text."""
-        return self.head(origin).checkpoint
+        """The newest published checkpoint, as signed note text; of the log of logs with its cosignatures."""
+        note = self.head(origin).checkpoint
+        return note if self._witnesses is None else self._witnesses.cosigned(note)
 
     # -- registration --
 

@@ -47,6 +47,19 @@ class AnchoredHeads(Protocol):
         """The largest size whose anchor block is final."""
 
 
+class WitnessedHeads(Protocol):
+    """What the ledger needs to know of witnesses: how far they have cosigned the log of logs.
+
+    `witnessing.Witnessing` satisfies it.
+    """
+
+    def witnessed_size(self) -> int:
+        """The largest size of the log of logs that the quorum cosigned; 0 where there is none."""
+
+    def cosigned(self, note: str) -> str:
+        """A checkpoint's note with the cosignatures that are held of it; any other log's as it is."""
+
+
 class RecentLeaves:
     """Index and leaf hash of the statements that this process registered last.
 
@@ -95,6 +108,7 @@ class ReceiptDesk:
         epochs: EpochLedger,
         head_of: Callable[[str], Head],
         anchors: AnchoredHeads | None,
+        witnesses: WitnessedHeads | None = None,
     ) -> None:
         self._signer = signer
         self._party = party
@@ -103,6 +117,7 @@ class ReceiptDesk:
         self._epochs = epochs
         self._head_of = head_of
         self.anchors = anchors
+        self.witnesses = witnesses
         self.recent = RecentLeaves()
         self._signed: dict[str, Head] = {}
 
@@ -120,7 +135,7 @@ class ReceiptDesk:
         has_receipts = with_receipts and head.tree_size > 1
         if has_receipts:
             self._check_signed(head)
-        anchored, final = self._state_sizes(terms) if with_states and found else (0, 0)
+        sizes = self._state_sizes(terms) if with_states and found else {}
         nodes = self._reader.nodes(origin, head.tree_size)
         answers = []
         for digest in digests:
@@ -128,9 +143,7 @@ class ReceiptDesk:
             if index >= head.tree_size:
                 answers.append(ReceiptAnswer())
                 continue
-            state = ReceiptState.LOGGED
-            if index < anchored:
-                state = ReceiptState.FINAL if index < final else ReceiptState.ANCHORED
+            state = next((state for state, size in sizes.items() if index < size), ReceiptState.LOGGED)
             receipt = self._make(head, index, leaf, nodes) if has_receipts else None
             answers.append(ReceiptAnswer(receipt, state if with_states else None, index))
         return answers
@@ -200,16 +213,19 @@ class ReceiptDesk:
             root=head.root_hash,
         )
 
-    def _state_sizes(self, terms: LogTerms) -> tuple[int, int]:
-        """The log's tree sizes in the newest anchored and the newest final epoch; 0 where there is none."""
-        if self.anchors is None:
-            return 0, 0
-        anchored, final = self.anchors.anchored_size(), self.anchors.final_size()
-        anchored = max(anchored, final)
-        size = self._epochs.size_in_epoch(terms.id, anchored) if anchored > 1 else 0
-        if final == anchored:
-            return size, size
-        return size, self._epochs.size_in_epoch(terms.id, final) if final > 1 else 0
+    def _state_sizes(self, terms: LogTerms) -> dict[ReceiptState, int]:
+        """The log's tree size in the newest epoch of each state, the farthest state first."""
+        heads: dict[ReceiptState, int] = {}
+        if self.anchors is not None:
+            anchored, final = self.anchors.anchored_size(), self.anchors.final_size()
+            heads = {ReceiptState.FINAL: final, ReceiptState.ANCHORED: max(anchored, final)}
+        if self.witnesses is not None:
+            heads[ReceiptState.WITNESSED] = self.witnesses.witnessed_size()
+        sizes: dict[int, int] = {0: 0, 1: 0}  # before the first epoch
+        for head in heads.values():
+            if head not in sizes:
+                sizes[head] = self._epochs.size_in_epoch(terms.id, head)
+        return {state: sizes[head] for state, head in heads.items()}
 
     def _check_signed(self, head: Head) -> None:
         """A receipt signs a root: only one that the log key has already signed as a checkpoint."""
