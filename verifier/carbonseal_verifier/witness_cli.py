@@ -139,6 +139,7 @@ def run_run(arguments: argparse.Namespace) -> int:
     threading.Thread(target=server.serve_forever, name="witness", daemon=True).start()
     ended.wait()
     server.shutdown()
+    server.server_close()
     return 0
 
 

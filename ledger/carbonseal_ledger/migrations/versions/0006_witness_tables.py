@@ -1,7 +1,7 @@
 """Create the witnesses' tables: cosignatures, and how each witness last answered.
 
-Revision ID: 0005
-Revises: 0004
+Revision ID: 0006
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.util import CommandError
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -41,4 +41,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: a cosignature cannot be made again."""
-    raise CommandError("cosignatures are kept for good; restore a backup instead")
+    message = "cosignatures are kept for good: this cannot be undone"
+    raise CommandError(message)
