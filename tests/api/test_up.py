@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 CARBONSEAL = Path(sys.executable).parent / "carbonseal"
 PATIENCE_S = 120  # for one step on a busy machine
@@ -37,7 +39,10 @@ def up() -> Iterator[Up]:
     # PostgreSQL's socket needs a short path.
     data = Path(f"/tmp/cs-up-{os.getpid()}")
     process = subprocess.Popen(
-        [str(CARBONSEAL), "up", "--data", str(data), "--port", "0", "--json"],
+        [
+            *(str(CARBONSEAL), "up", "--data", str(data), "--port", "0", "--json"),
+            *("--replicas", "2", "--workers", "2"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,6 +133,50 @@ def test_admitted_enterprise_is_epoched_and_anchored_to_the_end(up: Up) -> None:
         assert (up.data / "keys" / f"asset-{party['party']}.key").exists()
         agreement = client.get("/assets/agreement", headers=operator)
         assert (agreement.status_code, agreement.json()["is_agreed"]) == (200, True), agreement.text
+
+
+def counted(up: Up, name: str, **labels: str) -> float:
+    families = text_string_to_metric_families(httpx.get(f"{up.address}/metrics", timeout=30).text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def test_killed_replica_is_missed_by_nobody_and_what_it_counted_stays(up: Up) -> None:
+    def pids() -> dict[str, int]:
+        found: dict[str, int] = json.loads((up.data / "running.json").read_text())["pids"]
+        return found
+
+    health = {"route": "/health", "status": "200"}
+    for _ in range(40):  # a connection each, so that both replicas get some
+        assert httpx.get(f"{up.address}/health", timeout=30).status_code == 200
+    before, killed = counted(up, "carbonseal_requests_total", **health), pids()["service-2"]
+    assert before >= 40  # of both together, whichever is asked
+    os.kill(killed, signal.SIGKILL)
+    for _ in range(20):
+        assert httpx.get(f"{up.address}/health", timeout=30).status_code == 200
+    wait_for(lambda: pids()["service-2"] != killed, "the replica")
+    wait_for(lambda: httpx.get(f"{up.address}/ready", timeout=30).is_success, "readiness")
+    assert counted(up, "carbonseal_requests_total", **health) >= before + 20
+    assert counted(up, "carbonseal_registrations_waiting") == 0
+
+
+def test_two_clocks_run_each_job_once_and_components_say_that_they_do_well(up: Up) -> None:
+    def states() -> dict[str, str]:
+        components = httpx.get(f"{up.address}/status", timeout=30).json()["components"]
+        return {one["name"]: one["state"] for one in components}
+
+    needed = dict.fromkeys(("database", "published_copy", "clock", "queue", "jobs"), "ok")
+    wait_for(lambda: needed.items() <= states().items(), "all well")
+    runs = counted(up, "carbonseal_job_runs_total", job="refresh_projections", outcome="succeeded")
+    assert runs >= 1
+    started = psutil.Process(up.process.pid).create_time()
+    # Two clocks send it every five seconds; with the book it ran once a period, not twice.
+    assert runs <= (time.time() - started) / 5 + 2
+    assert counted(up, "carbonseal_job_runs_total", outcome="failed") == 0
 
 
 def test_stop_leaves_no_process_behind(up: Up) -> None:
