@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from carbonseal_attest.anchor import AnchorEvidence
+from carbonseal_attest.anchor import AnchoredHead, AnchorEvidence
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.anchoring_evidence import EvidenceKeeper
 from carbonseal_ledger.anchoring_journal import MINED, Journal
 from carbonseal_ledger.anchoring_machine import AnchorConflict, AnchoringMachine
 from carbonseal_ledger.anchoring_models import AnchoringStep, AnchorKind, AnchorState
-from carbonseal_ledger.chain_answers import ChainUnreachable, HeaderNotReproducible
+from carbonseal_ledger.chain_answers import ChainUnreachable, ContractHead, HeaderNotReproducible
 from carbonseal_ledger.chain_fees import FeeLimits
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.log_anchor import LogAnchorClient
@@ -42,7 +42,8 @@ class AnchorRecord:
     """One head of the log of logs and how far its anchor has come; block fields are None until it is mined.
 
     `transaction_hash` is the one mined, before that the newest one signed; None for a head that others sent.
-    `anchored_at` is the block's time in ms since 1970 UTC. `problem` is what the chain last said against it.
+    `anchored_at` is the block's time in ms since 1970 UTC. `problem` is what the chain last said against it,
+    `final_losses` how many final blocks of it the chain took back.
     """
 
     tree_size: int
@@ -54,6 +55,16 @@ class AnchorRecord:
     anchored_at: int | None
     gas_used: int | None
     problem: str | None
+    final_losses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHeads:
+    """What the contract holds of a log: its heads, oldest first, its newest head, its history hash."""
+
+    heads: tuple[AnchoredHead, ...]
+    newest: ContractHead
+    history: bytes
 
 
 class Anchorer:
@@ -122,6 +133,31 @@ class Anchorer:
     def state_of(self, tree_size: int) -> AnchorRecord | None:
         """Return the first planned head of at least `tree_size`, None when none is planned."""
         return next((self._record(step) for step in self._steps() if step.new_size >= tree_size), None)
+
+    def records(self) -> list[AnchorRecord]:
+        """Return every head that was planned, by size; the opening is the first."""
+        return [self._record(step) for step in self._steps()]
+
+    def held_by_contract(self) -> HeldHeads:
+        """Return what the contract holds of the log, asked of the node now.
+
+        Final heads are taken from what is kept, newer ones from the contract's events; that the history hash
+        comes from all of them is for the caller to see.
+
+        Raises:
+            AnchorNotReady: no log has been opened.
+            ChainUnreachable, ChainRefused, ContractWrong: the node cannot be asked, or of another chain.
+        """
+        self._chain.check_chain()
+        contract, log_id = self.contract, self.log_id
+        number = self._chain.block("latest").number
+        newest = self._chain.contract_head(contract, log_id, number)
+        history = self._chain.contract_history(contract, log_id, number)
+        kept, start = self._keeper().kept_heads()
+        if not kept:
+            start = self._machine.scan_from(contract)
+        found = self._chain.heads_between(contract, log_id, start, number + 1)
+        return HeldHeads((*kept, *(mined.head for mined in found)), newest, history)
 
     def latest_final(self) -> AnchorRecord | None:
         """Return the largest head in a final block."""
@@ -321,6 +357,7 @@ class Anchorer:
             anchored_at=step.block_at,
             gas_used=step.gas_used,
             problem=step.problem,
+            final_losses=step.final_losses,
         )
 
 
@@ -330,4 +367,5 @@ __all__ = [
     "AnchorRecord",
     "AnchorState",
     "Anchorer",
+    "HeldHeads",
 ]

@@ -104,6 +104,13 @@ class EvidenceKeeper:
                 tuple(_head(kept) for kept in self._kept_heads(session, row.block_number)),
             )
 
+    def kept_heads(self) -> tuple[tuple[AnchoredHead, ...], int]:
+        """Return the final heads that are kept, oldest first, and the block after the newest one's."""
+        with Session(self._engine) as session:
+            query = select(FinalHead).filter_by(**self._key).order_by(FinalHead.tree_size)
+            rows = list(session.scalars(query))
+            return tuple(map(_head, rows)), rows[-1].block_number + 1 if rows else 0
+
     def _evidence(
         self, headers: Sequence[bytes], proof: StateProof, heads: tuple[AnchoredHead, ...]
     ) -> AnchorEvidence:

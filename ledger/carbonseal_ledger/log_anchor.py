@@ -37,6 +37,7 @@ CODE_HASH: Final = _ARTEFACT.code_hash
 _OPEN: Final = _ARTEFACT.selector("open")
 _ADVANCE: Final = _ARTEFACT.selector("advance")
 _HEAD: Final = _ARTEFACT.selector("head")
+_HISTORY: Final = _ARTEFACT.selector("history")
 _HEAD_ADVANCED: Final = _ARTEFACT.topic("HeadAdvanced")
 _LOG_OPENED: Final = _ARTEFACT.topic("LogOpened")
 _ADVANCE_TYPES: Final = [
@@ -156,6 +157,10 @@ class LogAnchorClient(ChainClient):
     def contract_head(self, contract: bytes, log_id: bytes, which: int | str = "latest") -> ContractHead:
         """Return a log's head as the contract has it at a block."""
         return read_head(self, contract, log_id, which)
+
+    def contract_history(self, contract: bytes, log_id: bytes, which: int | str = "latest") -> bytes:
+        """Return the hash chain over all of a log's heads as the contract has it at a block."""
+        return self.call(contract, _HISTORY + log_id, which=which)
 
     def why_reverted(self, transaction_hash: bytes, number: int) -> str:
         """Return the contract's error for a transaction that reverted in block `number`, in words."""

@@ -17,7 +17,13 @@ from alembic.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import inspect, text
 
-from carbonseal_ledger import anchoring_models, asset_models, database, witness_models  # noqa: F401 - all tables
+from carbonseal_ledger import (  # noqa: F401 - every table of the room
+    anchoring_models,
+    asset_models,
+    database,
+    reconciliation_models,
+    witness_models,
+)
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
 from carbonseal_ledger.errors import DatabaseUnusable
 from carbonseal_ledger.models import Base
