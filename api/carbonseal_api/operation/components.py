@@ -72,7 +72,7 @@ def _database(reader: StandingReader) -> ComponentState:
 
 def _published_copy(host: LogHost, settings: Settings) -> ComponentState:
     figures: dict[str, float] = {}
-    if settings.published.is_dir():  # an object store has no disk of ours
+    if settings.published_bucket is None and settings.published.is_dir():  # a bucket has no disk of ours
         usage = shutil.disk_usage(settings.published)
         figures = {"published_free_bytes": usage.free, "published_total_bytes": usage.total}
         if usage.free < usage.total * DISK_FULL:

@@ -33,6 +33,7 @@ from carbonseal_ledger.outcomes import Outcome, Status
 
 MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+TWO_HISTORIES: Final = ("sequence-reused", "checkpoint-contradicts")  # refusals that somebody must look at
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _MAX_CODES: Final = 400  # problem codes are ours and few; a bound all the same
 
@@ -82,6 +83,8 @@ class Figures:
         )
         for status in Status:  # shown from the start, so that a rate can be taken of the first one
             self._statements.labels(str(status))
+        for code in TWO_HISTORIES:  # alerts take the increase, which needs a zero before the first one
+            self._refused.labels(code)
         self._codes = Counted[str]()
 
     def refuse(self, code: str) -> None:
