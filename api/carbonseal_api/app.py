@@ -70,6 +70,7 @@ from carbonseal_api.reports.endpoints import router as reports
 from carbonseal_api.web.home_pages import router as homes
 from carbonseal_api.web.pages import PAGE_PATHS, problem_page
 from carbonseal_api.web.pages import router as pages
+from carbonseal_api.witnesses.endpoints import router as witnesses
 from carbonseal_attest.errors import CarbonsealError
 
 _logger = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ def create_app(parts: Parts) -> FastAPI:
         reports,
         engagements,
         epochs,
+        witnesses,
         grants,
         access_records,
         catalogue,

@@ -21,14 +21,17 @@ Instants are integer milliseconds since 1970 UTC; intervals and index ranges are
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Collection, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Engine
 
 from carbonseal_attest.algorithms import ADMITTED
+from carbonseal_attest.epoch import EpochMap
 from carbonseal_attest.errors import IdentityInvalid
 from carbonseal_attest.extended_receipt import ExtendedReceipt
 from carbonseal_attest.identity.devices import DeviceKeys
@@ -49,6 +52,7 @@ from carbonseal_ledger.errors import (
     GenesisRefused,
     LogReserved,
     LogUnknown,
+    PublishedMeanwhile,
     RangeInvalid,
 )
 from carbonseal_ledger.extended_receipts import ReceiptExtender
@@ -487,11 +491,55 @@ class LogHost:
             raise RangeInvalid("epoch", f"{epoch} does not hold {origin}", "ask for a later epoch")
         return found[0]
 
-    def epoch_evidence(self, origins: Sequence[str], epochs: Sequence[int]) -> EpochEvidence:
-        """Everything a bundle carries about these origins in these epochs."""
+    def epoch_map(self, epoch: int) -> EpochMap:
+        """The whole map of an epoch.
+
+        Raises:
+            RangeInvalid: the epoch is not built.
+        """
+        return self._epochs.map_of(epoch)
+
+    def epoch_evidence(
+        self, origins: Sequence[str], epochs: Sequence[int], *, tree_size: int | None = None
+    ) -> EpochEvidence:
+        """Everything a bundle carries about these origins in these epochs.
+
+        At the newest head of the log of logs, or at an epoch's of `tree_size`; with the cosignatures held.
+
+        Raises:
+            RangeInvalid: an epoch is not built, or lies beyond that head.
+        """
         head = self.head(self.log_of_logs)
+        if tree_size is not None and tree_size != head.tree_size:
+            self._check_range(self.log_of_logs, 2, tree_size)
+            (record,) = self._epochs.records(tree_size - 1, tree_size)  # epoch n is entry n
+            head = Head(self.log_of_logs, tree_size, record.root_hash, record.checkpoint)
+        if self._witnesses is not None:
+            head = replace(head, checkpoint=self._witnesses.cosigned(head.checkpoint))
         raws = self._entries.raws(self.log_of_logs, 0, head.tree_size)
         return self._epochs.evidence(origins, epochs, head, raws)
+
+    def witnessed_size(self) -> int:
+        """The largest size of the log of logs that the witnesses' quorum cosigned; 0 where there is none."""
+        return 0 if self._witnesses is None else self._witnesses.witnessed_size()
+
+    def publish_cosignatures(self) -> bool:
+        """Put the cosignatures held of the published log of logs under its checkpoint; whether any was new.
+
+        Raises:
+            PublicationFailed: the copy could not be written.
+        """
+        if self._witnesses is None:
+            return False
+        origin = self.log_of_logs
+        with self._published.lock(origin):
+            note = self.head(origin).checkpoint
+            cosigned = self._witnesses.cosigned(note)
+            if cosigned == note:
+                return False
+            with contextlib.suppress(PublishedMeanwhile):  # a newer head; its cosignatures come in turn
+                self._published.replace(origin, expected=note, checkpoint=cosigned, tiles={}, bundles={})
+        return True
 
     def plan_anchors(self, anchored_size: int) -> list[AnchorPlan]:
         """The steps that bring an anchor contract from a size of the log of logs to each later epoch in turn.
