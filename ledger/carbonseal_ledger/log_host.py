@@ -42,6 +42,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, consistency_path, inclusion_path
 from carbonseal_attest.range_proof import RangeProof
 from carbonseal_attest.signing import Signer
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import Endorsers
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
@@ -74,6 +75,7 @@ from carbonseal_ledger.outcomes import (
     Submission,
 )
 from carbonseal_ledger.outside_heads import OutsideView
+from carbonseal_ledger.policy import Lateness, lateness
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy, read_head
 from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk, WitnessedHeads
@@ -175,6 +177,17 @@ class LogHost:
     def contents(self) -> ContentsStore:
         """The store of contents by digest: put, get, has, erase."""
         return self._contents
+
+    def put_content(self, origin: str, digest: bytes, data: bytes) -> bool:
+        """Store a content before its statement, out of the log's bytes of the day; true when it was new.
+
+        Raises:
+            LogUnknown: no such log.
+            ContentRefused: too large, another digest, or erased on authority.
+            RateLimited: the log has taken its bytes for today.
+        """
+        party = self._entries.terms(origin).party
+        return self._contents.put(digest, data, origin=origin, policy=self.policies(party).newest)
 
     def open_log(self, statement: bytes, content: bytes) -> Outcome:
         """Open the log that a genesis statement names, with that statement as its entry 0.
@@ -443,6 +456,17 @@ class LogHost:
         if answer.state is None:
             raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
         return answer.state
+
+    def lateness(self, origin: str, digest: bytes) -> Lateness | None:
+        """How a measured value came, by the policy in force now; None for statements that no device measures.
+
+        Raises:
+            EntryUnknown: the log holds no such statement.
+        """
+        terms = self._entries.terms(origin)
+        entry = self._entries.find(terms, digest)
+        header = SignedStatement.parse(entry.raw).header
+        return lateness(header, entry.registered_at, self.policies(terms.party).newest)
 
     def receipt_states(self, origin: str, digests: Sequence[bytes]) -> list[ReceiptAnswer]:
         """As `receipts`, without making receipts."""
