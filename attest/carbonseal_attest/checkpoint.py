@@ -86,10 +86,16 @@ class Checkpoint:
             raise _refusal("size beyond 2^48, or an empty tree with a root of its own")
 
 
-def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> str:
-    """Return the signed note of `checkpoint`. A log never signs two heads that contradict each other."""
+def sign_checkpoint(checkpoint: Checkpoint, *signers: Signer) -> str:
+    """Return the signed note of `checkpoint`, with a signature of each signer in order.
+
+    A log never signs two heads that contradict each other. Two sign where the log key changes: the new key,
+    then the old one.
+    """
     checkpoint.check_profile()
-    return sign_note(checkpoint.text(), checkpoint.origin, signer).decode()
+    notes = [sign_note(checkpoint.text(), checkpoint.origin, signer) for signer in signers]
+    made = [signature for note in notes for signature in SignedNote.parse(note).signatures]
+    return SignedNote(checkpoint.text(), tuple(made)).encode().decode()
 
 
 def open_checkpoint(note: str, *, origin: str, key: PublicKey) -> Checkpoint:

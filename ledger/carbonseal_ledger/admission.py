@@ -137,7 +137,8 @@ class Register:
             raise PolicyRefused(error.field, error.reason, error.remedy) from error
 
     def _check_apart(self, body: Mapping[str, Any]) -> None:
-        if PublicKey.from_cose_key(body["key"]).kid in {*self.genesis, *self.party_kids}:
+        log_kids = () if self.endorsers is None else (self.endorsers.log_key.kid,)
+        if PublicKey.from_cose_key(body["key"]).kid in {*self.genesis, *self.party_kids, *log_kids}:
             raise IdentityInvalid(
                 "content.body.key", "is the party's or the log's", "make a new key pair for the device"
             )

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
+from carbonseal_attest.keys import PublicKey
 from carbonseal_ledger.errors import EntryUnknown, LogUnknown
+from carbonseal_ledger.log_keys import LogKeys
 from carbonseal_ledger.outcomes import Head, LogDescription, LoggedEntry, StoredHead, StreamHead
 from carbonseal_ledger.registration import LogTerms
 
@@ -29,6 +31,10 @@ class EntryReader:
         # Single statements need no transaction around them: autocommit saves two round trips each.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._terms: dict[str, LogTerms] = {}
+
+    def keys(self, present: PublicKey, retiring: PublicKey | None = None) -> LogKeys:
+        """The log keys by tree size, beside the one that this process signs with."""
+        return LogKeys(self._engine, present, retiring)
 
     def terms(self, origin: str) -> LogTerms:
         """What registration needs to know of a log.

@@ -269,6 +269,12 @@ class PublishedMeanwhile(RollbackDetected):
     """Another process replaced the published checkpoint first; who reads it again may go on."""
 
 
+class LogKeyRetired(LedgerError):
+    """This process signs with a key that is not, or no longer, the log's."""
+
+    code = "log-key-retired"
+
+
 class ClockWentBack(LedgerError):
     """The clock stands before the last registration."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.epoch import EpochEntry, MapEntry
 from carbonseal_attest.errors import AttestError
 from carbonseal_attest.extended_receipt import ExtendedReceipt
@@ -20,6 +19,7 @@ from carbonseal_attest.signing import Signer
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.epochs import EpochLedger
 from carbonseal_ledger.errors import EntryUnknown, EpochPending, LogDamaged, RangeInvalid
+from carbonseal_ledger.log_keys import LogKeys
 from carbonseal_ledger.outcomes import EpochRecord
 from carbonseal_ledger.receipting import AnchoredHeads
 from carbonseal_ledger.tree_reader import TreeReader
@@ -31,6 +31,7 @@ class ReceiptExtender:
     def __init__(
         self,
         signer: Signer,
+        keys: LogKeys,
         party: str,
         entries: EntryReader,
         reader: TreeReader,
@@ -39,6 +40,7 @@ class ReceiptExtender:
         log_of_logs: str,
     ) -> None:
         self._signer = signer
+        self._keys = keys
         self._party = party
         self._entries = entries
         self._reader = reader
@@ -70,7 +72,9 @@ class ReceiptExtender:
             raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
         index, raw = found[digest]
         published = self._published_size()
-        epoch = self._epochs.covering(terms.id, index + 1)
+        # Heads of before the log's present key cannot be signed any more; a later epoch's covers it as well.
+        least = max(index + 1, self._keys.present_from(origin))
+        epoch = self._epochs.covering(terms.id, least)
         if epoch is None or epoch.tree_size > published:
             raise EpochPending(
                 "digest", f"entry {index} of {origin} is in no epoch yet", "ask again after the next epoch"
@@ -78,7 +82,7 @@ class ReceiptExtender:
         upper = self._upper(epoch, published, anchors, size)
         try:
             made = self._made(origin, index, epoch, upper)
-            head = open_checkpoint(upper.checkpoint, origin=self._log_of_logs, key=self._signer.public)
+            head = self._keys.open(upper.checkpoint, self._log_of_logs)
             made.verify(raw, origin=origin, key=self._signer.public, head=head)
         except AttestError as error:
             reason = f"entry {index} of {origin} does not lead to epoch {epoch.epoch} ({error.reason})"

@@ -22,6 +22,7 @@ from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger import rows
 from carbonseal_ledger.continuity import StreamCursor
 from carbonseal_ledger.database import unusable
+from carbonseal_ledger.log_keys import line_of, retired
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, StreamKey
 from carbonseal_ledger.steps import at_step
@@ -47,8 +48,11 @@ class CommittedHead:
 class HeadWriter:
     """Opens logs and advances their heads. One for each process."""
 
-    def __init__(self, engine: Engine, log_signer: Signer, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, log_signer: Signer, clock: Clock, retiring: Signer | None = None
+    ) -> None:
         self._engine = engine
+        self._retiring = retiring
         self._signer = log_signer
         self._clock = clock
         self._kinds: dict[str, int] = {}
@@ -74,16 +78,20 @@ class HeadWriter:
             now: registration time in milliseconds.
             published_size: a size that the published copy is known to have reached.
             ticks: whether the last leaf is a tick.
+
+        Raises:
+            LogKeyRetired: the log has another key than this process; nothing may be written.
         """
+        signers = self._signers(origin, log)
         leaf_hashes = [leaf_hash(raw) for raw in raws]
         frontier: Frontier = frontier_from_bytes(log.size, log.frontier).extend(leaf_hashes)
         root = frontier.root()
-        checkpoint = sign_checkpoint(Checkpoint(origin, frontier.size, root), self._signer)
+        checkpoint = sign_checkpoint(Checkpoint(origin, frontier.size, root), *signers)
         cursor.execute(
             "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s,"
             " last_registered_at = %s,"
             " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s,"
-            " busy_until = %s, spent_day = %s, spent_bytes = %s WHERE id = %s",
+            " busy_until = %s, spent_day = %s, spent_bytes = %s, log_keys = log_keys || %s WHERE id = %s",
             (
                 frontier.size,
                 root,
@@ -96,6 +104,7 @@ class HeadWriter:
                 log.allowance.busy_until,
                 log.allowance.day,
                 log.allowance.day_bytes,
+                [line_of(frontier.size, self._signer.public)] if len(signers) > 1 else [],
                 log.id,
             ),
         )
@@ -114,15 +123,16 @@ class HeadWriter:
         now = self._clock()
         header = statement.header
         key: StreamKey = (header.kid, header.stream)
+        own = self._signer.public
         head = StreamCursor(None, 0, statement.digest)
         try:
             with rows.transaction(self._engine) as cursor:
                 cursor.execute(
                     "INSERT INTO ledger_logs (origin, party, log, size, root_hash, frontier, checkpoint,"
                     " published_size, last_tick_at, ticked_size, last_registered_at, genesis_digest,"
-                    " opened_at, busy_until, spent_day, spent_bytes)"
-                    " VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, 0, 0, 0) RETURNING id",
-                    (terms.origin, terms.party, terms.log, now, statement.digest, now),
+                    " opened_at, busy_until, spent_day, spent_bytes, log_keys)"
+                    " VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, 0, 0, 0, %s) RETURNING id",
+                    (terms.origin, terms.party, terms.log, now, statement.digest, now, [line_of(0, own)]),
                 )
                 log_id = cursor.fetchone()[0]
                 at_step("log row written")
@@ -134,12 +144,20 @@ class HeadWriter:
                 rows.copy_entries(cursor, log_id, [entry])
                 rows.insert_contents(cursor, log_id, {statement.payload: content})
                 at_step("genesis written")
-                log = LockedLog(log_id, 0, Frontier().root(), b"", 0, 0, 0, now)
+                log = LockedLog(log_id, 0, Frontier().root(), b"", 0, 0, 0, now, log_key=own.text())
                 head_written = self.advance(cursor, terms.origin, log, [raw], now, 0, ticks=False)
         except psycopg2.Error as error:
             raise unusable(error) from error
         at_step("log opened")
         return head_written
+
+    def _signers(self, origin: str, log: LockedLog) -> tuple[Signer, ...]:
+        """Who signs the next head: the log's key; where it changes, the new one and then the old one."""
+        if log.log_key == self._signer.public.text():
+            return (self._signer,)
+        if self._retiring is not None and log.log_key == self._retiring.public.text():
+            return self._signer, self._retiring
+        raise retired(origin)
 
     def kind_ids(self, cursor: Any, kinds: set[str]) -> dict[str, int]:
         """The ids of some kinds, which are added where they are new."""

@@ -19,7 +19,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
-from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.contents import KINDS, check_content
 from carbonseal_attest.epoch import EpochEntry, EpochMap, MapEntry
 from carbonseal_attest.errors import CarbonsealError
@@ -28,6 +27,8 @@ from carbonseal_attest.merkle import Frontier, leaf_hash
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TILE_WIDTH, entries_path, grown_tiles, tile_path
 from carbonseal_ledger.heads import KNOWN_KINDS
+from carbonseal_ledger.log_key_audit import wrong_keys
+from carbonseal_ledger.log_keys import open_head, open_note, spans_of
 from carbonseal_ledger.publishing import PublishedCopy
 
 _PAGE: Final = (
@@ -183,7 +184,7 @@ class LogAudit:
     def _audit_head(self, row: Any) -> Iterator[Damage]:
         where = f"{row.origin} head"
         try:
-            head = open_checkpoint(row.checkpoint, origin=row.origin, key=self._log_key)
+            head = open_head(row.checkpoint, row.origin, spans_of(row.log_keys), self._log_key)
             if (head.tree_size, head.root_hash) != (row.size, bytes(row.root_hash)):
                 yield Damage(
                     where, "the checkpoint differs from the row", "restore the row from the published copy"
@@ -195,7 +196,7 @@ class LogAudit:
             if note is None:
                 yield Damage(where, "never published", "restart the ledger, which publishes it")
                 return
-            public = open_checkpoint(note, origin=row.origin, key=self._log_key)
+            public = open_head(note, row.origin, spans_of(row.log_keys), self._log_key)
             if public.tree_size == row.size and public.root_hash != bytes(row.root_hash):
                 yield Damage(
                     where, "the published checkpoint has another root", "two histories: stop the log"
@@ -325,6 +326,8 @@ class LogAudit:
             yield Damage(f"{row.origin} head", "genesis_digest is not that of entry 0", mend)
         if row.last_registered_at != walk.last_at:
             yield Damage(f"{row.origin} head", "last_registered_at is not the last entry's", mend)
+        for wrong in wrong_keys(connection, row):
+            yield Damage(f"{row.origin} log keys", wrong, mend)
         query = text("SELECT * FROM ledger_streams WHERE log_id = :id ORDER BY id")
         for stream in connection.execute(query, {"id": row.id}):
             void = None if stream.void_digest is None else bytes(stream.void_digest)
@@ -361,7 +364,7 @@ class LogAudit:
             " JOIN ledger_logs l ON l.id = h.log_id WHERE h.epoch = :epoch"
         )
         leaf = text(
-            "SELECT e.raw, l.origin FROM ledger_entries e JOIN ledger_logs l ON l.id = e.log_id"
+            "SELECT e.raw, l.origin, l.log_keys FROM ledger_entries e JOIN ledger_logs l ON l.id = e.log_id"
             " WHERE l.log = 'epochs' AND e.index = :index"
         )
         for at, row in enumerate(
@@ -379,7 +382,7 @@ class LogAudit:
                 continue
             try:
                 entry = EpochEntry.decode(bytes(logged.raw))
-                head = open_checkpoint(row.checkpoint, origin=logged.origin, key=self._log_key)
+                head = open_note(row.checkpoint, logged.origin, spans_of(logged.log_keys))
                 recomputed = EpochMap(entries).close(row.epoch, row.built_at)
             except CarbonsealError as error:
                 yield Damage(where, f"{error.field} {error.reason}", mend)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -55,6 +56,9 @@ class Log(Base):
     last_registered_at: Mapped[int] = mapped_column(BigInteger, doc="ms; the clock may not go behind it")
     genesis_digest: Mapped[bytes] = mapped_column(LargeBinary, doc="statement digest of entry 0")
     opened_at: Mapped[int] = mapped_column(BigInteger)
+    log_keys: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), doc="`<from size> <key as text>`, oldest first: which log key signs which heads"
+    )
     busy_until: Mapped[int] = mapped_column(BigInteger, doc="us; what the policy's rate has been used up to")
     spent_day: Mapped[int] = mapped_column(Integer, doc="days since 1970 UTC of the newest registration")
     spent_bytes: Mapped[int] = mapped_column(BigInteger, doc="statements and contents taken on that day")

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.merkle import (
     consistency_path,
@@ -26,6 +25,7 @@ from carbonseal_attest.signing import Signer
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.epochs import EpochLedger
 from carbonseal_ledger.errors import LogDamaged, RangeInvalid
+from carbonseal_ledger.log_keys import LogKeys
 from carbonseal_ledger.outcomes import Head, ReceiptState
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.tree_reader import TreeReader
@@ -102,6 +102,7 @@ class ReceiptDesk:
     def __init__(
         self,
         signer: Signer,
+        keys: LogKeys,
         party: str,
         entries: EntryReader,
         reader: TreeReader,
@@ -111,6 +112,7 @@ class ReceiptDesk:
         witnesses: WitnessedHeads | None = None,
     ) -> None:
         self._signer = signer
+        self._keys = keys
         self._party = party
         self._entries = entries
         self._reader = reader
@@ -231,7 +233,7 @@ class ReceiptDesk:
         """A receipt signs a root: only one that the log key has already signed as a checkpoint."""
         if self._signed.get(head.origin) == head:
             return
-        open_checkpoint(head.checkpoint, origin=head.origin, key=self._signer.public)
+        self._keys.open_head(head.checkpoint, head.origin)
         if len(self._signed) > _REMEMBERED_HEADS:
             self._signed.clear()
         self._signed[head.origin] = head

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
+from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, leaf_hash
@@ -59,11 +59,12 @@ def rebuild_published(
     if len({person.strip() for person in persons if person.strip()}) != 2:
         raise RollbackDetected("persons", "a rebuild needs two different persons", "name both")
     entries = EntryReader(engine)
+    keys = entries.keys(log_key)
     stored = entries.head(origin)
     wanted = [(stored.tree_size, stored.root_hash, "the stored checkpoint")]
     for note in (stored.checkpoint, *known_checkpoints):
         try:
-            known = open_checkpoint(note, origin=origin, key=log_key)
+            known = keys.open(note, origin)
         except CarbonsealError as error:
             raise LogDamaged(
                 "checkpoint", f"of {origin} {error.reason}", "give checkpoints of this log"

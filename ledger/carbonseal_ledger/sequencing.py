@@ -10,7 +10,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ from carbonseal_ledger.errors import (
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
 from carbonseal_ledger.policy import check_policy, lateness
-from carbonseal_ledger.registration import Candidate, LogTerms, check_erasable
+from carbonseal_ledger.registration import Candidate, LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
 from carbonseal_ledger.steps import at_step
 
@@ -164,6 +164,32 @@ class Sequencer:
                 memory.cursors.clear()
         return outcomes, head
 
+    def append_own(
+        self, terms: LogTerms, kind: str, subject: str, body_at: Callable[[int], dict[str, Any]]
+    ) -> CommittedHead:
+        """Append one statement of the log host's own, as an entry and a head by itself.
+
+        Args:
+            terms: of the log.
+            kind: a kind that the log host signs; its stream has the kind's name.
+            subject: of the statement.
+            body_at: the content's body, given the size of the log before it.
+
+        Raises:
+            LogUnknown, ClockWentBack, RollbackDetected, LogKeyRetired: nothing was written.
+            DatabaseUnusable: it is not known whether it was written.
+        """
+        memory = LogMemory()
+        try:
+            with rows.transaction(self._engine) as cursor:
+                batch = self._begin(cursor, terms, [], memory)
+                key: StreamKey = (self._signer.public.kid, kind)
+                batch.cursors.update(rows.read_cursors(cursor, batch.log.id, [key]))
+                self._append_own(terms, batch, kind, subject, body_at(batch.log.size))
+                return self._write(cursor, terms, batch, memory, ticks=False, is_retry=False)
+        except psycopg2.Error as error:
+            raise unusable(error) from error
+
     def _begin(
         self, cursor: Any, terms: LogTerms, candidates: Sequence[Candidate], memory: LogMemory
     ) -> _Batch:
@@ -260,10 +286,6 @@ class Sequencer:
             check_policy(register.policies.newest, statement, candidate.content_bytes, batch.now)
             if content is not None and terms.log == "register":
                 register.check(header.kind, header.subject, content.body)
-                if content.kind == "erasure":
-                    digest = content.body["erases"]
-                    stored = batch.contents.get(digest) or rows.read_contents(cursor, [digest]).get(digest)
-                    check_erasable(stored)
             sent = candidate.submission.content
             size = len(statement.raw) + (0 if sent is None else len(sent))
             batch.log.allowance.take(register.policies.newest, batch.now, size)

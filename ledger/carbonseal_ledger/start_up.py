@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
@@ -62,13 +61,14 @@ class StartUp:
         reader: TreeReader,
         *,
         log_key: PublicKey,
+        retiring: PublicKey | None = None,
         clock: Clock,
         outside: Sequence[OutsideView] = (),
     ) -> None:
         self._entries = entries
         self._published = published
         self._reader = reader
-        self._log_key = log_key
+        self._keys = entries.keys(log_key, retiring)
         self._clock = clock
         self._outside = outside
         self._behind: list[StoredHead] = []
@@ -198,7 +198,7 @@ class StartUp:
 
     def _open(self, note: str, origin: str, where: str) -> _Signed:
         try:
-            checkpoint = open_checkpoint(note, origin=origin, key=self._log_key)
+            checkpoint = self._keys.open_head(note, origin)
         except CarbonsealError as error:
             raise LogDamaged(
                 where,

@@ -137,6 +137,7 @@ class World:
     gateway: Ed25519Signer = field(default_factory=Ed25519Signer.generate)
     policy: dict[str, Any] = field(default_factory=dict)
     with_entry_bundles: bool = False
+    retiring: Ed25519Signer | None = None
     store: ObjectStore | None = None
     algorithms: frozenset[int] = ADMITTED
     outside: list[Any] = field(default_factory=list)
@@ -162,7 +163,7 @@ class World:
         self.host = LogHost(
             self.engine, published, self.log_key, self.clock,
             name=NAME, party="h-host", registrar="r-registrar", registrar_keys=[self.registrar.public],
-            algorithms=self.algorithms, outside=self.outside,
+            algorithms=self.algorithms, outside=self.outside, retiring=self.retiring,
         )  # fmt: skip
         return self.host
 

@@ -87,6 +87,13 @@ def bodies() -> dict[str, dict[str, Any]]:
         "last": [{"stream": f"readings/{METER}", "sequence": 7, "digest": digest("last")}],
         "reason": "yearly rotation",
     }
+    handover = {
+        "origin": DATA,
+        "from_size": 18,
+        "key": key("new log key").public.cose_key(),
+        "retired": key("log host").public.kid,
+        "reason": "yearly rotation",
+    }
     return {
         "genesis": {
             **genesis,
@@ -97,6 +104,10 @@ def bodies() -> dict[str, dict[str, Any]]:
         },
         "policy": _policy(genesis),
         "tick": {"at": INTERVAL[1]},
+        "log_key": {
+            **handover,
+            "endorsements": [endorse(key("log host"), "log_key", "h-examplehost", "predecessor", handover)],
+        },
         "void": {
             "sequence": 3,
             "digest": digest("refused statement"),

@@ -10,6 +10,7 @@ import pytest
 from bundle_factory import (
     EPOCHS,
     GATEWAY,
+    LOG_HOST,
     OPERATOR,
     World,
     caught,
@@ -163,8 +164,14 @@ def test_bundling_refuses_a_stated_signature_that_fails(world):
 # -- log keys --------------------------------------------------------------------------------------
 
 
-def rotated(**story: Any) -> tuple[World, tuple[LogKey, ...]]:
-    """A world whose log key was rotated before the report, and the rows that a trust file has for it."""
+def rotated(
+    skip: tuple[str, ...] = (), changes: dict[str, Any] | None = None, *, ticks: bool = True, **story: Any
+) -> tuple[World, tuple[LogKey, ...]]:
+    """A world whose log key was rotated before the report, and the rows that a trust file has for it.
+
+    `skip` are origins of whose change no statement tells, `changes` what the data log says wrongly;
+    without ticks the first head under the new key is the last one of the registers.
+    """
     world = World(**story).found().measure()
     old, new = world.keys["log"], signer("new log key")
     sizes = {origin: len(log.entries) + 1 for origin, log in world.logs.items()}
@@ -172,6 +179,19 @@ def rotated(**story: Any) -> tuple[World, tuple[LogKey, ...]]:
     rows = [LogKey(old.public, 0, size, origin) for origin, size in sizes.items()]
     rows += [LogKey(new.public, size, None, origin) for origin, size in sizes.items()]
     world.keys["log"] = new
+    for origin, size in sizes.items():
+        if origin not in skip:
+            wrong = changes if origin == data(OPERATOR) and changes else {}
+            by = wrong.pop("by", old)
+            body = {
+                "origin": origin, "from_size": size, "key": new.public.cose_key(), "retired": old.public.kid,
+                "reason": "yearly",
+            } | wrong  # fmt: skip
+            body["endorsements"] = [endorse(by, "log_key", LOG_HOST, "predecessor", body)]
+            at = register(LOG_HOST) if origin == EPOCHS else origin
+            world.add(at, "log", "log_key", body, subject=LOG_HOST, issuer=LOG_HOST)
+    if not ticks:
+        world.tick = lambda *_: None  # type: ignore[method-assign]
     return world.file(), tuple(rows)
 
 
@@ -200,8 +220,40 @@ def test_a_rotated_log_key_passes_where_the_first_new_head_carries_both_signatur
     assert world.check(by_both_keys(world.bundle()), trust=host_with(world, rows)).has_passed
 
 
-def test_catches_a_first_new_head_without_the_old_keys_signature():
+@pytest.mark.parametrize("origin", [data(OPERATOR), register(OPERATOR), EPOCHS])
+def test_catches_a_change_of_the_log_key_of_which_no_statement_tells(origin):
+    world, rows = rotated(skip=(origin,))
+    result = world.check(by_both_keys(world.bundle()), trust=host_with(world, rows))
+    assert "of which no statement tells" in reason(result, caught(result) or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        ({"from_size": 3}, "about another log or head"),
+        ({"origin": register(OPERATOR)}, "about another log or head"),
+        ({"key": signer("third").public.cose_key()}, "knows nothing of this change"),
+        ({"retired": bytes(32)}, "knows nothing of this change"),
+        ({"by": signer("third")}, "made by another key"),
+    ],
+)
+def test_catches_a_statement_about_log_keys_that_is_not_so(changes, want):
+    world, rows = rotated(changes=dict(changes))
+    result = world.check(by_both_keys(world.bundle()), trust=host_with(world, rows))
+    assert caught(result) == "signatures"
+    assert want in reason(result, "signatures")
+
+
+def test_catches_a_statement_about_a_change_that_the_trust_file_does_not_know():
     world, rows = rotated()
+    rows = [row for row in rows if row.origin != data(OPERATOR) or row.from_size == 0]
+    fewer = tuple(replace(row, until_size=None) if row.origin == data(OPERATOR) else row for row in rows)
+    result = world.check(by_both_keys(world.bundle()), trust=host_with(world, fewer))
+    assert caught(result) == "signatures"
+
+
+def test_catches_a_first_new_head_without_the_old_keys_signature():
+    world, rows = rotated(ticks=False)
     result = world.check(world.bundle(), trust=host_with(world, rows))
     assert caught(result) == "log-proofs"
     assert "no signature of the expected key" in reason(result, "log-proofs")

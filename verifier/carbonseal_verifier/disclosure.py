@@ -19,7 +19,7 @@ from carbonseal_verifier.log_order import LogOrder
 from carbonseal_verifier.quality.inputs import LoggedStatement
 from carbonseal_verifier.wording import counted
 
-ALWAYS = frozenset({"tick", "void", "equivocation", "calibration"})
+ALWAYS = frozenset({"tick", "log_key", "void", "equivocation", "calibration"})
 IN_THE_PERIOD = frozenset({"readings", "gap", "corrected_readings", "declared_activity", "downgrade"})
 
 

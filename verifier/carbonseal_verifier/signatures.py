@@ -19,6 +19,7 @@ from carbonseal_attest.identity.parties import PartyRecord
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_verifier.case import Case, LogView, PartyKeys, StepFailed, require
+from carbonseal_verifier.log_handovers import check_handovers
 from carbonseal_verifier.log_order import LogOrder
 from carbonseal_verifier.tick_timeline import TickTimeline
 from carbonseal_verifier.wording import counted
@@ -61,6 +62,7 @@ def check_signatures(case: Case) -> str:
             if count % PROGRESS_EVERY == 0:
                 case.progress(f"{count} signatures")
     _check_last_statements(places, case.devices)
+    check_handovers(case)
     return f"{counted(count, 'statement')}, each by a key admitted and not withdrawn at its place"
 
 

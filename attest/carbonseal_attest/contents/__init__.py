@@ -68,6 +68,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("genesis", "any", "party", identity.genesis, is_public=True),
         Kind("policy", "register", "party", identity.policy, is_public=True),
         Kind("tick", "any", "log_host", upkeep.tick, is_public=True),
+        Kind("log_key", "any", "log_host", upkeep.log_key, is_public=True),
         Kind("void", "data", "device", upkeep.void),
         Kind("equivocation", "any", "log_host", upkeep.equivocation, is_public=True),
         Kind("erasure", "register", "party", upkeep.erasure),

@@ -1,12 +1,25 @@
-"""Kinds by which a log keeps itself in order: tick, void, equivocation and erasure."""
+"""Kinds by which a log keeps itself in order: tick, log_key, void, equivocation and erasure."""
 
 from __future__ import annotations
 
 from carbonseal_attest.contents import schema as s
+from carbonseal_attest.contents.identity import endorsement
 
 _sequence = s.integer(0, (1 << 53) - 1)
 
 tick = s.record({"at": s.instant})
+
+# The log host's key of a log changes hands: signed by the new key, endorsed by the old one as predecessor.
+log_key = s.record(
+    {
+        "origin": s.origin,
+        "from_size": s.integer(2, 1 << 48),
+        "key": s.cose_key,
+        "retired": s.digest,
+        "reason": s.text(400),
+        "endorsements": s.array(endorsement, 1, least=1),
+    }
+)
 
 void = s.record(
     {

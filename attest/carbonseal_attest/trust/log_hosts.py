@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from carbonseal_attest.algorithms import ED25519
@@ -104,6 +105,17 @@ class TrustedLogHost:
             if entry.until_size == size:
                 open_checkpoint(note, origin=origin, key=entry.key)
         return checkpoint
+
+    def handovers(self, origin: str) -> list[tuple[int, PublicKey, PublicKey | None]]:
+        """Return for each key of `origin` but its first: from which size it signs, itself, the one before.
+
+        The one before is None where the file names none up to that size.
+        """
+        rows = sorted(self._rows(origin), key=lambda row: row.from_size)
+        return [
+            (row.from_size, row.key, before.key if before.until_size == row.from_size else None)
+            for before, row in pairwise(rows)
+        ]
 
     def vkeys(self, origin: str) -> list[Vkey]:
         """Return every key under which checkpoints of `origin` may be signed, whatever their size."""
