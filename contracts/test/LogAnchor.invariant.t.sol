@@ -12,13 +12,23 @@ contract LogAnchorHandler is ForgeTest {
 
     LogAnchor public immutable ANCHOR;
     bytes32 public immutable LOG_ID;
+    bytes32 public immutable NEXT_ID;
+    address private constant _FIRST = address(0x1001);
+    address private constant _SECOND = address(0x1002);
     uint64 public size = 1;
     bytes32 public history;
+    bool public isClosed;
+    uint64 public closedSize;
+    bytes32 private _closedRoot;
 
     constructor(LogAnchor anchor) {
         ANCHOR = anchor;
         LOG_ID = anchor.open(_LEAF, VM.addr(_HEAD_PRIVATE_KEY));
         history = keccak256(abi.encode(bytes32(0), uint256(1), _LEAF, block.timestamp));
+        NEXT_ID = anchor.open(keccak256("genesis of the log that goes on"), VM.addr(_HEAD_PRIVATE_KEY));
+        bytes32 typeHash = keccak256("Appoint(bytes32 logId,address first,address second)");
+        bytes32 words = keccak256(abi.encode(typeHash, LOG_ID, _FIRST, _SECOND));
+        anchor.appoint(LOG_ID, _FIRST, _SECOND, _signWords(_HEAD_PRIVATE_KEY, words));
     }
 
     function root() public view returns (bytes32) {
@@ -32,7 +42,13 @@ contract LogAnchorHandler is ForgeTest {
         VM.warp(block.timestamp + later % 86_400);
         bytes32 newRoot = Rfc9162Reference.rootAlike(_LEAF, next);
         bytes32[] memory proof = Rfc9162Reference.proofAlike(_LEAF, size, next, true);
-        ANCHOR.advance(LOG_ID, size, next, newRoot, proof, _sign(size, next, newRoot));
+        bytes memory signature = _sign(size, next, newRoot);
+        try ANCHOR.advance(LOG_ID, size, next, newRoot, proof, signature) {
+            assertTrue(!isClosed, "a closed log moved on");
+        } catch {
+            assertTrue(isClosed, "an honest step was refused");
+            return;
+        }
         size = next;
         history = keccak256(abi.encode(history, uint256(next), newRoot, block.timestamp));
     }
@@ -71,6 +87,51 @@ contract LogAnchorHandler is ForgeTest {
         } catch {}
     }
 
+    /// @dev One guardian, or somebody else, tries whatever closes a log; time passes as it likes.
+    function closeAlone(uint256 who, uint32 later) external {
+        address[3] memory persons = [_FIRST, address(0x4001), VM.addr(_HEAD_PRIVATE_KEY)];
+        address person = persons[who % 3];
+        bytes32 newest = root();
+        VM.prank(person);
+        try ANCHOR.proposeSuccession(LOG_ID, NEXT_ID, size, newest) {
+            assertTrue(person == _FIRST && !isClosed, "proposed by somebody else");
+        } catch {}
+        VM.warp(block.timestamp + later % 30 days);
+        VM.prank(person);
+        try ANCHOR.succeed(LOG_ID, NEXT_ID, size, newest) {
+            revert AssertionFailed("closed by one person");
+        } catch {}
+        VM.prank(person);
+        try ANCHOR.handOver(LOG_ID, _SECOND) {
+            revert AssertionFailed("one person has both seats");
+        } catch {}
+    }
+
+    /// @dev Both guardians, seldom enough that there is something to close, before, in and after the time for it.
+    function close(uint256 seed, uint32 later) external {
+        if (isClosed || seed % 8 != 0) return;
+        bytes32 newest = root();
+        VM.prank(_SECOND);
+        uint64 notBefore = ANCHOR.proposeSuccession(LOG_ID, NEXT_ID, size, newest);
+        VM.warp(block.timestamp + later % 30 days);
+        bool isTime = block.timestamp >= notBefore && block.timestamp < notBefore + 14 days;
+        VM.prank(_FIRST);
+        try ANCHOR.succeed(LOG_ID, NEXT_ID, size, newest) {
+            assertTrue(isTime, "closed before its time or after");
+            (isClosed, closedSize, _closedRoot) = (true, size, newest);
+        } catch {
+            assertTrue(!isTime, "not closed in its time");
+        }
+    }
+
+    function checkClosing() external view {
+        (bytes32 next, uint64 last, bytes32 lastRoot, uint64 closedAt) = ANCHOR.successionOf(LOG_ID);
+        assertTrue((closedAt != 0) == isClosed, "closed");
+        assertEq(next, isClosed ? NEXT_ID : bytes32(0), "successor");
+        assertEq(last, closedSize, "last size");
+        assertEq(lastRoot, _closedRoot, "last root");
+    }
+
     function openAgain() external {
         ANCHOR.open(_LEAF, VM.addr(_HEAD_PRIVATE_KEY));
     }
@@ -93,7 +154,11 @@ contract LogAnchorHandler is ForgeTest {
                 newRoot
             )
         );
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", ANCHOR.domainSeparator(), step));
+        return _signWords(key, step);
+    }
+
+    function _signWords(uint256 key, bytes32 words) private view returns (bytes memory) {
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", ANCHOR.domainSeparator(), words));
         (uint8 v, bytes32 r, bytes32 s) = VM.sign(key, digest);
         return abi.encodePacked(r, s, v);
     }
@@ -119,6 +184,7 @@ contract LogAnchorInvariantTest is ForgeTest {
         assertEq(size, _handler.size(), "size");
         assertEq(root, _handler.root(), "root");
         assertEq(_anchor.history(_handler.LOG_ID()), _handler.history(), "history");
+        _handler.checkClosing();
         assertEq(address(_anchor).balance, 0, "balance");
     }
 }
