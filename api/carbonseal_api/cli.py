@@ -16,6 +16,7 @@ from pathlib import Path
 from carbonseal_api.accounts.cli import add_commands as add_accounts
 from carbonseal_api.activity.cli import add_commands as add_activity
 from carbonseal_api.assets.cli import add_commands as add_assets
+from carbonseal_api.backups.cli import add_commands as add_backups
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
 from carbonseal_api.desk.devices_cli import add_commands as add_devices
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add_lineage(commands)
     add_activity(commands)
     add_impacts(commands)
+    add_backups(commands)
     add_witness(commands, "carbonseal")
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser

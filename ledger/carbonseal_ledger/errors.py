@@ -187,6 +187,12 @@ class DatabaseUnusable(LedgerError):
     code = "database-unusable"
 
 
+class BackupRefused(LedgerError):
+    """A backup that cannot be taken, or that is not to be believed."""
+
+    code = "backup-refused"
+
+
 class RegisterMoved(LedgerError):
     """Another process wrote the register log since it was read; internal, answered by reading it again."""
 

@@ -1,0 +1,1 @@
+"""Backup and restore of a deployment on one machine, and whether a restored one continues the same logs."""
