@@ -42,6 +42,7 @@ from carbonseal_api.inventories.endpoints import router as inventories
 from carbonseal_api.lineage.endpoints import router as lineage
 from carbonseal_api.lineage.page import router as lineage_page
 from carbonseal_api.logs.endpoints import router as logs
+from carbonseal_api.logs.policies import router as log_policies
 from carbonseal_api.logs.tile_endpoints import router as tiles
 from carbonseal_api.operation.endpoints import router as service
 from carbonseal_api.operation.metrics import Figures
@@ -70,6 +71,7 @@ from carbonseal_api.reports.endpoints import router as reports
 from carbonseal_api.web.home_pages import router as homes
 from carbonseal_api.web.pages import PAGE_PATHS, problem_page
 from carbonseal_api.web.pages import router as pages
+from carbonseal_api.witnesses.endpoints import router as witnesses
 from carbonseal_attest.errors import CarbonsealError
 
 _logger = logging.getLogger(__name__)
@@ -107,6 +109,7 @@ def create_app(parts: Parts) -> FastAPI:
         service,
         logs,
         tiles,
+        log_policies,
         evidence,
         evidence_acts,
         organisations,
@@ -120,6 +123,7 @@ def create_app(parts: Parts) -> FastAPI:
         reports,
         engagements,
         epochs,
+        witnesses,
         grants,
         access_records,
         catalogue,
@@ -156,6 +160,8 @@ def _on_refusal(request: Request, error: Exception) -> Response:
     status = status_of(error)
     known = ' error="invalid_token"' if isinstance(error, KeyUnknown) else ""
     headers = {"WWW-Authenticate": f"Bearer{known}"} if status == 401 else {}
+    if isinstance(wait := getattr(error, "retry_after_s", None), int):
+        headers["Retry-After"] = str(wait)
     if wants_cbor(request.headers.get("accept", "")):
         concise = problem_cbor(error, request.url.path)
         return Response(concise, status, headers, media_type=PROBLEM_CBOR)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -26,11 +27,13 @@ from carbonseal_api.problems import PartMissing
 from carbonseal_api.projections.store import ProjectionStore
 from carbonseal_api.settings import Settings
 from carbonseal_api.standing import Standing
+from carbonseal_api.witnesses.states import FIGURES, component_state
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.witnessing import Witnessing
 
 
 def system_clock() -> int:
@@ -56,6 +59,7 @@ class Parts:
         desks: Where statements are signed with the keys that this deployment may use.
         anchors: What the chain says, where there is a chain.
         assets: The chain side of carbon-asset records, where they are kept.
+        witnesses: Who cosigns the log of logs, where the settings name somebody.
         health: The components' states; a part registers its own check there.
         jobs: The book of background jobs.
         standing_figures: Where the deployment stands, in figures.
@@ -79,10 +83,13 @@ class Parts:
     registration_pool: ThreadPoolExecutor = field(repr=False)
     anchors: AnchorBook | None = None
     assets: AssetChain | None = None
+    witnesses: Witnessing | None = None
 
     def close(self) -> None:
         """End the threads and the database connections."""
         self.health.close()
+        if self.witnesses is not None:
+            self.witnesses.close()
         self.registration_pool.shutdown(wait=True, cancel_futures=True)
         self.engine.dispose()
 
@@ -99,6 +106,7 @@ def assemble(
     clock: Clock,
     anchors: AnchorBook | None = None,
     assets: AssetChain | None = None,
+    witnesses: Witnessing | None = None,
     signer_of: SignerOf | None = None,
 ) -> Parts:
     """Return the parts of a deployment over an open database and log host, its own tables migrated."""
@@ -108,6 +116,7 @@ def assemble(
     jobs, health = JobBook(engine, clock), HealthBook()
     reader = StandingReader(engine, clock, jobs)
     register_components(health, settings, host, reader, Schedule(periods(settings)))
+    health.register("witnesses", partial(component_state, witnesses, host), figures=FIGURES)
     return Parts(
         settings=settings,
         engine=engine,
@@ -128,6 +137,7 @@ def assemble(
         ),
         anchors=anchors,
         assets=assets,
+        witnesses=witnesses,
     )
 
 

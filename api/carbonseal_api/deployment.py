@@ -24,6 +24,7 @@ from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.founding import (
     DATA,
     DEFAULT_POLICY,
+    EPOCHS,
     REGISTER,
     Chain,
     HostFacts,
@@ -36,6 +37,7 @@ from carbonseal_api.key_files import KeyFolder, write_private
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.published_place import open_published
 from carbonseal_api.settings import Settings
+from carbonseal_api.witnesses.opening import open_witnesses
 from carbonseal_attest.algorithms import ADMITTED, ED25519, SM2
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
@@ -44,6 +46,7 @@ from carbonseal_attest.signing import Signer
 from carbonseal_ledger.database import open_database
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
+from carbonseal_ledger.witness_views import WitnessesView
 
 IDENTITY: Final = "identity.json"
 OPERATOR_KEY: Final = "operator.key"  # an API key, shown once and kept for the owner of the folder
@@ -244,6 +247,8 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
     published = open_published(settings)
     founded_on = identity.chain_facts()
     anchors = None if founded_on is None else _anchors(settings, engine, clock, founded_on.chain_id)
+    log_of_logs = f"{identity.log_host_name}/{EPOCHS}"
+    witnesses = open_witnesses(settings, engine, clock, log_of_logs)
     host = LogHost(
         engine,
         published,
@@ -255,6 +260,8 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         registrar_keys=[PublicKey.from_text(identity.registrar_key)],
         anchors=anchors,
         algorithms=ADMITTED | {SM2} if settings.sm2 else ADMITTED,
+        outside=[] if witnesses is None else [WitnessesView(witnesses, [log_signer.public])],
+        witnesses=witnesses,
     )
     return assemble(
         settings,
@@ -267,6 +274,7 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         clock=clock,
         anchors=anchors,
         assets=open_assets(settings, engine, host, anchors, identity.registrar, clock),
+        witnesses=witnesses,
         signer_of=lambda party: _signer_of(settings, identity, party),
     )
 

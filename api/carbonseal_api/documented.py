@@ -18,6 +18,7 @@ MEANING: Final[dict[int, str]] = {
     413: "The body is longer than this route takes.",
     415: "The media type is not taken here.",
     422: "The input does not have the documented shape, or contradicts itself.",
+    429: "The log takes no more for now; `Retry-After` says when it will. Nothing was kept.",
     503: "A part that the call needs does not answer.",
 }
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}

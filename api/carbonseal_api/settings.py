@@ -114,6 +114,11 @@ class Settings(BaseModel):
         description="Admit keys and statements of SM2 with SM3; needs carbonseal-attest[sm2], and "
         "readers whose trust files list it.",
     )
+    witness_policy: Path | None = Field(
+        default=None,
+        description="A C2SP tlog-policy file: the witnesses asked to cosign the log of logs, with their "
+        "addresses, and the quorum. Who changes it decides who is asked, not who counts for a reader.",
+    )
     epoch_seconds: int = Field(
         default=3600, ge=10, le=86_400, description="Time between epochs; longer means later anchors."
     )

@@ -40,11 +40,12 @@ def own_trust_file(
     at: int,
     profile: str,
     signer: Signer,
+    witnesses: Witnesses | None = None,
 ) -> bytes:
     """Return a signed trust file about one deployment.
 
     `at` is the instant of publication in ms; anchored heads must be no older than the day before it.
-    Without a chain no anchor is required.
+    Without a chain no anchor is required, without witnesses no cosignature.
     """
     trust = TrustFile(
         publisher=publisher,
@@ -59,7 +60,7 @@ def own_trust_file(
             ),
         ),
         closed_logs=(),
-        witnesses=Witnesses.none(),
+        witnesses=witnesses or Witnesses.none(),
         chains=() if chain is None else (chain,),
         algorithms=Algorithms(dict.fromkeys(sorted(ADMITTED), _LAST_DATE)),
         limits=Limits(

@@ -88,6 +88,13 @@ def step_anchoring() -> int:
     return parts.anchors.step()
 
 
+def gather_cosignatures() -> int:
+    """Ask the witnesses for what the newest head lacks; returns the size that the quorum has cosigned."""
+    from carbonseal_api.witnesses.service import gather
+
+    return gather(_parts())
+
+
 def refresh_projections() -> int:
     """Read what the logs have gained; returns the number of entries read."""
     return _parts().projections.refresh()
@@ -128,6 +135,7 @@ def render_report(party: str, digest: str, lang: str) -> str:
 JOBS: Final[tuple[Callable[..., Any], ...]] = (
     build_epoch,
     step_anchoring,
+    gather_cosignatures,
     refresh_projections,
     render_report,
     step_assets,

@@ -50,6 +50,7 @@ class Entry:
     attempts: int
     entry_index: int | None
     problem: str | None
+    kid: bytes
 
 
 class Spool(SampleJournal):
@@ -128,24 +129,28 @@ class Spool(SampleJournal):
                 (kid, stream, sequence, digest, kind, *interval, statement, content),
             )
 
-    def waiting(self, *, limit: int, max_bytes: int, without: Iterable[str] = ()) -> list[Entry]:
+    def waiting(
+        self, *, limit: int, max_bytes: int, without: Iterable[tuple[bytes, str]] = ()
+    ) -> list[Entry]:
         """The oldest statements that are not logged yet, in order, at least one if there is any.
 
         Args:
             limit: most statements.
             max_bytes: of statements and contents together; the first is given whatever its size.
-            without: streams to leave out for now.
+            without: streams, by key and stream id, to leave out for now. A key that was replaced leaves
+                streams of the same name behind, which must not hold up those of the new one.
         """
         left_out = list(without)
-        marks = ",".join("?" * len(left_out))
+        marks = ",".join(["(?, ?)"] * len(left_out))
+        narrowed = f"AND (kid, stream) NOT IN (VALUES {marks}) " if left_out else ""
         entries: list[Entry] = []
         size = 0
         with self._lock:
             rows = self._db.execute(
                 f"SELECT {_COLUMNS} FROM statements INDEXED BY statements_waiting "  # noqa: S608 - constants
                 "WHERE state IN ('queued', 'sent') "
-                f"AND stream NOT IN ({marks}) ORDER BY place LIMIT ?",
-                (*left_out, limit),
+                f"{narrowed}ORDER BY place LIMIT ?",
+                (*(value for pair in left_out for value in pair), limit),
             )
             for row in rows:
                 entry = _entry(row)
@@ -280,15 +285,25 @@ class Spool(SampleJournal):
 
 _COLUMNS: Final = (
     "id, stream, sequence, digest, kind, start, end, statement, content, state, attempts, entry_index, "
-    "problem"
+    "problem, kid"
 )
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    (id_, stream, sequence, digest, kind, start, end, statement, content, state, attempts, index, problem) = (
-        row
-    )
-    interval = (start, end)
+    id_, stream, sequence, digest, kind, start, end, *rest = row
+    statement, content, state, attempts, index, problem, kid = rest
     return Entry(
-        id_, stream, sequence, digest, kind, interval, statement, content, state, attempts, index, problem
+        id_,
+        stream,
+        sequence,
+        digest,
+        kind,
+        (start, end),
+        statement,
+        content,
+        state,
+        attempts,
+        index,
+        problem,
+        kid,
     )

@@ -3,7 +3,8 @@
 HTTP (SCRAPI-shaped routes): `POST /logs/{origin}/entries:batch`, `PUT /contents/{digest}`, checkpoint,
 receipts (RFC 9942). A time-out, a refused connection or a 5xx is never a loss: the statement stays and is
 sent again, the very same bytes. A statement that the log refuses for good is replaced by a `void` in its
-place; one that it refuses for now holds back its own stream only. A checkpoint counts when the log's key
+place; one that it refuses for now holds back its own stream only, and a log that takes no more for now is
+asked again when it said. A checkpoint counts when the log's key
 signed it and it is consistent with the one known before. That a receipt is *anchored* is taken from the
 ledger's word; checking it against the chain is the verifier's.
 """
@@ -47,12 +48,15 @@ PERMANENT: Final = frozenset(
         "interval-invalid",
     }
 )
+RATE_LIMITED: Final = "rate-limited"  # for now: the stream's place stays free
 FINAL_STATES: Final = frozenset({"anchored", "final"})
 MAX_ANSWER: Final = 16 << 20  # bytes of one answer
 _INLINE_CONTENT: Final = 512 << 10  # bytes; larger contents are put first
 _RECEIPTS_AT_ONCE: Final = 500
 _HASH_BYTES: Final = 32
 _TIMEOUTS_AN_ANSWER: Final = 10  # one request's time-out is for a pause; so many for a whole answer
+_MAX_ASKED_MS: Final = 3_600_000
+_MAX_DIGITS: Final = 8
 _MAX_PROBLEM: Final = 400  # characters, the content schema's limit
 
 
@@ -70,7 +74,12 @@ class DrainReport:
 
 
 class _Unreachable(Exception):
-    """The ledger did not give a usable answer this time."""
+    """The ledger did not give a usable answer this time, and may have said when to ask again."""
+
+    def __init__(self, reason: str, *, status: int = 0, retry_after_s: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class Uplink:
@@ -116,6 +125,8 @@ class Uplink:
         self._is_own_client = client is None
         self._client = client or httpx.Client(timeout=config.timeout_ms / 1000, trust_env=False)
         self._has_batch_receipts = True
+        self._held: set[tuple[bytes, str]] = set()
+        self._most = 0  # statements a batch, once the log has refused a longer one
         self.wait_ms = 0  # how long `run` waits before it drains again; 0 after a success
 
     def close(self) -> None:
@@ -131,16 +142,17 @@ class Uplink:
             with_receipts: False leaves receipts for another time.
         """
         report = DrainReport()
+        self._held.clear()
         try:
             for _ in range(max_batches):
                 entries = self._spool.waiting(
-                    limit=self._config.batch_statements,
+                    limit=self._most or self._config.batch_statements,
                     max_bytes=self._config.batch_bytes,
-                    without=report.held,
+                    without=self._held,
                 )
                 if not entries:
                     break
-                self._send(entries, report)
+                self._send_fitting(entries, report)
             self.learn_checkpoint()
             if with_receipts:
                 self.collect_receipts(report)
@@ -148,6 +160,8 @@ class Uplink:
             report.failure = str(exc)
             first, most = self._config.backoff_first_ms, self._config.backoff_max_ms
             self.wait_ms = min(max(self.wait_ms * 2, first), most)
+            # What the log asks for counts, within reason: an answer may not silence a gateway for good.
+            self.wait_ms = max(self.wait_ms, min(exc.retry_after_s * 1000, _MAX_ASKED_MS))
         else:
             self.wait_ms = 0
         return report
@@ -185,6 +199,15 @@ class Uplink:
         report.anchored += self._spool.mark_anchored(self._anchored_below())
         return report
 
+    def _send_fitting(self, entries: Sequence[Entry], report: DrainReport) -> None:
+        """Send a batch; one that is longer than the log's policy takes is halved from then on."""
+        try:
+            self._send(entries, report)
+        except _Unreachable as exc:
+            if exc.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or len(entries) == 1:
+                raise
+            self._most = len(entries) // 2
+
     def _send(self, entries: Sequence[Entry], report: DrainReport) -> None:
         body = b"".join(cbor.encode([entry.statement, self._content(entry)]) for entry in entries)
         answer = self._ask(
@@ -197,15 +220,22 @@ class Uplink:
         self._spool.mark_sent(entries)
         report.sent += len(entries)
         logged: list[tuple[Entry, int]] = []
-        refused: set[str] = set()  # what follows a refused statement in its stream is refused because of it
+        refused: set[tuple[bytes, str]] = set()  # what follows one in its stream is refused because of it
+        limited: Mapping[str, Any] | None = None
         for entry, outcome in zip(entries, outcomes, strict=True):
             if outcome["status"] != "refused":
                 logged.append((entry, int(outcome["index"])))
-            elif entry.stream not in refused:
-                refused.add(entry.stream)
-                self._refused(entry, outcome["problem"], report)
+            elif (entry.kid, entry.stream) not in refused:
+                refused.add((entry.kid, entry.stream))
+                if outcome["problem"]["code"] == RATE_LIMITED:
+                    limited = limited or outcome["problem"]
+                else:
+                    self._refused(entry, outcome["problem"], report)
         self._spool.mark_logged(logged)
         report.logged += len(logged)
+        if limited is not None:
+            said = as_plain_text(f"{RATE_LIMITED}: {limited.get('reason', '')}", _MAX_PROBLEM)
+            raise _Unreachable(said, retry_after_s=_seconds(limited.get("retry_after_s")))
 
     def _refused(self, entry: Entry, problem: Mapping[str, Any], report: DrainReport) -> None:
         code = str(problem.get("code", "refused"))
@@ -218,6 +248,7 @@ class Uplink:
         # Held: the stream waits for whoever can cure it; the other streams go on.
         self._spool.note_problem(entry, said)
         report.held[entry.stream] = said
+        self._held.add((entry.kid, entry.stream))
 
     def _content(self, entry: Entry) -> bytes | None:
         if len(entry.content) <= _INLINE_CONTENT:
@@ -294,7 +325,11 @@ class Uplink:
         detail = ""
         if "json" in answer.headers.get("content-type", "") and isinstance(value := _json(answer), dict):
             detail = as_plain_text(f" {value.get('code', '')} {value.get('detail', '')}", 200)
-        raise _Unreachable(f"{method} {path}: {answer.status_code}{detail}")
+        raise _Unreachable(
+            f"{method} {path}: {answer.status_code}{detail}",
+            status=answer.status_code,
+            retry_after_s=_seconds(answer.headers.get("retry-after")),
+        )
 
     def _whole(self, stream: httpx.Response, what: str) -> httpx.Response:
         """Read an answer, bounded in size as it comes and in time as a whole; never unpack one."""
@@ -308,8 +343,14 @@ class Uplink:
                 raise _Unreachable(f"{what}: the answer is larger than {MAX_ANSWER} bytes")
             if time.monotonic() > deadline:
                 raise _Unreachable(f"{what}: the answer does not come to an end")
-        kind = stream.headers.get("content-type", "")
-        return httpx.Response(stream.status_code, headers={"content-type": kind}, content=bytes(data))
+        kept = {name: stream.headers.get(name, "") for name in ("content-type", "retry-after")}
+        return httpx.Response(stream.status_code, headers=kept, content=bytes(data))
+
+
+def _seconds(value: object) -> int:
+    """Whole seconds that an answer asks to wait, 0 where it says nothing that we read."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS else 0
 
 
 def _address(url: str) -> str:

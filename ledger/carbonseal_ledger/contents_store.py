@@ -11,12 +11,14 @@ import hashlib
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from carbonseal_attest.identity.policies import RegistrationPolicy
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.errors import ContentRefused, ContentUnknown, LogDamaged
 from carbonseal_ledger.models import Content, Erasure, Log
+from carbonseal_ledger.policy import Allowance
 
 MAX_CONTENT: Final = 1 << 20  # bytes; the greatest CBOR item that attest reads
 _CHUNK: Final = 5_000  # digests a query; keeps parameter lists far below PostgreSQL's 65,535
@@ -30,25 +32,57 @@ class ContentsStore:
         self._clock = clock
         self._max_size = max_size
 
-    def put(self, digest: bytes, data: bytes, *, origin: str | None = None) -> bool:
+    def put(
+        self,
+        digest: bytes,
+        data: bytes,
+        *,
+        origin: str | None = None,
+        policy: RegistrationPolicy | None = None,
+    ) -> bool:
         """Store a content; true when it was new. Storing the same bytes again changes nothing.
 
         Args:
             digest: SHA-256 of `data`, as the statement signs it.
             data: at most `max_size` bytes.
             origin: the log through whose owner it came.
+            policy: of that log, whose bytes of the day it is taken from; None takes it from nobody's.
 
         Raises:
             ContentRefused: too large, another digest, or erased on authority.
+            RateLimited: the log has taken its bytes for today; nothing is stored.
         """
         self.check(digest, data)
         with self._engine.begin() as connection:
             if connection.scalar(select(Erasure.digest).where(Erasure.digest == digest)) is not None:
                 raise ContentRefused("content", "it was erased on authority", "do not upload it again")
-            log_id = None if origin is None else connection.scalar(select(Log.id).where(Log.origin == origin))
+            log_id = None
+            if origin is not None:
+                # Before the content, as a batch does: two orders of locking would wait for each other.
+                log_id = self._spend(connection, origin, digest, len(data), policy)
             row = {"digest": digest, "log_id": log_id, "data": data}
             statement = insert(Content).values(row).on_conflict_do_nothing().returning(Content.digest)
             return connection.scalar(statement) is not None
+
+    def _spend(
+        self,
+        connection: Connection,
+        origin: str,
+        digest: bytes,
+        size: int,
+        policy: RegistrationPolicy | None,
+    ) -> int | None:
+        """Lock a log's row and take a content's bytes from its day; returns the log's id."""
+        if policy is None:
+            return connection.scalar(select(Log.id).where(Log.origin == origin))
+        row = connection.execute(select(Log).where(Log.origin == origin).with_for_update()).one()
+        is_known = connection.scalar(select(Content.digest).where(Content.digest == digest)) is not None
+        if not is_known:
+            allowance = Allowance(row.busy_until, row.spent_day, row.spent_bytes)
+            allowance.take_bytes(policy, self._clock(), size)
+            spent = {"spent_day": allowance.day, "spent_bytes": allowance.day_bytes}
+            connection.execute(update(Log).where(Log.id == row.id).values(**spent))
+        return int(row.id)
 
     def check(self, digest: bytes, data: bytes) -> None:
         """Check size and digest without storing.

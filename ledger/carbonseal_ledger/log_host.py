@@ -21,14 +21,17 @@ Instants are integer milliseconds since 1970 UTC; intervals and index ranges are
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Collection, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Engine
 
 from carbonseal_attest.algorithms import ADMITTED
+from carbonseal_attest.epoch import EpochMap
 from carbonseal_attest.errors import IdentityInvalid
 from carbonseal_attest.extended_receipt import ExtendedReceipt
 from carbonseal_attest.identity.devices import DeviceKeys
@@ -39,6 +42,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import Frontier, consistency_path, inclusion_path
 from carbonseal_attest.range_proof import RangeProof
 from carbonseal_attest.signing import Signer
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import Endorsers
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
@@ -50,6 +54,7 @@ from carbonseal_ledger.errors import (
     LogKeyRetired,
     LogReserved,
     LogUnknown,
+    PublishedMeanwhile,
     RangeInvalid,
 )
 from carbonseal_ledger.extended_receipts import ReceiptExtender
@@ -73,6 +78,7 @@ from carbonseal_ledger.outcomes import (
     Submission,
 )
 from carbonseal_ledger.outside_heads import OutsideView
+from carbonseal_ledger.policy import Lateness, lateness
 from carbonseal_ledger.publication import Publisher
 from carbonseal_ledger.publishing import PublishedCopy, read_head
 from carbonseal_ledger.receipting import AnchoredHeads, ReceiptAnswer, ReceiptDesk, WitnessedHeads
@@ -187,6 +193,17 @@ class LogHost:
     def contents(self) -> ContentsStore:
         """The store of contents by digest: put, get, has, erase."""
         return self._contents
+
+    def put_content(self, origin: str, digest: bytes, data: bytes) -> bool:
+        """Store a content before its statement, out of the log's bytes of the day; true when it was new.
+
+        Raises:
+            LogUnknown: no such log.
+            ContentRefused: too large, another digest, or erased on authority.
+            RateLimited: the log has taken its bytes for today.
+        """
+        party = self._entries.terms(origin).party
+        return self._contents.put(digest, data, origin=origin, policy=self.policies(party).newest)
 
     def open_log(self, statement: bytes, content: bytes) -> Outcome:
         """Open the log that a genesis statement names, with that statement as its entry 0.
@@ -496,6 +513,17 @@ class LogHost:
             raise EntryUnknown("digest", f"{origin} holds no {digest.hex()}", "register the statement first")
         return answer.state
 
+    def lateness(self, origin: str, digest: bytes) -> Lateness | None:
+        """How a measured value came, by the policy in force now; None for statements that no device measures.
+
+        Raises:
+            EntryUnknown: the log holds no such statement.
+        """
+        terms = self._entries.terms(origin)
+        entry = self._entries.find(terms, digest)
+        header = SignedStatement.parse(entry.raw).header
+        return lateness(header, entry.registered_at, self.policies(terms.party).newest)
+
     def receipt_states(self, origin: str, digests: Sequence[bytes]) -> list[ReceiptAnswer]:
         """As `receipts`, without making receipts."""
         return self._desk.answers(origin, digests, with_receipts=False, with_states=True)
@@ -543,11 +571,55 @@ class LogHost:
             raise RangeInvalid("epoch", f"{epoch} does not hold {origin}", "ask for a later epoch")
         return found[0]
 
-    def epoch_evidence(self, origins: Sequence[str], epochs: Sequence[int]) -> EpochEvidence:
-        """Everything a bundle carries about these origins in these epochs."""
+    def epoch_map(self, epoch: int) -> EpochMap:
+        """The whole map of an epoch.
+
+        Raises:
+            RangeInvalid: the epoch is not built.
+        """
+        return self._epochs.map_of(epoch)
+
+    def epoch_evidence(
+        self, origins: Sequence[str], epochs: Sequence[int], *, tree_size: int | None = None
+    ) -> EpochEvidence:
+        """Everything a bundle carries about these origins in these epochs.
+
+        At the newest head of the log of logs, or at an epoch's of `tree_size`; with the cosignatures held.
+
+        Raises:
+            RangeInvalid: an epoch is not built, or lies beyond that head.
+        """
         head = self.head(self.log_of_logs)
+        if tree_size is not None and tree_size != head.tree_size:
+            self._check_range(self.log_of_logs, 2, tree_size)
+            (record,) = self._epochs.records(tree_size - 1, tree_size)  # epoch n is entry n
+            head = Head(self.log_of_logs, tree_size, record.root_hash, record.checkpoint)
+        if self._witnesses is not None:
+            head = replace(head, checkpoint=self._witnesses.cosigned(head.checkpoint))
         raws = self._entries.raws(self.log_of_logs, 0, head.tree_size)
         return self._epochs.evidence(origins, epochs, head, raws)
+
+    def witnessed_size(self) -> int:
+        """The largest size of the log of logs that the witnesses' quorum cosigned; 0 where there is none."""
+        return 0 if self._witnesses is None else self._witnesses.witnessed_size()
+
+    def publish_cosignatures(self) -> bool:
+        """Put the cosignatures held of the published log of logs under its checkpoint; whether any was new.
+
+        Raises:
+            PublicationFailed: the copy could not be written.
+        """
+        if self._witnesses is None:
+            return False
+        origin = self.log_of_logs
+        with self._published.lock(origin):
+            note = self.head(origin).checkpoint
+            cosigned = self._witnesses.cosigned(note)
+            if cosigned == note:
+                return False
+            with contextlib.suppress(PublishedMeanwhile):  # a newer head; its cosignatures come in turn
+                self._published.replace(origin, expected=note, checkpoint=cosigned, tiles={}, bundles={})
+        return True
 
     def plan_anchors(self, anchored_size: int) -> list[AnchorPlan]:
         """The steps that bring an anchor contract from a size of the log of logs to each later epoch in turn.

@@ -57,7 +57,7 @@ class Outcome:
 
     `index` is the entry's index (accepted and duplicate), `digest` the statement digest where the bytes
     parsed, `problem` is present exactly when refused. A duplicate gives the index of the first registration.
-    `lateness` says of a measured value that is in the log how it came, by the policy that it came under.
+    `lateness` says of a measured value that is in the log how it came, by the policy in force now.
     """
 
     status: Status

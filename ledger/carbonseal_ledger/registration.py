@@ -17,12 +17,14 @@ from itertools import repeat
 from carbonseal_attest import contents, errors
 from carbonseal_attest.contents import KINDS, MAX_CONTENT, Content
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.identity.policies import ALWAYS
 from carbonseal_attest.statement import MAX_STATEMENT, SignedStatement
 from carbonseal_ledger.admission import AdmittedKey
 from carbonseal_ledger.errors import (
     BodyTooLarge,
     ContentContradictsHeader,
     ContentMalformed,
+    ErasureRefused,
     IntervalInvalid,
     KindUnknown,
     KindWrongLog,
@@ -91,6 +93,29 @@ def check_content(candidate: Candidate, stored: bytes | None) -> None:
         candidate.refusal = ContentContradictsHeader(error.field, error.reason, error.remedy)
     except CarbonsealError as error:
         candidate.refusal = ContentMalformed(error.field, error.reason, error.remedy)
+
+
+def check_erasable(stored: bytes | None) -> None:
+    """Check that what an erasure names may go; `stored` are its bytes, None where nothing is stored.
+
+    Whoever uploads a public content first owns it: without this rule a party could take away the ground on
+    which a registrar's admission of others rests.
+
+    Raises:
+        ErasureRefused: it is public, or of a kind that says who is who.
+    """
+    if stored is None:
+        return
+    try:
+        kind = contents.parse_content(stored).kind
+    except CarbonsealError:
+        return  # a document's file
+    if KINDS[kind].is_public or kind in ALWAYS:
+        raise ErasureRefused(
+            "content.body.erases",
+            f"a {kind} is public, or says who is who",
+            "correct it by a statement that comes after it",
+        )
 
 
 def verify_signatures(

@@ -39,7 +39,7 @@ from carbonseal_ledger.errors import (
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
 from carbonseal_ledger.policy import check_policy, lateness
-from carbonseal_ledger.registration import Candidate, LogTerms
+from carbonseal_ledger.registration import Candidate, LogTerms, check_erasable
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
 from carbonseal_ledger.steps import at_step
 
@@ -286,6 +286,10 @@ class Sequencer:
             check_policy(register.policies.newest, statement, candidate.content_bytes, batch.now)
             if content is not None and terms.log == "register":
                 register.check(header.kind, header.subject, content.body)
+                if content.kind == "erasure":
+                    digest = content.body["erases"]
+                    stored = batch.contents.get(digest) or rows.read_contents(cursor, [digest]).get(digest)
+                    check_erasable(stored)
             sent = candidate.submission.content
             size = len(statement.raw) + (0 if sent is None else len(sent))
             batch.log.allowance.take(register.policies.newest, batch.now, size)

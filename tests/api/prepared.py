@@ -133,6 +133,7 @@ def _prepare(made: Prepared) -> Prepared:
         "tile_path": "0/000.p/1",
         "bundle_path": "000.p/1",
         "log_host": site.parts.settings.log_host_name,
+        "epoch": "1",
         "kid": base64.urlsafe_b64encode(cast.log_key.public.kid).decode().rstrip("="),
         "job": "refresh_projections",
         "name": "input",

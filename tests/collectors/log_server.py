@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import cbor2
@@ -39,8 +39,9 @@ class LogServer:
         self.heads: dict[tuple[bytes, str], tuple[int, set[bytes]]] = {}
         self.anchored_below = 0
         self.mode = "ok"
+        self.most = 10_000  # statements of one batch
         self.has_batch_receipts = True
-        self.refuse: Callable[[SignedStatement], dict[str, str] | None] = lambda _: None
+        self.refuse: Callable[[SignedStatement], dict[str, Any] | None] = lambda _: None
         self.requests: list[str] = []
         self.lock = threading.RLock()
         server = self
@@ -154,6 +155,8 @@ class LogServer:
                 item = cbor2.loads(body[offset:])
                 items.append(item)
                 offset += len(cbor.encode(item))
+            if len(items) > self.most:
+                return 413, b"{}", "application/problem+json"
             return 200, cbor.encode([self.register(*item) for item in items]), "application/cbor"
         if path == f"{base}/checkpoint":
             return 200, self.checkpoint().encode(), "text/plain"

@@ -7,6 +7,7 @@ from pathlib import Path
 from gateways import SIGNER, START, meter, sample
 from log_server import ORIGIN
 
+from carbonseal_attest.signing import Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.batching import Batch, cut_meter
 from carbonseal_collectors.sealing import Sealer
@@ -20,8 +21,8 @@ def open_spool(folder: Path, **more) -> Spool:
     return Spool(folder / "spool", **({"gateway": "d-gateway", "origin": ORIGIN} | more))
 
 
-def sealer(spool: Spool) -> Sealer:
-    return Sealer(SIGNER, issuer="e-party", origin=ORIGIN, spool=spool, clock=lambda: START + HOUR)
+def sealer(spool: Spool, signer: Signer = SIGNER) -> Sealer:
+    return Sealer(signer, issuer="e-party", origin=ORIGIN, spool=spool, clock=lambda: START + HOUR)
 
 
 def batch(hour: int, code: str = "m-one") -> Batch:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from gateways import START, sample
+from gateways import SIGNER, START, sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spool_parts import assert_chained, batch, chain, open_spool, sealer
@@ -138,9 +138,11 @@ def test_gives_the_oldest_first_within_the_limits_and_never_nothing(tmp_path):
         made.seal(batch(hour, code=f"m-{hour % 2}x"))
     assert [e.sequence for e in spool.waiting(limit=3, max_bytes=1 << 30)] == [0, 0, 1]
     assert len(spool.waiting(limit=3, max_bytes=1)) == 1
-    assert {e.stream for e in spool.waiting(limit=9, max_bytes=1 << 30, without=["readings/m-0x"])} == {
-        "readings/m-1x"
-    }
+    kid = SIGNER.public.kid
+    rest = spool.waiting(limit=9, max_bytes=1 << 30, without=[(kid, "readings/m-0x")])
+    assert {e.stream for e in rest} == {"readings/m-1x"}
+    other = spool.waiting(limit=9, max_bytes=1 << 30, without=[(bytes(32), "readings/m-0x")])
+    assert len(other) == 5, "a stream of the same name under another key is another stream"
     spool.close()
 
 

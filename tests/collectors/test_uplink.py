@@ -162,6 +162,56 @@ def test_a_key_that_is_not_enrolled_yet_holds_its_stream_and_loses_nothing(site)
     assert site.spool.problems() == []
 
 
+def test_a_log_that_takes_no_more_for_now_is_asked_again_when_it_said_and_loses_nothing(site):
+    problem = {
+        "code": "rate-limited",
+        "field": "log",
+        "reason": "more than 2 statements a second",
+        "remedy": "later",
+        "retry_after_s": 7,
+    }
+    site.server.refuse = lambda s: problem if s.header.sequence >= 2 else None
+    report = site.uplink.drain()
+    assert "rate-limited" in report.failure
+    assert site.uplink.wait_ms == 7_000
+    assert site.spool.counts()["voided"] == 0
+    assert {sequence for _, sequence in registered(site.server)} == {0, 1}
+    site.server.refuse = lambda _: None
+    site.uplink.drain()
+    assert registered(site.server) == ALL
+
+
+@pytest.mark.parametrize("asked", [10**9, -5, "soon", None, "9" * 40])
+def test_no_answer_silences_a_gateway_for_longer_than_an_hour(site, asked):
+    problem = {"code": "rate-limited", "field": "log", "reason": "r", "remedy": "m", "retry_after_s": asked}
+    site.server.refuse = lambda _: problem
+    site.uplink.drain()
+    assert 100 <= site.uplink.wait_ms <= 3_600_000
+
+
+def test_a_key_that_was_replaced_does_not_hold_up_the_same_stream_of_the_new_key(tmp_path, log_server):
+    site = Site(tmp_path, log_server, count=4)
+    new = sealer(site.spool, Ed25519Signer.from_seed(b"\x31" * 32))
+    stale = {"code": "key-stale", "field": "header.kid", "reason": "revoked", "remedy": "use the present key"}
+    log_server.refuse = lambda s: stale if s.header.kid == SIGNER.public.kid else None
+    for hour in range(4, 8):
+        new.seal(batch(hour, code="m-one" if hour % 2 else "m-two"))
+    report = site.uplink.drain()
+    assert report.logged == 4
+    assert site.spool.counts()["queued"] + site.spool.counts()["sent"] == 4, "kept, and shown"
+    assert "key-stale" in site.spool.problems()[0]["problem"]
+    site.close()
+
+
+def test_a_batch_longer_than_the_log_takes_is_sent_in_smaller_ones(tmp_path, log_server):
+    site = Site(tmp_path, log_server, batch_statements=8)
+    log_server.most = 3
+    report = site.uplink.drain()
+    assert report.failure == ""
+    assert registered(log_server) == ALL
+    site.close()
+
+
 def test_a_receipt_of_another_key_is_not_believed(site):
     real = site.server.key
     site.server.key = Ed25519Signer.from_seed(b"\x09" * 32)

@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Final, overload
 
+from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle import write_bundle
 from carbonseal_attest.bundle_layout import BundledReport, EvidenceBundle, LogSection, to_members
 from carbonseal_attest.checkpoint import Checkpoint
+from carbonseal_attest.cosignature import verify_signatures
 from carbonseal_attest.epoch import MapProof
 from carbonseal_attest.instants import Interval
+from carbonseal_attest.note import SignedNote
 from carbonseal_attest.statement import SignedStatement
+from carbonseal_attest.vkey import Vkey
 from carbonseal_ledger.contents_store import ContentsStore
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import LoggedEntry
@@ -44,6 +48,7 @@ class BundleRequest:
     reports: tuple[BundledReport, ...]
     packages: Mapping[str, Mapping[str, bytes]]
     anchor: bytes | None
+    cosigners: tuple[Vkey, ...] = ()
 
 
 def build_bundle(host: LogHost, request: BundleRequest) -> EvidenceBundle:
@@ -56,8 +61,11 @@ def build_bundle(host: LogHost, request: BundleRequest) -> EvidenceBundle:
         section = _section(host, origin, first if origin == request.data_origin else 0)
         sections[origin] = section
         wanted |= _disclosed(host, section, request.reports)
-    numbers = [record.epoch for record in host.epochs(first_epoch)]
-    evidence = host.epoch_evidence([*origins, request.data_origin], numbers)
+    last_epoch = _last_epoch(host, request)
+    numbers = [r.epoch for r in host.epochs(first_epoch, None if last_epoch is None else last_epoch + 1)]
+    evidence = host.epoch_evidence(
+        [*origins, request.data_origin], numbers, tree_size=None if last_epoch is None else last_epoch + 1
+    )
     maps: dict[str, dict[int, MapProof]] = {}
     for head in evidence.heads:
         maps.setdefault(head.origin, {})[head.epoch] = head.map_proof
@@ -69,6 +77,7 @@ def build_bundle(host: LogHost, request: BundleRequest) -> EvidenceBundle:
         reports=request.reports,
         logs=sections,
         log_of_logs_checkpoint=evidence.checkpoint,
+        cosigners=request.cosigners and _signed_by(evidence.checkpoint, request.cosigners),
         log_of_logs_entries=list(evidence.entries),
         maps=maps,
         # A content that was erased, or never stored here, is simply not disclosed; `check` tells the reader.
@@ -144,6 +153,30 @@ def _first_index(host: LogHost, request: BundleRequest) -> tuple[int, int]:
         if heads:
             return record.epoch, heads[0].tree_size
     return 1, 0
+
+
+def _last_epoch(host: LogHost, request: BundleRequest) -> int | None:
+    """Return the newest epoch with the witnesses' quorum, None for the newest of all.
+
+    Between an epoch and its cosignatures lie some seconds; a bundle made then ends at the epoch before, as
+    long as that holds the reports and whatever the anchor's evidence covers.
+    """
+    witnessed = host.witnessed_size() - 1  # epoch n is entry n
+    if witnessed < 1:
+        return None
+    needed = 0 if request.anchor is None else AnchorEvidence.from_cbor(request.anchor).heads[-1].tree_size - 1
+    for report in request.reports:
+        covering = host.epoch_covering(
+            request.data_origin, host.find(request.data_origin, report.digest).index + 1
+        )
+        if covering is None:
+            return None
+        needed = max(needed, covering.epoch)
+    return witnessed if needed <= witnessed else None
+
+
+def _signed_by(note: str, cosigners: Sequence[Vkey]) -> tuple[Vkey, ...]:
+    return tuple(verify_signatures(SignedNote.parse(note.encode()), cosigners))
 
 
 def _section(host: LogHost, origin: str, first: int) -> LogSection:

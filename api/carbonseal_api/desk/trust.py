@@ -12,7 +12,7 @@ from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.keys import PublicKey
-from carbonseal_attest.trust import TrustedRegistrar
+from carbonseal_attest.trust import TrustedRegistrar, Witnesses
 
 
 def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
@@ -36,5 +36,6 @@ def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
         chain=chain,
         at=parts.clock(),
         profile=DEFAULT_PROFILE,
+        witnesses=None if parts.witnesses is None else Witnesses.of(parts.witnesses.policy),
         signer=key_folder(parts.settings).signer("log-host"),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from carbonseal_api.documented import problems
+from carbonseal_api.documented import answers, problems
 from carbonseal_api.epochs import service
 from carbonseal_api.epochs.schemas import Epoch, QueuedJob
 from carbonseal_api.incoming import caller, parts_of
@@ -23,10 +23,23 @@ async def list_epochs(
     return await run_in_threadpool(service.epochs, parts_of(request), start, end)
 
 
+@router.get(
+    "/epochs/{epoch}/map",
+    summary="The whole map of an epoch",
+    responses=answers("application/cbor-seq", "Map entries: CBOR [origin, size, root].", 401, 403, 404, 422),
+    response_class=Response,
+)
+async def get_epoch_map(epoch: Annotated[int, Path(ge=1)], request: Request) -> Response:
+    """Return every origin's head in an epoch, sorted by origin: what a monitor of all logs reads."""
+    await caller(request)
+    data = await run_in_threadpool(service.epoch_map, parts_of(request), epoch)
+    return Response(data, media_type="application/cbor-seq")
+
+
 @router.post(
     "/jobs/{job}", status_code=202, summary="Queue a background job", responses=problems(401, 403, 404, 503)
 )
 async def queue_job(job: str, request: Request) -> QueuedJob:
-    """Queue `build_epoch`, `step_anchoring` or `refresh_projections` now instead of at its time."""
+    """Queue a job (`build_epoch`, `step_anchoring`, `gather_cosignatures`, `refresh_projections`) now."""
     await caller(request)
     return await run_in_threadpool(service.queue, parts_of(request), job)

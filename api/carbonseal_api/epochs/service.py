@@ -8,8 +8,9 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.epochs.schemas import Epoch, QueuedJob
 from carbonseal_api.problems import NotFound, ServiceUnavailable
 from carbonseal_attest.instants import format_instant
+from carbonseal_ledger.errors import RangeInvalid
 
-JOBS: Final = ("build_epoch", "step_anchoring", "refresh_projections")
+JOBS: Final = ("build_epoch", "step_anchoring", "gather_cosignatures", "refresh_projections")
 MAX_LISTED: Final = 200
 
 
@@ -29,6 +30,19 @@ def epochs(parts: Parts, start: int, end: int | None) -> list[Epoch]:
         )
         for record in parts.host.epochs(start, last)
     ]
+
+
+def epoch_map(parts: Parts, epoch: int) -> bytes:
+    """Return the leaves of an epoch's map, in order, as a CBOR sequence.
+
+    Raises:
+        NotFound: No such epoch.
+    """
+    try:
+        entries = parts.host.epoch_map(epoch).entries
+    except RangeInvalid as problem:
+        raise NotFound("epoch", "there is no such epoch", "ask for a built one") from problem
+    return b"".join(entry.encode() for entry in entries)
 
 
 def queue(parts: Parts, job: str) -> QueuedJob:

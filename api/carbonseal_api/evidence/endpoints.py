@@ -25,7 +25,7 @@ router = APIRouter(tags=["evidence"])
     "/contents/{digest}",
     status_code=201,
     summary="Store a content before its statement",
-    responses=problems(400, 401, 403, 404, 410, 413, 422),
+    responses=problems(400, 401, 403, 404, 410, 413, 422, 429),
     openapi_extra={"requestBody": ANY_BODY},
 )
 async def put_content(

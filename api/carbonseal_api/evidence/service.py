@@ -29,10 +29,11 @@ def put_content(parts: Parts, principal: Principal, digest: bytes, data: bytes, 
 
     Raises:
         ContentRefused: Too large, erased earlier, or the bytes do not give the digest.
+        RateLimited: The log has taken its bytes for today.
     """
     if not principal.sees_all:
         principal.require_party(party_of(origin), "origin")
-    is_new = parts.host.contents.put(digest, data, origin=origin)
+    is_new = parts.host.put_content(origin, digest, data)
     return StoredContent(digest=digest.hex(), size=len(data), is_new=is_new)
 
 

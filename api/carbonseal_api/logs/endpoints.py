@@ -41,7 +41,7 @@ CBOR_SEQUENCE: Final = "application/cbor-seq"
 REGISTERED: Final[Responses] = {
     201: {"content": {COSE: {}}, "description": "Logged; the body is the receipt."},
     303: {"description": "Already logged; `Location` is the receipt of the first registration."},
-    **problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+    **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
 }
 OPENED: Final[Responses] = {
     200: {"model": OpenedLog, "description": "Open already, with this very genesis."},
@@ -119,6 +119,8 @@ async def register_statement(origin: str, request: Request) -> Response:
         "Location": f"/logs/{origin}/receipts/{(outcome.digest or b'').hex()}",
         "Carbonseal-Entry-Index": str(outcome.index),
     }
+    if outcome.lateness is not None:
+        headers["Carbonseal-Lateness"] = str(outcome.lateness)
     if outcome.status is Status.DUPLICATE:
         return Response(status_code=303, headers=headers)
     return Response(receipt or b"", status_code=201, headers=headers, media_type=COSE if receipt else None)
@@ -154,8 +156,7 @@ async def get_receipts(origin: str, request: Request) -> Response:
 async def get_receipt_state(origin: str, digest: str, request: Request) -> ReceiptState:
     """Return how far a statement has come: logged, witnessed, anchored or final."""
     allow_origin(await caller(request), origin)
-    state = await run_in_threadpool(parts_of(request).host.receipt_state, origin, parse_digest(digest))
-    return ReceiptState(origin=origin, statement_digest=digest, state=str(state))
+    return await run_in_threadpool(service.receipt_state, parts_of(request), origin, parse_digest(digest))
 
 
 @router.get(

@@ -20,6 +20,9 @@ class ReceiptState(BaseModel):
     origin: str
     statement_digest: str
     state: str = Field(description="logged, witnessed, anchored or final")
+    lateness: str | None = Field(
+        description="of a measured value: timely, late or imported late, by the log's policy; else null"
+    )
 
 
 class StreamHeadView(BaseModel):
@@ -50,3 +53,43 @@ class ConsistencyProofView(BaseModel):
     new_size: int
     new_root_hash: str
     path: list[str]
+
+
+class KindRule(BaseModel):
+    """What a policy demands of a kind."""
+
+    signer: str = Field(description="party, device, log_host or registrar: the registry's signer of the kind")
+    content_first: bool = Field(description="whether the content must be stored before the receipt")
+
+
+class RegistrationPolicyView(BaseModel):
+    """A registration policy as it was signed (docs/spec/log.md)."""
+
+    kinds: dict[str, KindRule] = Field(description="the kinds admitted; empty: all of the registry")
+    max_statement_bytes: int
+    max_content_bytes: int
+    max_batch_statements: int = Field(description="of one call, and how many at once after a quiet time")
+    statements_per_second: int = Field(description="on the average")
+    bytes_per_day: int = Field(description="of statements and contents, by the UTC day")
+    conflicts_per_key: int = Field(description="equivocations that the log registers of one key")
+    clock_tolerance_ms: int
+    late_after_ms: int = Field(description="beyond it a measured value is marked as late")
+    epoch_ms: int
+
+
+class PolicyInForce(BaseModel):
+    """A policy, and the statement in the party's register log that states it."""
+
+    statement_digest: str = Field(description="of the genesis or policy statement, hex")
+    entry_index: int = Field(description="of that statement in the register log")
+    reason: str = Field(description="why it was amended; empty for the genesis")
+    policy: RegistrationPolicyView
+
+
+class PolicyView(BaseModel):
+    """The policies of a log, which are those of its party's two logs."""
+
+    origin: str
+    register_origin: str
+    in_force: PolicyInForce
+    policies: list[PolicyInForce] = Field(description="oldest first, the one in force last")

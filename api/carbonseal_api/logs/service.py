@@ -14,7 +14,17 @@ from typing import Any, Final
 from carbonseal_api.assembly import Parts
 from carbonseal_api.authentication import Principal
 from carbonseal_api.incoming import parse_digest
-from carbonseal_api.logs.schemas import ConsistencyProofView, InclusionProofView, OpenedLog, StreamHeadView
+from carbonseal_api.logs.origins import party_of
+from carbonseal_api.logs.schemas import (
+    ConsistencyProofView,
+    InclusionProofView,
+    OpenedLog,
+    PolicyInForce,
+    PolicyView,
+    ReceiptState,
+    RegistrationPolicyView,
+    StreamHeadView,
+)
 from carbonseal_api.problems import NotFound, RequestInvalid
 from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
@@ -35,6 +45,7 @@ class RegistrationRefused(CarbonsealError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.field, problem.reason, problem.remedy)
         self.code = problem.code  # type: ignore[misc]  # the code is the ledger's, not this class's
+        self.retry_after_s = problem.retry_after_s
 
 
 def open_log(parts: Parts, principal: Principal, item: Submission) -> OpenedLog:
@@ -80,6 +91,36 @@ def receipts(parts: Parts, origin: str, digests: Sequence[bytes]) -> list[dict[s
         }
         for answer in parts.host.receipts(origin, digests)
     ]
+
+
+def receipt_state(parts: Parts, origin: str, digest: bytes) -> ReceiptState:
+    """Return how far a statement has come, and how late it came."""
+    how = parts.host.lateness(origin, digest)
+    return ReceiptState(
+        origin=origin,
+        statement_digest=digest.hex(),
+        state=str(parts.host.receipt_state(origin, digest)),
+        lateness=None if how is None else str(how),
+    )
+
+
+def policies(parts: Parts, origin: str) -> PolicyView:
+    """Return the registration policies of the log's party, oldest first.
+
+    Raises:
+        LogUnknown: No such log here.
+    """
+    history = parts.host.policies(party_of(parts.host.head(origin).origin))
+    held = [
+        PolicyInForce(
+            statement_digest=span.digest.hex(),
+            entry_index=max(0, span.start - 1),
+            reason=span.reason,
+            policy=RegistrationPolicyView.model_validate(span.policy.value),
+        )
+        for span in history.spans
+    ]
+    return PolicyView(origin=origin, register_origin=history.origin, in_force=held[-1], policies=held)
 
 
 def receipt_with_state(parts: Parts, origin: str, digest: bytes) -> tuple[bytes, str]:

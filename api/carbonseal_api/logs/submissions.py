@@ -86,6 +86,7 @@ def outcome_body(outcome: Outcome) -> dict[str, Any]:
         "status": str(outcome.status),
         "index": outcome.index,
         "digest": outcome.digest,
+        "lateness": None if outcome.lateness is None else str(outcome.lateness),
         "problem": None
         if problem is None
         else {
@@ -93,6 +94,7 @@ def outcome_body(outcome: Outcome) -> dict[str, Any]:
             "field": problem.field,
             "reason": problem.reason,
             "remedy": problem.remedy,
+            "retry_after_s": problem.retry_after_s,
         },
     }
 

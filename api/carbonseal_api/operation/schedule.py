@@ -9,6 +9,7 @@ from carbonseal_api.settings import Settings
 ANCHOR_SECONDS: Final = 5.0  # how often anchoring looks whether a step is due
 PROJECTION_SECONDS: Final = 5.0
 ASSET_SECONDS: Final = 5.0
+WITNESS_SECONDS: Final = 10.0  # a head that has all cosignatures is asked for no more
 
 
 def periods(settings: Settings) -> dict[str, float]:
@@ -20,4 +21,4 @@ def periods(settings: Settings) -> dict[str, float]:
         "refresh_projections": PROJECTION_SECONDS,
         "step_assets": ASSET_SECONDS,
         "compare_assets": epoch,
-    }
+    } | ({} if settings.witness_policy is None else {"gather_cosignatures": WITNESS_SECONDS})

@@ -64,6 +64,7 @@ def bundle_file(
         reports=tuple(reports),
         packages=package_files(sorted(packages)),
         anchor=_evidence(parts, party, [report.digest for report in reports], trusted_block),
+        cosigners=() if parts.witnesses is None else tuple(parts.witnesses.policy.witnesses.values()),
     )
     out = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the caller closes it
     try:

@@ -37,16 +37,23 @@ class Witnesses:
         return cls(TlogPolicy.parse("quorum none\n"), {})
 
     @classmethod
+    def of(cls, policy: TlogPolicy) -> Witnesses:
+        """Return the quorum of a policy, nobody of it retired.
+
+        Raises:
+            TrustInvalid: it has log lines, or text that a trust file cannot hold.
+        """
+        _check_writable(policy)
+        return cls(policy, {})
+
+    @classmethod
     def read(cls, table: Table) -> Witnesses:
         """Return the witnesses of a table."""
         try:
             policy = TlogPolicy.parse(table.lines("policy"))
         except PolicyInvalid as error:
             raise refusal(f"witnesses.{error.field}", error.reason, error.remedy) from error
-        if policy.logs:
-            raise refusal("witnesses.policy", "has log lines; keys of logs stand under log_host")
-        if '"' in policy.text or "\\" in policy.text or not all(map(is_plain_text, policy.text.split("\n"))):
-            raise refusal("witnesses.policy", "holds a quote, a backslash or a tab, or is not plain text")
+        _check_writable(policy)
         retired: dict[str, int] = {}
         for entry in table.tables("retired"):
             name, until = entry.text("name"), entry.integer("until_size", 1, MAX_TREE_SIZE)
@@ -81,3 +88,10 @@ class Witnesses:
         size = Checkpoint.parse(signed.text).tree_size
         times = verify_cosignatures(signed, self.policy)
         return {name: at for name, at in times.items() if size < self.retired.get(name, size + 1)}
+
+
+def _check_writable(policy: TlogPolicy) -> None:
+    if policy.logs:
+        raise refusal("witnesses.policy", "has log lines; keys of logs stand under log_host")
+    if '"' in policy.text or "\\" in policy.text or not all(map(is_plain_text, policy.text.split("\n"))):
+        raise refusal("witnesses.policy", "holds a quote, a backslash or a tab, or is not plain text")
