@@ -14,8 +14,10 @@ from sqlalchemy import BigInteger, Boolean, Engine, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from carbonseal_ledger.coverage import Coverage
 from carbonseal_ledger.database import upgrade
 
+API: Final = Coverage.read(Path(__file__).with_name("coverage.toml"))  # of the service's own tables
 VERSION_TABLE: Final = "api_alembic_version"
 _MIGRATION_LOCK: Final = 0x_CA4B_5EA2  # advisory lock: one process migrates at a time
 
@@ -65,4 +67,4 @@ class DocumentFile(Base):
 
 def migrate(engine: Engine) -> None:
     """Bring the service's own tables to the newest version; safe when several processes start at once."""
-    upgrade(engine, Path(__file__).parent / "migrations", lock=_MIGRATION_LOCK)
+    upgrade(engine, Path(__file__).parent / "migrations", lock=_MIGRATION_LOCK, coverage=API)

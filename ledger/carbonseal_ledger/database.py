@@ -27,8 +27,11 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 
+from carbonseal_ledger import row_checksums
+from carbonseal_ledger.coverage import LEDGER, Coverage
 from carbonseal_ledger.errors import DatabaseUnusable
 from carbonseal_ledger.postgres_remains import clear_half_written_pid
+from carbonseal_ledger.row_checksums import SETTING, UNKEYED
 
 _START_SECONDS: Final = 60.0  # how long an embedded server may take to start on a busy machine
 _MIGRATION_LOCK: Final = 0x_CA4B_5EA1  # advisory lock: one process migrates at a time
@@ -44,13 +47,14 @@ _SESSION: Final = " ".join(
 )
 
 
-def open_database(url: str | None, folder: Path, *, pool_size: int = 8) -> Engine:
+def open_database(url: str | None, folder: Path, *, pool_size: int = 8, row_key: bytes = UNKEYED) -> Engine:
     """Return an engine on a migrated database.
 
     Args:
         url: a PostgreSQL URL (what `DATABASE_URL` holds), or None for the embedded server.
         folder: where the embedded server keeps its data; created when missing, unused when a URL is given.
         pool_size: connections kept open; as many again may be opened under load.
+        row_key: the host's key of row checksums, 32 bytes; every program that writes needs the same.
 
     Raises:
         DatabaseUnusable: no PostgreSQL URL, or the server cannot be started, reached or migrated.
@@ -61,7 +65,7 @@ def open_database(url: str | None, folder: Path, *, pool_size: int = 8) -> Engin
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "options": _SESSION},
+        connect_args={"connect_timeout": 10, "options": f"{_SESSION} -c {SETTING}={row_key.hex()}"},
     )
     event.listen(engine, "handle_error", _translate)
     try:
@@ -77,11 +81,14 @@ def open_database(url: str | None, folder: Path, *, pool_size: int = 8) -> Engin
 
 def migrate(engine: Engine) -> None:
     """Bring the ledger's tables to the newest version; safe when several processes start at once."""
-    upgrade(engine, Path(__file__).parent / "migrations", lock=_MIGRATION_LOCK)
+    upgrade(engine, Path(__file__).parent / "migrations", lock=_MIGRATION_LOCK, coverage=LEDGER)
 
 
-def upgrade(engine: Engine, scripts: Path, *, lock: int) -> None:
-    """Run a folder's Alembic migrations to the newest, one process at a time by the advisory lock `lock`."""
+def upgrade(engine: Engine, scripts: Path, *, lock: int, coverage: Coverage) -> None:
+    """Run a folder's Alembic migrations to the newest, one process at a time by the advisory lock `lock`.
+
+    Then its tables get their row checksums, as `coverage` says, where they have none yet.
+    """
     config = Config()
     config.set_main_option("script_location", str(scripts))
     with engine.connect() as connection:
@@ -90,6 +97,7 @@ def upgrade(engine: Engine, scripts: Path, *, lock: int) -> None:
         try:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            row_checksums.install(connection, coverage)
             connection.commit()
         finally:
             connection.rollback()

@@ -12,7 +12,6 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
-from witness_house import WitnessHouse
 
 from carbonseal_attest.checkpoint import Checkpoint, sign_checkpoint
 from carbonseal_attest.cosignature import cosign, open_by_policy
@@ -27,6 +26,7 @@ from carbonseal_ledger.outside_heads import OutsideHead
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.witness_views import WitnessesView, WitnessView
 from carbonseal_ledger.witnessing import Witnessing
+from witness_house import WitnessHouse
 
 
 @pytest.fixture
