@@ -44,7 +44,7 @@ def grade_figures(folder: Path) -> list[Figure]:
             parts.close()
         with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
             port = listener.getsockname()[1]
-            with serving(folder, listener):
+            with serving(folder, listener, 1):
                 asked = _times(port, f"/grades/{ORG}", key)
                 health = _times(port, "/health", key)
     finally:

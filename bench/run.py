@@ -72,10 +72,12 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
             running.site, fleet, statements=4_000, batch=BATCH_STATEMENTS
         )  # warms caches and pools
         before = database_bytes(running.database) + folder_bytes(running.published)
+        spent = running.cpu_seconds()
         rounds = [
             upload_batches(running.site, fleet, statements=batched, batch=BATCH_STATEMENTS)
             for _ in range(UPLOAD_ROUNDS)
         ]
+        spent = running.cpu_seconds() - spent
         after = database_bytes(running.database) + folder_bytes(running.published)
         longer = upload_batches(
             running.site, fleet, statements=batched // 3, batch=BATCH_STATEMENTS, readings=LONG_STATEMENT
@@ -104,6 +106,10 @@ def uploads_part(folder: Path, limits: dict[str, Measure], *, is_full: bool) -> 
         *(
             Figure(Measure("statements_per_second", middle, "1/s"), peer)
             for peer in (pymerkle_measures(folder)[0], hash_only_measure())
+        ),
+        Figure(
+            Measure("service_cpu_us_per_statement", spent / statements * 1e6, "us"),
+            Measure("ed25519_verification_us", 1e6 / limits["ed25519_verifications_per_second"].value, "us"),
         ),
         Figure(newest, oldest),  # the log is as long again, several times over: flat is 1
         Figure(

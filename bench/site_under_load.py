@@ -7,6 +7,8 @@ out, so that no epoch falls into one run and not into the next.
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,8 +17,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import psutil
 
 from carbonseal_api.deployment import admit_enterprise, desk_of, found_deployment, key_folder
 from carbonseal_api.settings import load_settings
@@ -36,41 +40,65 @@ class RunningSite:
     site: Site
     database: str
     published: Path
+    processes: Sequence[int] = ()
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the serving processes have spent."""
+        times = [psutil.Process(pid).cpu_times() for pid in self.processes]
+        return sum(each.user + each.system for each in times)
 
 
 @contextmanager
 def running_site(folder: Path, gateways: Sequence[Gateway]) -> Iterator[RunningSite]:
-    """A founded service with these gateways enrolled; its folder must have a short path."""
+    """A founded service with these gateways enrolled, one replica a core; its folder's path must be short."""
     settings = load_settings({}, data_folder=folder)
     try:
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             running = found_site(folder, gateways, port=listener.getsockname()[1])
-            with serving(folder, listener):
-                yield running
+            with serving(folder, listener, os.cpu_count() or 1) as processes:
+                yield replace(running, processes=processes)
     finally:
         stop_embedded(settings.data_folder / "pg")
 
 
 @contextmanager
-def serving(folder: Path, listener: socket.socket) -> Iterator[None]:
-    """The serving process of a founded folder, on a socket that is bound already; closes it here."""
+def serving(folder: Path, listener: socket.socket, replicas: int) -> Iterator[list[int]]:
+    """The serving processes of a founded folder, on a socket that is bound already; closes it here.
+
+    Yields their process ids.
+    """
     port = listener.getsockname()[1]
     command = [sys.executable, "-m", "carbonseal_api.serving", "--data", folder]
-    process = subprocess.Popen(
-        [*command, "--fd", str(listener.fileno())],
-        stdin=subprocess.DEVNULL,
-        pass_fds=[listener.fileno()],
-    )
-    listener.close()  # the process has its own by now
+    processes: list[subprocess.Popen[bytes]] = []
+    log = (folder / "service.log").open("wb")  # a line a request, as in production
     try:
-        _wait_until_it_answers(port, process)
-        yield
+        for _ in range(replicas):
+            # Those before it are held meanwhile, so that whoever answers is the new one.
+            for before in processes:
+                before.send_signal(signal.SIGSTOP)
+            processes.append(
+                subprocess.Popen(
+                    [*command, "--fd", str(listener.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[listener.fileno()],
+                )
+            )
+            _wait_until_it_answers(port, processes[-1])
+            for before in processes:
+                before.send_signal(signal.SIGCONT)
+        listener.close()  # the processes have their own by now
+        yield [process.pid for process in processes]
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        log.close()
 
 
 def found_site(folder: Path, gateways: Sequence[Gateway], *, port: int) -> RunningSite:
