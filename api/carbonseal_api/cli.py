@@ -25,6 +25,7 @@ from carbonseal_api.grants.cli import add_commands as add_grants
 from carbonseal_api.impacts.cli import add_commands as add_impacts
 from carbonseal_api.lineage.cli import add_commands as add_lineage
 from carbonseal_api.parties_cli import add_commands as add_parties
+from carbonseal_api.policy_cli import add_commands as add_policies
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_verifier.witness_cli import add_witness
 
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_up(commands)
     _add_worker(commands)
     add_parties(commands)
+    add_policies(commands)
     add_accounts(commands)
     add_commands(commands)
     add_devices(commands)

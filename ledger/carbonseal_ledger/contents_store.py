@@ -78,7 +78,7 @@ class ContentsStore:
         row = connection.execute(select(Log).where(Log.origin == origin).with_for_update()).one()
         is_known = connection.scalar(select(Content.digest).where(Content.digest == digest)) is not None
         if not is_known:
-            allowance = Allowance(row.busy_until, row.spent_day, row.spent_bytes)
+            allowance = Allowance(row.rate_owed, row.rate_owed_at, row.spent_day, row.spent_bytes)
             allowance.take_bytes(policy, self._clock(), size)
             spent = {"spent_day": allowance.day, "spent_bytes": allowance.day_bytes}
             connection.execute(update(Log).where(Log.id == row.id).values(**spent))

@@ -91,7 +91,8 @@ class HeadWriter:
             "UPDATE ledger_logs SET size = %s, root_hash = %s, frontier = %s, checkpoint = %s,"
             " last_registered_at = %s,"
             " published_size = greatest(published_size, %s), last_tick_at = %s, ticked_size = %s,"
-            " busy_until = %s, spent_day = %s, spent_bytes = %s, log_keys = log_keys || %s WHERE id = %s",
+            " rate_owed = %s, rate_owed_at = %s, spent_day = %s, spent_bytes = %s,"
+            " log_keys = log_keys || %s WHERE id = %s",
             (
                 frontier.size,
                 root,
@@ -101,7 +102,8 @@ class HeadWriter:
                 published_size,
                 now if ticks else log.last_tick_at,
                 frontier.size if ticks else log.ticked_size,
-                log.allowance.busy_until,
+                log.allowance.owed,
+                log.allowance.owed_at,
                 log.allowance.day,
                 log.allowance.day_bytes,
                 [line_of(frontier.size, self._signer.public)] if len(signers) > 1 else [],
@@ -130,8 +132,8 @@ class HeadWriter:
                 cursor.execute(
                     "INSERT INTO ledger_logs (origin, party, log, size, root_hash, frontier, checkpoint,"
                     " published_size, last_tick_at, ticked_size, last_registered_at, genesis_digest,"
-                    " opened_at, busy_until, spent_day, spent_bytes, log_keys)"
-                    " VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, 0, 0, 0, %s) RETURNING id",
+                    " opened_at, rate_owed, rate_owed_at, spent_day, spent_bytes, log_keys)"
+                    " VALUES (%s, %s, %s, 0, '', '', '', 0, 0, 0, %s, %s, %s, 0, 0, 0, 0, %s) RETURNING id",
                     (terms.origin, terms.party, terms.log, now, statement.digest, now, [line_of(0, own)]),
                 )
                 log_id = cursor.fetchone()[0]

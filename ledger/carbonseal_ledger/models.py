@@ -59,7 +59,10 @@ class Log(Base):
     log_keys: Mapped[list[str]] = mapped_column(
         ARRAY(Text), doc="`<from size> <key as text>`, oldest first: which log key signs which heads"
     )
-    busy_until: Mapped[int] = mapped_column(BigInteger, doc="us; what the policy's rate has been used up to")
+    rate_owed: Mapped[int] = mapped_column(
+        BigInteger, doc="thousandths of a statement that the policy's rate had not leaked at rate_owed_at"
+    )
+    rate_owed_at: Mapped[int] = mapped_column(BigInteger, doc="ms")
     spent_day: Mapped[int] = mapped_column(Integer, doc="days since 1970 UTC of the newest registration")
     spent_bytes: Mapped[int] = mapped_column(BigInteger, doc="statements and contents taken on that day")
 

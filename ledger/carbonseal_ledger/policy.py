@@ -34,7 +34,7 @@ from carbonseal_ledger.errors import (
 
 MAX_BATCH: Final = 10_000  # statements a call; bounds memory and the time that a log's row stays locked
 DAY_MS: Final = 86_400_000
-_SECOND_US: Final = 1_000_000
+_THOUSAND: Final = 1000  # parts of a statement
 _REFUSALS: Final[dict[str, type[Refused]]] = {
     KIND: KindUnknown,
     STATEMENT_SIZE: BodyTooLarge,
@@ -53,13 +53,15 @@ class Lateness(StrEnum):
 
 @dataclass(slots=True)
 class Allowance:
-    """What a log may still take: a bucket of statements that fills by the second, and bytes by the UTC day.
+    """What a log may still take: a bucket of statements that leaks by the second, and bytes by the UTC day.
 
-    `busy_until` is the instant in microseconds at which all statements taken so far would have come at
-    exactly the policy's rate (generic cell rate algorithm, ITU-T I.371): one number instead of two.
+    `owed` is what the bucket held at `owed_at` (ms), in thousandths of a statement, so that a rate a second
+    times milliseconds is a whole number. Another policy leaks it at another rate, and the debt stays what it
+    is: statements.
     """
 
-    busy_until: int = 0
+    owed: int = 0
+    owed_at: int = 0
     day: int = 0
     day_bytes: int = 0
 
@@ -71,16 +73,12 @@ class Allowance:
         Raises:
             RateLimited: nothing was taken; it says when there will be room.
         """
-        cost = _SECOND_US // policy.statements_per_second
-        full = cost * policy.max_batch_statements
-        busy = max(self.busy_until, now * 1000) + cost
-        if busy - now * 1000 > full:
-            raise _limited(
-                f"more than {policy.statements_per_second} statements a second",
-                (busy - full) // 1000 - now + 1,
-            )
+        rate, full = policy.statements_per_second, _THOUSAND * policy.max_batch_statements
+        owed = max(0, self.owed - rate * max(0, now - self.owed_at)) + _THOUSAND
+        if owed > full:
+            raise _limited(f"more than {rate} statements a second", -(-(owed - full) // rate))
         self.take_bytes(policy, now, size)
-        self.busy_until = busy
+        self.owed, self.owed_at = owed, max(now, self.owed_at)
 
     def take_bytes(self, policy: RegistrationPolicy, now: int, size: int) -> None:
         """Take bytes alone, as of a content that is stored before its statement; raises as `take` does."""

@@ -103,15 +103,15 @@ def lock_log(cursor: Any, origin: str) -> LockedLog | None:
     """Lock a log's row and return it; None when there is no such log."""
     cursor.execute(
         "SELECT id, size, root_hash, frontier, published_size, last_tick_at, ticked_size, last_registered_at,"
-        " EXISTS (SELECT 1 FROM ledger_erasures), busy_until, spent_day, spent_bytes,"
+        " EXISTS (SELECT 1 FROM ledger_erasures), rate_owed, rate_owed_at, spent_day, spent_bytes,"
         " log_keys[array_length(log_keys, 1)] FROM ledger_logs WHERE origin = %s FOR UPDATE",
         (origin,),
     )
     row = cursor.fetchone()
     if row is None:
         return None
-    id_, size, root_hash, frontier, *numbers, has_erasures, busy_until, day, day_bytes, log_key = row
-    allowance = Allowance(busy_until, day, day_bytes)
+    id_, size, root_hash, frontier, *numbers, has_erasures, owed, owed_at, day, day_bytes, log_key = row
+    allowance = Allowance(owed, owed_at, day, day_bytes)
     published, ticked_at, ticked_size, registered_at = numbers
     return LockedLog(
         id_,

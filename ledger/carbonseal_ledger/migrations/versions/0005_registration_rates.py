@@ -16,14 +16,15 @@ branch_labels = None
 depends_on = None
 
 _ADDED = (
-    sa.Column("busy_until", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rate_owed", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rate_owed_at", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("spent_day", sa.Integer, nullable=False, server_default="0"),
     sa.Column("spent_bytes", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 
 def upgrade() -> None:
-    """Add the three numbers; the genesis' copy of the policy goes, since its content has it."""
+    """Add the four numbers; the genesis' copy of the policy goes, since its content has it."""
     op.drop_column("ledger_logs", "policy")
     for column in _ADDED:
         op.add_column("ledger_logs", column)
