@@ -24,6 +24,7 @@ from carbonseal_api.grades.cli import add_commands as add_grades
 from carbonseal_api.grants.cli import add_commands as add_grants
 from carbonseal_api.impacts.cli import add_commands as add_impacts
 from carbonseal_api.lineage.cli import add_commands as add_lineage
+from carbonseal_api.log_key_cli import add_commands as add_log_key
 from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_api.policy_cli import add_commands as add_policies
 from carbonseal_attest.errors import CarbonsealError
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add_activity(commands)
     add_impacts(commands)
     add_backups(commands)
+    add_log_key(commands)
     add_witness(commands, "carbonseal")
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser

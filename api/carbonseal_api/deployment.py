@@ -44,11 +44,15 @@ from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.database import open_database
+from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.log_key_rotation import Progress
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 from carbonseal_ledger.witness_views import WitnessesView
 
 IDENTITY: Final = "identity.json"
+LOG: Final = "log"
+NEXT_LOG: Final = "log-next"  # the key that takes over, while a rotation is under way
 OPERATOR_KEY: Final = "operator.key"  # an API key, shown once and kept for the owner of the folder
 _REGISTRAR_NAME: Final = {"zh": "本机登记机构", "en": "Registrar on this machine"}
 _HOST_NAME: Final = {"zh": "本机日志运营方", "en": "Log host on this machine"}
@@ -87,6 +91,15 @@ class AdmittedParty:
     api_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class LogKeyChange:
+    """A log key that took the place of another, in so many logs."""
+
+    old: PublicKey
+    new: PublicKey
+    logs: int
+
+
 def open_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     """Return the parts of a founded deployment.
 
@@ -97,6 +110,33 @@ def open_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     identity = read_identity(settings)
     engine = _database(settings)
     return _open(settings, identity, engine, clock)
+
+
+def rotate_log_key(
+    settings: Settings, reason: str, progress: Progress, clock: Clock = system_clock
+) -> LogKeyChange:
+    """Make a new log key, give every log its first head under it, and put it in the old one's place.
+
+    Nothing else may run on the deployment. Begun again after an interruption it goes on with the same keys;
+    until it is finished, the deployment opens for nothing else. The old key's file is kept, and not needed.
+
+    Raises:
+        PartMissing: The folder was never founded, or a key file is gone.
+        LedgerError: Database or published copy cannot be used.
+    """
+    identity, keys = read_identity(settings), key_folder(settings)
+    engine = open_database(settings.database_url, settings.data_folder / "pg", pool_size=16)
+    parts = _open(settings, identity, engine, clock, is_rotating=True)
+    try:
+        old = keys.signer(LOG).public
+        done = parts.host.rotate_log_key(reason, progress)
+        changed = replace(identity, log_key=parts.log_key.text())
+        write_private(settings.data_folder / IDENTITY, json.dumps(asdict(changed), indent=2).encode())
+        # Last of all: while the next key has a file of its own, the rotation is not finished.
+        keys.take_the_place(NEXT_LOG, LOG)
+    finally:
+        parts.close()
+    return LogKeyChange(old, parts.log_key, done)
 
 
 def is_founded(settings: Settings) -> bool:
@@ -236,19 +276,22 @@ def read_identity(settings: Settings) -> Identity:
         raise PartMissing(IDENTITY, "is damaged", "restore it from a backup") from problem
 
 
-def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) -> Parts:
+def _open(
+    settings: Settings, identity: Identity, engine: Engine, clock: Clock, *, is_rotating: bool = False
+) -> Parts:
     if identity.log_host_name != settings.log_host_name:
         raise PartMissing(
             "log_host_name",
             f"this folder belongs to {identity.log_host_name}",
             "use that name, or another data folder",
         )
-    log_signer = key_folder(settings).signer("log")
+    log_signer, retiring = _log_signers(settings, is_rotating=is_rotating)
     published = open_published(settings)
     founded_on = identity.chain_facts()
     anchors = None if founded_on is None else _anchors(settings, engine, clock, founded_on.chain_id)
     log_of_logs = f"{identity.log_host_name}/{EPOCHS}"
     witnesses = open_witnesses(settings, engine, clock, log_of_logs)
+    log_keys = EntryReader(engine).keys(log_signer.public).all()
     host = LogHost(
         engine,
         published,
@@ -260,7 +303,8 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         registrar_keys=[PublicKey.from_text(identity.registrar_key)],
         anchors=anchors,
         algorithms=ADMITTED | {SM2} if settings.sm2 else ADMITTED,
-        outside=[] if witnesses is None else [WitnessesView(witnesses, [log_signer.public])],
+        outside=[] if witnesses is None else [WitnessesView(witnesses, log_keys)],
+        retiring=retiring,
         witnesses=witnesses,
     )
     return assemble(
@@ -277,6 +321,21 @@ def _open(settings: Settings, identity: Identity, engine: Engine, clock: Clock) 
         witnesses=witnesses,
         signer_of=lambda party: _signer_of(settings, identity, party),
     )
+
+
+def _log_signers(settings: Settings, *, is_rotating: bool) -> tuple[Signer, Signer | None]:
+    """Return the key that signs heads and, while a rotation is under way, the one that it takes over from."""
+    keys = key_folder(settings)
+    if is_rotating:
+        old = keys.signer(LOG)
+        return keys.make(NEXT_LOG), old
+    if NEXT_LOG in keys.names():
+        raise PartMissing(
+            f"keys/{NEXT_LOG}.key",
+            "is of a rotation of the log key that was not finished",
+            "finish it with `carbonseal log-key rotate`",
+        )
+    return keys.signer(LOG), None
 
 
 def _signer_of(settings: Settings, identity: Identity, party: str) -> Signer:

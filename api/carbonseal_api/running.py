@@ -8,11 +8,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
+from carbonseal_api.problems import RequestInvalid
 from carbonseal_api.settings import Settings, load_settings
 from carbonseal_api.up import RUNNING
 
 if TYPE_CHECKING:
     from carbonseal_api.assembly import Parts
+
+
+def refuse_while_running(settings: Settings) -> None:
+    """Refuse what must not be done beside a running deployment.
+
+    Raises:
+        RequestInvalid: `carbonseal up` runs on the data folder.
+    """
+    try:
+        running: dict[str, Any] = json.loads((settings.data_folder / RUNNING).read_text(encoding="utf-8"))
+        pid = int(running["pids"]["supervisor"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if psutil.pid_exists(pid):
+        raise RequestInvalid(
+            "data", f"the service runs on it (process {pid})", "stop the service and its workers first"
+        )
 
 
 def settings_beside(data_folder: Path | None) -> Settings:

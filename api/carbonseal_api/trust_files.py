@@ -6,6 +6,8 @@ gets a trust file from somebody else than the party that is checked.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from carbonseal_attest.algorithms import ADMITTED
 from carbonseal_attest.chain_profile import ChainProfile
 from carbonseal_attest.instants import parse_instant
@@ -21,6 +23,7 @@ from carbonseal_attest.trust import (
     Witnesses,
     sign_trust_file,
 )
+from carbonseal_ledger.log_host import LogHost
 from carbonseal_verifier.grade_package import load_grade_rules
 
 _LAST_DATE = parse_instant("2035-12-31T00:00:00Z")
@@ -36,6 +39,7 @@ def own_trust_file(
     log_host: str,
     log_host_name: str,
     log_key: PublicKey,
+    changed_keys: Sequence[LogKey] = (),
     chain: ChainProfile | None,
     at: int,
     profile: str,
@@ -45,7 +49,8 @@ def own_trust_file(
     """Return a signed trust file about one deployment.
 
     `at` is the instant of publication in ms; anchored heads must be no older than the day before it.
-    Without a chain no anchor is required, without witnesses no cosignature.
+    Without a chain no anchor is required, without witnesses no cosignature. `changed_keys` are the rows of
+    logs that `log_key` has not signed from their beginning (`changed_log_keys`).
     """
     trust = TrustFile(
         publisher=publisher,
@@ -56,7 +61,10 @@ def own_trust_file(
         registrars=(registrar,),
         log_hosts=(
             TrustedLogHost(
-                log_host, f"{log_host_name}/", f"{log_host_name}/epochs", (LogKey(log_key, 0, None),)
+                log_host,
+                f"{log_host_name}/",
+                f"{log_host_name}/epochs",
+                (LogKey(log_key, 0, None), *changed_keys),
             ),
         ),
         closed_logs=(),
@@ -73,3 +81,16 @@ def own_trust_file(
         ),
     )
     return sign_trust_file(trust, signer)
+
+
+def changed_log_keys(host: LogHost, origins: Iterable[str]) -> list[LogKey]:
+    """Return the rows of a trust file for those of the origins whose log key was rotated."""
+    rows: list[LogKey] = []
+    for origin in sorted(set(origins)):
+        spans = host.log_key_spans(origin)
+        ends = [size for size, _ in spans[1:]]
+        if ends:
+            rows += [
+                LogKey(key, size, end, origin) for (size, key), end in zip(spans, [*ends, None], strict=True)
+            ]
+    return rows

@@ -66,6 +66,7 @@ class LogKeys:
     def __init__(self, engine: Engine, present: PublicKey, retiring: PublicKey | None = None) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.present = present
+        self._all: list[PublicKey] | None = None
         self._may_sign = {present.kid} | ({retiring.kid} if retiring is not None else set())
 
     def spans(self, origin: str) -> list[LogKeySpan]:
@@ -108,13 +109,19 @@ class LogKeys:
         return from_size
 
     def all(self) -> list[PublicKey]:
-        """Every key of any log here, the present one first."""
+        """Every key of any log here, the present one first.
+
+        Read once: with another present key a process is refused everything.
+        """
+        if self._all is not None:
+            return self._all
         query = text("SELECT DISTINCT unnest(log_keys) FROM ledger_logs")
         with self._engine.connect() as connection:
             lines = connection.execute(query).scalars().all()
         found = {key.kid: key for _, key in spans_of(lines)}
         others = sorted(found.keys() - {self.present.kid})
-        return [self.present, *(found[kid] for kid in others)]
+        self._all = [self.present, *(found[kid] for kid in others)]
+        return self._all
 
 
 def retired(origin: str) -> LogKeyRetired:

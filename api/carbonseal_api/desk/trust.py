@@ -8,7 +8,7 @@ from carbonseal_api.assembly import Parts
 from carbonseal_api.catalogue.service import DEFAULT_PROFILE
 from carbonseal_api.chain_anchors import ChainAnchors
 from carbonseal_api.deployment import key_folder, read_identity
-from carbonseal_api.trust_files import own_trust_file
+from carbonseal_api.trust_files import changed_log_keys, own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.keys import PublicKey
@@ -18,7 +18,8 @@ from carbonseal_attest.trust import TrustedRegistrar, Witnesses
 def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
     """Return a trust file that names this deployment and trusts the block of the bundle's anchor."""
     identity = read_identity(parts.settings)
-    evidence = read_bundle(io.BytesIO(bundle)).anchor
+    read = read_bundle(io.BytesIO(bundle))
+    evidence = read.anchor
     chain = None
     if evidence is not None and isinstance(parts.anchors, ChainAnchors):
         chain = parts.anchors.profile(AnchorEvidence.from_cbor(evidence))
@@ -33,6 +34,7 @@ def pilot_trust_file(parts: Parts, bundle: bytes) -> bytes:
         log_host=identity.host_party,
         log_host_name=identity.log_host_name,
         log_key=parts.log_key,
+        changed_keys=changed_log_keys(parts.host, [*read.logs, parts.host.log_of_logs]),
         chain=chain,
         at=parts.clock(),
         profile=DEFAULT_PROFILE,

@@ -174,7 +174,7 @@ def tile(parts: Parts, origin: str, name: TileName) -> bytes:
 
 def log_keys(parts: Parts) -> list[PublicKey]:
     """Return the log keys, retired ones after the present one."""
-    return [parts.log_key]
+    return parts.host.log_keys()
 
 
 def log_key_of(parts: Parts, kid: str) -> PublicKey:
