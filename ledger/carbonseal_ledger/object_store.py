@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,6 +23,8 @@ from carbonseal_ledger.steps import at_step
 FOREVER: Final = "public, max-age=31536000, immutable"
 AN_HOUR: Final = "public, max-age=3600"
 SHORT: Final = "public, max-age=5, must-revalidate"
+LOCK_SECONDS: Final = 60.0  # as the database's lock_timeout; a publication takes milliseconds
+_LOOK_SECONDS: Final = 0.005
 _TEMPORARY: Final = ".writing"
 _LOCK: Final = ".lock"
 
@@ -100,15 +103,31 @@ class FolderStore:
 
     @contextlib.contextmanager
     def lock(self, folder: str) -> Iterator[None]:
-        """Hold the folder's lock file; waits for other threads and processes."""
+        """Hold the folder's lock file; waits for other threads and processes, but not for ever.
+
+        Raises:
+            StoreFailed: whoever holds it has not let go for a minute: it hangs, or was stopped.
+        """
         place = self.folder / folder
         place.mkdir(parents=True, exist_ok=True)
         handle = os.open(place / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            self._acquire(handle, folder)
             yield
         finally:
             os.close(handle)
+
+    def _acquire(self, handle: int, folder: str) -> None:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise StoreFailed(f"{folder} is held by a process that does not let go") from None
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
 
     def read(self, name: str) -> bytes | None:
         """As `ObjectStore.read`."""

@@ -11,8 +11,8 @@ Layout: `<origin>/checkpoint`, `<origin>/tile/<level>/…`; in the other store `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,9 +51,23 @@ class PublishedCopy:
         """Whether entry bundles are kept too."""
         return self._entries is not None
 
-    def lock(self, origin: str) -> AbstractContextManager[None]:
-        """Hold the right to replace a log's checkpoint; waits for threads, in a folder for processes too."""
-        return self.store.lock(check_origin(origin))
+    @contextlib.contextmanager
+    def lock(self, origin: str) -> Iterator[None]:
+        """Hold the right to replace a log's checkpoint; waits for threads, in a folder for processes too.
+
+        Raises:
+            PublicationFailed: somebody has held it for a minute.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self.store.lock(check_origin(origin)))
+            except OSError as error:
+                raise PublicationFailed(
+                    "published copy",
+                    f"{origin} cannot be written: {error}",
+                    "end the process that hangs; sending the same bytes again is safe",
+                ) from error
+            yield
 
     def origins(self) -> list[str]:
         """The origins that have a checkpoint here, sorted."""

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from carbonseal_attest.merkle import leaf_hash, root_of
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_ledger.errors import DatabaseUnusable
+from carbonseal_ledger.errors import DatabaseUnusable, PublicationFailed
 from carbonseal_ledger.log_audit import LogAudit
 from carbonseal_ledger.outcomes import Status
 from carbonseal_ledger.publishing import PublishedCopy
@@ -38,6 +38,7 @@ from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger import database, rows
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.object_store import FolderStore
 from carbonseal_ledger.outcomes import Submission
 from carbonseal_ledger.publishing import PublishedCopy
 
@@ -61,7 +62,16 @@ def copying(cursor, log_id, entries):
     else:
         copy(cursor, log_id, entries)
 
+def replacing(store, *given):
+    # Committed and not yet published: the lock of the published copy is this process's alone.
+    print("holding", flush=True)
+    sys.stdin.readline()
+    return replace(store, *given)
+
 rows.copy_entries = copying
+replace = FolderStore.replace
+if job["stops_publishing"]:
+    FolderStore.replace = replacing
 print("ready", flush=True)
 sys.stdin.readline()
 for origin, items in job["uploads"]:
@@ -163,11 +173,13 @@ class Replica:
 def start(world: Any, database_url: str, tmp_path: Path) -> Any:
     running: list[Replica] = []
 
-    def begin(uploads: list[Any], *, stops_at: int = 0, idle_ms: int = 0) -> Replica:
+    def begin(
+        uploads: list[Any], *, stops_at: int = 0, idle_ms: int = 0, stops_publishing: bool = False
+    ) -> Replica:
         job = {
             "url": database_url, "published": str(world.folder / "published"), "uploads": uploads,
             "log_seed": world.log_key.seed, "registrar_seed": world.registrar.seed, "name": NAME,
-            "now": world.now, "stops_at": stops_at, "idle_ms": idle_ms,
+            "now": world.now, "stops_at": stops_at, "idle_ms": idle_ms, "stops_publishing": stops_publishing,
         }  # fmt: skip
         file = tmp_path / f"job-{len(running)}"
         file.write_bytes(pickle.dumps(job))
@@ -338,6 +350,26 @@ def test_holder_that_was_frozen_past_its_time_cannot_commit_when_it_wakes(world:
     assert world.host.register(world.data, [first])[0].index > size
     frozen.errors.clear()
     check_logs(world, [world.data], [frozen])
+
+
+def test_process_that_hangs_while_it_publishes_keeps_one_log_from_receipts_and_nobody_waiting(
+    world: Any, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Member("e-works0")
+    admit(world, other)
+    elsewhere = uploads_of(world, [other], "m-at0", 1)[other.data, 0]
+    first, second = world.readings(world.main), world.readings(world.stream("m-gas"))
+    hanging = start([(world.data, [(first.statement, first.content)])], stops_publishing=True)
+    go(hanging)
+    assert hanging.holds.wait(PATIENCE_S)
+    monkeypatch.setattr("carbonseal_ledger.object_store.LOCK_SECONDS", 0.2)
+    with pytest.raises(PublicationFailed, match="does not let go"):
+        world.host.register(world.data, [second])
+    assert world.host.register(other.data, [world_submission(elsewhere)])[0].status is Status.ACCEPTED
+    hanging.kill()
+    outcomes = world.host.register(world.data, [second, first])
+    assert [one.status for one in outcomes] == [Status.DUPLICATE] * 2  # both were committed, none receipted
+    check_logs(world, [world.data, other.data], [hanging])
 
 
 def test_registrations_use_up_no_number_of_a_kind(world: Any) -> None:
