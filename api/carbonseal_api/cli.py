@@ -159,7 +159,7 @@ def _worker(options: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as kept:
         beat = ["--beat", "--schedule", str(Path(kept) / "beat")]
-        app.worker_main(["worker", *beat, "--concurrency", "1", "--loglevel", "WARNING"])
+        app.worker_main(["worker", *beat, "--concurrency", "1", "--loglevel", "INFO"])
     return 0
 
 

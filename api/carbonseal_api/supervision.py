@@ -2,7 +2,8 @@
 
 Children run in sessions of their own, so that Ctrl-C reaches the supervisor alone, which then ends them in
 reverse order: terminate, wait, kill. Should the supervisor itself be killed, the kernel terminates the
-children (Linux `PR_SET_PDEATHSIG`). Output goes to log files, never to a pipe that nobody reads.
+children (Linux `PR_SET_PDEATHSIG`). Output goes to log files, never to a pipe that nobody reads; long ones
+are moved aside, and the oldest go.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +28,9 @@ STOP_SECONDS: Final = 10.0  # between terminate and kill
 START_SECONDS: Final = 60.0  # until a program must answer, on a busy machine
 LOOK_SECONDS: Final = 0.2  # how soon a death is noticed
 MAX_RESTARTS: Final = 1000  # of one program; a program that dies at once is given up by _MAX_QUICK
+MAX_LOG_BYTES: Final = 64 << 20  # of one file; then it is moved aside
+KEPT_LOGS: Final = 4  # older ones of one program
+ROTATE_SECONDS: Final = 30.0
 _QUICK_SECONDS: Final = 1.0
 _MAX_QUICK: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
@@ -71,6 +76,7 @@ class Supervisor:
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
         self._is_stopping = threading.Event()
+        self._rotates_at = 0.0
 
     def start(self, program: Program) -> int:
         """Start a program, wait until it answers and return its process id.
@@ -118,6 +124,7 @@ class Supervisor:
             PartMissing: A program died again and again just after its start.
         """
         while not until.wait(LOOK_SECONDS):
+            self._rotate()
             with self._lock:
                 dead = [running for running in self._running.values() if running.process.poll() is not None]
                 for running in dead:
@@ -132,6 +139,22 @@ class Supervisor:
             for running in reversed(list(self._running.values())):
                 end_process(running.process)
             self._running.clear()
+
+    def _rotate(self) -> None:
+        """Move what a log file holds aside once it is long; the programs go on writing to its end."""
+        now = time.monotonic()
+        if now < self._rotates_at:
+            return
+        self._rotates_at = now + ROTATE_SECONDS
+        for file in self._log_folder.glob("*.log"):
+            if file.stat().st_size < MAX_LOG_BYTES:
+                continue
+            for number in range(KEPT_LOGS - 1, 0, -1):
+                older = file.with_suffix(f".log.{number}")
+                if older.exists():
+                    older.replace(file.with_suffix(f".log.{number + 1}"))
+            shutil.copyfile(file, file.with_suffix(".log.1"))
+            os.truncate(file, 0)  # they append: what is written between the two is lost, a few lines
 
     def _revive(self, running: _Running) -> None:
         if self._is_stopping.is_set():

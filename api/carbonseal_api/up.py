@@ -120,7 +120,7 @@ def _worker(folder: Path, name: str) -> list[str]:
         *(sys.executable, "-m", "celery", "--app", "carbonseal_api.worker_app", "--quiet"),
         *("worker", "--beat", "--schedule", str(folder / name.replace("worker", "beat"))),
         *("--hostname", f"{name}@%h", "--concurrency", "1"),
-        *("--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+        *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     ]
 
 

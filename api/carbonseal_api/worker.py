@@ -1,4 +1,4 @@
-"""Background jobs as Celery tasks on Redis: epochs, anchoring, projections, reports.
+"""Background jobs as Celery tasks on Redis or RabbitMQ: epochs, anchoring, projections, reports.
 
 Tasks are idempotent and hold no state: a job that is lost or runs twice does no harm, because each one
 asks the ledger where things stand. The deployment is opened once per worker process, after the fork.
@@ -6,6 +6,8 @@ asks the ledger where things stand. The deployment is opened once per worker pro
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -18,13 +20,16 @@ from carbonseal_api.impacts.closing import close_epoch
 from carbonseal_api.operation.schedule import periods
 from carbonseal_api.settings import Settings, load_settings
 
+_LINES: Final = logging.getLogger("carbonseal.jobs")
+_RARE_SECONDS: Final = 30.0  # jobs that come more often say something only when they fail
 PREFIX: Final = "carbonseal."  # of task names
 _TASK_SECONDS: Final = 600  # hard limit of one task
 
 
 def make_queue(redis_url: str, *, with_results: bool = False) -> Celery:
     """Return the queue; who only sends jobs needs no results."""
-    queue = Celery("carbonseal", broker=redis_url, backend=redis_url if with_results else None)
+    results = redis_url if redis_url.startswith("redis") else "rpc://"  # a RabbitMQ keeps none by address
+    queue = Celery("carbonseal", broker=redis_url, backend=results if with_results else None)
     queue.conf.update(
         task_serializer="json",
         accept_content=["json"],
@@ -66,8 +71,23 @@ def _noted(name: str, work: Callable[..., Any], period: float | None) -> Callabl
         jobs = _parts().jobs
         if is_scheduled and period is not None and not jobs.claim(name, int(period * 1000)):
             return None
-        with jobs.run(name):
-            return work(*given, **named)
+        started = time.monotonic()
+        outcome = "failed"
+        try:
+            with jobs.run(name):
+                done = work(*given, **named)
+            outcome = "succeeded"
+            return done
+        finally:
+            said = {"job": name, "outcome": outcome, "duration_ms": int((time.monotonic() - started) * 1000)}
+            frequent = period is not None and period < _RARE_SECONDS and outcome == "succeeded"
+            _LINES.log(
+                logging.DEBUG if frequent else logging.INFO,
+                "job %s %s",
+                name,
+                outcome,
+                extra={"fields": said},
+            )
 
     return run
 

