@@ -85,15 +85,17 @@ class Intake:
         self._roots: dict[int, bytes] = {}
         self._group: GroupCommit[_Item, Outcome | None] = GroupCommit(self._run, _GROUP)
 
+    @property
+    def party(self) -> str:
+        """Whose log it is."""
+        return self._terms.party
+
     def register(self, items: Sequence[Submission]) -> list[Outcome]:
         """Register items; see `LogHost.register`."""
+        if len(items) > MAX_BATCH:
+            raise BodyTooLarge("batch", f"{len(items)} statements", f"send at most {MAX_BATCH} at a time")
         if not items:
             return []
-        if len(items) > 1:
-            policy = self._book.registers(self._terms.party)[0].policies.newest
-            most = min(MAX_BATCH, policy.max_batch_statements)
-            if len(items) > most:
-                raise BodyTooLarge("batch", f"{len(items)} statements", f"send at most {most} at a time")
         candidates = [read_statement(item, self._terms) for item in items]
         for candidate in candidates:
             if candidate.submission.content is not None:

@@ -49,6 +49,8 @@ from carbonseal_ledger.contents_store import ContentsStore
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.epochs import EpochLedger
 from carbonseal_ledger.errors import (
+    BodyTooLarge,
+    ContentRefused,
     EntryUnknown,
     GenesisRefused,
     LogKeyRetired,
@@ -202,8 +204,14 @@ class LogHost:
             ContentRefused: too large, another digest, or erased on authority.
             RateLimited: the log has taken its bytes for today.
         """
-        party = self._entries.terms(origin).party
-        return self._contents.put(digest, data, origin=origin, policy=self.policies(party).newest)
+        policy = self.policies(self._entries.terms(origin).party).newest
+        if len(data) > policy.max_content_bytes:
+            raise ContentRefused(
+                "content",
+                f"it has {len(data)} bytes",
+                f"the log's policy takes at most {policy.max_content_bytes}",
+            )
+        return self._contents.put(digest, data, origin=origin, policy=policy)
 
     def open_log(self, statement: bytes, content: bytes) -> Outcome:
         """Open the log that a genesis statement names, with that statement as its entry 0.
@@ -300,7 +308,9 @@ class LogHost:
 
     # -- registration --
 
-    def register(self, origin: str, items: Sequence[Submission]) -> list[Outcome]:
+    def register(
+        self, origin: str, items: Sequence[Submission], *, is_gathered: bool = False
+    ) -> list[Outcome]:
         """Register a batch; one outcome per item, in order.
 
         All accepted items are durable in database and published copy when this returns. Several statements
@@ -308,11 +318,23 @@ class LogHost:
         out, except those of the same stream that build on it. Calls from many threads are grouped into one
         transaction.
 
+        Args:
+            origin: of the log.
+            items: in the order in which they are to be judged.
+            is_gathered: they are single uploads of several callers; then the policy's limit of a batch, which
+                is one caller's, does not count.
+
         Raises:
             LogUnknown: no such log.
+            BodyTooLarge: more than the policy takes in one call; nothing was registered.
             ClockWentBack, PublicationFailed: nothing may be receipted; the ledger must be restarted.
         """
-        return list(self._intake(origin).register(items))
+        intake = self._intake(origin)
+        if len(items) > 1 and not is_gathered:
+            most = self._book.registers(intake.party)[0].policies.newest.max_batch_statements
+            if len(items) > most:
+                raise BodyTooLarge("batch", f"{len(items)} statements", f"send at most {most} at a time")
+        return list(intake.register(items))
 
     def device_keys(self, party: str) -> DeviceKeys:
         """The device keys that a party's register says now, for its desk to judge what it is about to sign.

@@ -74,6 +74,7 @@ class _Batch:
     own_contents: dict[bytes, bytes] = field(default_factory=dict)
     touched: dict[StreamKey, StreamCursor] = field(default_factory=dict)
     conflicts: list[tuple[StreamKey, int, int]] = field(default_factory=list)
+    accusations: dict[bytes, int] = field(default_factory=dict)
     erasures: dict[bytes, str] = field(default_factory=dict)
 
 
@@ -331,6 +332,8 @@ class Sequencer:
             return refusal
         key: StreamKey = (header.kid, header.stream)
         head = batch.cursors.get(key)
+        if self._accusations(cursor, batch, header.kid) >= limit:
+            return refusal
         if any(place[:2] == (key, header.sequence) for place in batch.conflicts):
             return refusal
         if head is not None and head.stream_id is not None:
@@ -340,8 +343,6 @@ class Sequencer:
             )
             if cursor.fetchone() is not None:
                 return refusal
-        if not self._may_accuse(cursor, batch, header.kid, limit):
-            return refusal
         body = {
             "kid": header.kid,
             "stream": header.stream,
@@ -353,14 +354,16 @@ class Sequencer:
         batch.conflicts.append((key, header.sequence, index))
         return refusal
 
-    def _may_accuse(self, cursor: Any, batch: _Batch, kid: bytes, limit: int) -> bool:
-        """Whether a further conflict of a key is logged: it proves nothing that the first ones did not."""
-        cursor.execute(
-            "SELECT count(*) FROM ledger_equivocations e JOIN ledger_streams s ON s.id = e.stream_id"
-            " WHERE s.log_id = %s AND s.kid = %s",
-            (batch.log.id, kid),
-        )
-        return bool(cursor.fetchone()[0] + sum(key[0] == kid for key, _, _ in batch.conflicts) < limit)
+    def _accusations(self, cursor: Any, batch: _Batch, kid: bytes) -> int:
+        """How many conflicts of a key the log has registered; counted once a batch, over all its streams."""
+        if kid not in batch.accusations:
+            cursor.execute(
+                "SELECT count(*) FROM ledger_equivocations e JOIN ledger_streams s ON s.id = e.stream_id"
+                " WHERE s.log_id = %s AND s.kid = %s",
+                (batch.log.id, kid),
+            )
+            batch.accusations[kid] = cursor.fetchone()[0]
+        return batch.accusations[kid] + sum(key[0] == kid for key, _, _ in batch.conflicts)
 
     def _is_void_of(self, cursor: Any, batch: _Batch, standing: Registered, digest: bytes) -> bool:
         """True when a void, registered in that place, names the statement that arrives again."""

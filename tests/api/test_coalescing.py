@@ -21,7 +21,8 @@ class SlowHost:
         self.gate = threading.Event()
         self.calls: list[int] = []
 
-    def register(self, origin: str, items: list[Submission]) -> list[Outcome]:
+    def register(self, origin: str, items: list[Submission], *, is_gathered: bool) -> list[Outcome]:
+        assert is_gathered, "a policy's limit of a batch is one caller's"
         self.gate.wait(20)
         self.calls.append(len(items))
         if origin == "unknown":

@@ -7,16 +7,19 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import cbor2
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, make_url, select, text
 
 from carbonseal_api.cli import main
 from carbonseal_api.deployment import admit_enterprise, found_deployment
+from carbonseal_api.founding import seal as founding_seal
+from carbonseal_api.projections.tables import RESULTS
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
@@ -166,6 +169,66 @@ def test_what_comes_late_is_accepted_and_says_so_wherever_it_is_asked_for(made: 
     assert post(made, past, content).headers["carbonseal-lateness"] == "imported late"
     address = f"/logs/{made.origin}/receipts/{past.digest.hex()}/state"
     assert made.client.get(address, headers=made.headers()).json()["lateness"] == "imported late"
+
+
+def test_a_content_that_follows_its_receipt_is_drawn_as_a_replay_would_draw_it(made: Any) -> None:
+    kinds = {"document": {"signer": "party", "content_first": False}}
+    amend(made, kinds=kinds)
+    body = {
+        "title": "bill.pdf", "media_type": "application/pdf", "size": 5, "document_digest": bytes(32),
+        "relates_to": [],
+    }  # fmt: skip
+    party = made.cast.enterprise
+    heads = made.host.stream_heads(made.origin, kid=party.signer.public.kid)
+    place = {h.stream: {"sequence": h.sequence + 1, "previous": h.digest} for h in heads}.get("document", {})
+    statement, content = founding_seal(
+        party.signer, "document", body, party=made.party, subject=made.party, origin=made.origin,
+        issued_at=made.clock() // 1000, is_public=False, **place,
+    )  # fmt: skip
+    headers = made.headers("enterprise", **{"Content-Type": "application/cose"})
+    address = f"/logs/{made.origin}/entries"
+    assert made.client.post(address, content=statement.raw, headers=headers).status_code == 201
+    made.parts.projections.refresh()
+    digest = hashlib.sha256(content).digest()
+    query = select(RESULTS).where(RESULTS.c.content_digest == digest)
+    with made.parts.engine.connect() as connection:
+        assert connection.execute(query).first() is None
+    put = made.client.put(
+        f"/contents/{digest.hex()}", params={"origin": made.origin}, content=content, headers=made.headers()
+    )
+    assert put.status_code == 201
+    with made.parts.engine.connect() as connection:
+        late = connection.execute(query).one()
+    made.parts.projections.replay()
+    made.parts.projections.refresh()
+    with made.parts.engine.connect() as connection:
+        assert connection.execute(query).one() == late
+
+
+def test_single_uploads_that_arrive_together_are_no_batch(made: Any) -> None:
+    amend(made, max_batch_statements=1, statements_per_second=1_000_000)
+    made.clock.now += 20 * HOUR
+    sealed = [
+        made.seal_readings(
+            ["1"],
+            start_ms=made.clock.now - (at + 2) * HOUR,
+            stream=f"readings/{at}",
+            sequence=0,
+            previous=None,
+        )
+        for at in range(12)
+    ]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda item: post(made, *item), sealed))
+    assert {answer.status_code for answer in answers} <= {201, 429}, [answer.text for answer in answers]
+
+
+def test_what_stands_behind_a_single_upload_is_refused(made: Any) -> None:
+    statement, content = seal(made)
+    headers = made.headers("gateway", **{"Content-Type": "application/cbor"})
+    body = cbor2.dumps([statement.raw, content]) + b"more"
+    answer = made.client.post(f"/logs/{made.origin}/entries", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (422, "body")
 
 
 # -- the spool of a gateway --------------------------------------------------------------------------

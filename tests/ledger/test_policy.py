@@ -18,7 +18,7 @@ from carbonseal_attest.identity.policies import ALWAYS, RegistrationPolicy
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.database import open_database
-from carbonseal_ledger.errors import BodyTooLarge, GenesisRefused, RateLimited
+from carbonseal_ledger.errors import BodyTooLarge, ContentRefused, GenesisRefused, RateLimited
 from carbonseal_ledger.outcomes import Status, Submission
 from carbonseal_ledger.policy import DAY_MS, Allowance, Lateness
 
@@ -190,10 +190,18 @@ def test_a_content_follows_its_receipt_only_where_the_policy_lets_it(world):
 
 
 def test_sizes_are_those_of_the_policy(make_world):
-    world = limited(make_world, max_content_bytes=1024, max_batch_statements=2)
+    world = limited(make_world, max_content_bytes=1024, max_batch_statements=2, statements_per_second=1)
     assert codes(world.send(world.readings(world.main, count=2000, keep=False))) == ["body-too-large"]
+    items = [world.readings(world.main) for _ in range(3)]
     with pytest.raises(BodyTooLarge, match="at most 2"):
-        world.send(*[world.readings(world.main) for _ in range(3)])
+        world.send(*items)
+    gathered = world.host.register(world.data, items, is_gathered=True)
+    assert codes(gathered) == ["accepted", "accepted", "rate-limited"], (
+        "of several callers, each one's is single"
+    )
+    large = bytes(1025)
+    with pytest.raises(ContentRefused, match="at most 1024"):
+        world.host.put_content(world.data, hashlib.sha256(large).digest(), large)
 
 
 # -- rates -----------------------------------------------------------------------------------------

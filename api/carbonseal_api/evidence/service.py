@@ -34,6 +34,11 @@ def put_content(parts: Parts, principal: Principal, digest: bytes, data: bytes, 
     if not principal.sees_all:
         principal.require_party(party_of(origin), "origin")
     is_new = parts.host.put_content(origin, digest, data)
+    party = party_of(origin)
+    spans = parts.host.policies(party).spans
+    following = {kind for span in spans for kind, is_first in span.policy.kinds.items() if not is_first}
+    if is_new and following:
+        parts.projections.take_late(origin, party, following, digest)
     return StoredContent(digest=digest.hex(), size=len(data), is_new=is_new)
 
 

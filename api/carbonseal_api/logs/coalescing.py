@@ -90,7 +90,7 @@ class Coalescer:
 
 def register(host: LogHost, origin: str, items: Sequence[Upload]) -> list[Answer]:
     """Register some statements in one call and make the receipts that are wanted in another."""
-    outcomes = host.register(origin, [item.submission for item in items])
+    outcomes = host.register(origin, [item.submission for item in items], is_gathered=True)
     wanted = [
         outcome.digest
         for item, outcome in zip(items, outcomes, strict=True)

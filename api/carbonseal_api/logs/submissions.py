@@ -49,10 +49,13 @@ def decode_single(body: bytes) -> Submission:
     Raises:
         RequestInvalid: Not such a pair.
     """
+    stream = io.BytesIO(body)
     try:
-        item = cbor2.loads(body, max_depth=_FRAME_DEPTH)
+        item = cbor2.CBORDecoder(stream, max_depth=_FRAME_DEPTH, read_size=1).decode()
     except Exception as problem:  # see decode_batch
         raise RequestInvalid("body", "is not CBOR", _REMEDY) from problem
+    if stream.tell() != len(body):
+        raise RequestInvalid("body", "has more behind its one item", _REMEDY)
     return _submission(item, "body")
 
 

@@ -6,7 +6,7 @@ kill leaves no half of a batch. Instants are milliseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Table, select, text
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from carbonseal_api.projections import tables
 from carbonseal_api.projections.replay import project, wanted_contents
 from carbonseal_api.projections.rows import Rows
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.errors import LogUnknown
 from carbonseal_ledger.log_host import LogHost
 
@@ -99,6 +100,24 @@ class ProjectionStore:
                     progress.on_conflict_do_update(index_elements=["origin"], set_={"next_index": end})
                 )
                 read += end - start
+
+    def take_late(self, origin: str, party: str, kinds: Collection[str], digest: bytes) -> int:
+        """Draw the rows of registered statements whose content, by its digest, has come only now.
+
+        A row follows from entry and content alone, so the rows are those of a replay. Returns how many
+        statements it was.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _REFRESH_LOCK})
+            drawn = self._next_index(connection, origin)
+            late = [
+                entry
+                for entry in self._host.select(origin, kinds=kinds, end=drawn)
+                if SignedStatement.parse(entry.raw).payload == digest
+            ]
+            if late:
+                _write(connection, project(party, late, self._host.contents.get_many([digest])))
+        return len(late)
 
     @staticmethod
     def _next_index(connection: Connection, origin: str) -> int:
