@@ -177,6 +177,8 @@ STATUS_BY_CODE: Final[dict[str, int]] = {
     "log-key-retired": 503,
     "publication-failed": 503,
     "rollback-detected": 503,
+    "copy-unreachable": 503,
+    "outside-unreachable": 503,
     "log-damaged": 500,
 }
 

@@ -116,6 +116,12 @@ class IdentityInvalid(AttestError):
     code = "identity-invalid"
 
 
+class DecisionInvalid(AttestError):
+    """A decision to recover is not that of two operators: a key twice, a foreign one, or no end in sight."""
+
+    code = "decision-invalid"
+
+
 class ProofInvalid(AttestError):
     """An inclusion, consistency, range or map proof does not hold."""
 

@@ -20,7 +20,11 @@ _ENTRY: Final = (
     " LEFT JOIN ledger_subjects s ON s.id = e.subject_id LEFT JOIN ledger_streams t ON t.id = e.stream_id"
 )
 _STORED: Final = (
-    "SELECT origin, size, root_hash, checkpoint, published_size, last_registered_at FROM ledger_logs"
+    # An epoch maps published heads, so the newest one is a second mark of what was published.
+    "SELECT l.origin, l.size, l.root_hash, l.checkpoint, l.last_registered_at,"
+    " greatest(l.published_size, h.tree_size) AS published_size FROM ledger_logs l"
+    " LEFT JOIN ledger_epoch_heads h ON h.log_id = l.id"
+    " AND h.epoch = (SELECT max(epoch) FROM ledger_epochs)"
 )
 
 
@@ -73,7 +77,7 @@ class EntryReader:
 
     def stored_heads(self) -> list[StoredHead]:
         """The heads of all logs, for the start-up comparison."""
-        return [_stored_head(row) for row in self._all(text(f"{_STORED} ORDER BY id"))]
+        return [_stored_head(row) for row in self._all(text(f"{_STORED} ORDER BY l.id"))]
 
     def stored_head(self, origin: str) -> StoredHead:
         """The head of one log as its row has it now.
@@ -81,10 +85,19 @@ class EntryReader:
         Raises:
             LogUnknown: no such log.
         """
-        row = self._one(text(f"{_STORED} WHERE origin = :origin"), origin=origin)
+        row = self._one(text(f"{_STORED} WHERE l.origin = :origin"), origin=origin)
         if row is None:
             raise LogUnknown("origin", f"no log {origin} is open here", "open it with its genesis")
         return _stored_head(row)
+
+    def shrunk_since_epoch(self) -> list[tuple[str, int, int, int]]:
+        """Logs that are smaller than the newest epoch's map has them: origin, size, epoch, mapped size."""
+        query = text(
+            "SELECT l.origin, l.size, h.epoch, h.tree_size FROM ledger_epoch_heads h"
+            " JOIN ledger_logs l ON l.id = h.log_id"
+            " WHERE h.epoch = (SELECT max(epoch) FROM ledger_epochs) AND h.tree_size > l.size ORDER BY 1"
+        )
+        return [(row.origin, row.size, row.epoch, row.tree_size) for row in self._all(query)]
 
     def head(self, origin: str) -> Head:
         """The committed head of a log, which may not be published yet."""

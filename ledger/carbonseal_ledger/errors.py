@@ -287,6 +287,18 @@ class ClockWentBack(LedgerError):
     code = "clock-went-back"
 
 
+class CopyUnreachable(LedgerError):
+    """The storage of the published copy does not answer: without the second failure domain nothing runs."""
+
+    code = "copy-unreachable"
+
+
+class RecoveryRefused(LedgerError):
+    """A decision of two operators cannot be carried out: it is not theirs, not of this history, or over."""
+
+    code = "recovery-refused"
+
+
 class PublicationFailed(LedgerError):
     """The published copy could not be written. No receipt may leave; the batch stays in the database."""
 

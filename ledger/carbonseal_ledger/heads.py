@@ -23,6 +23,7 @@ from carbonseal_ledger import rows
 from carbonseal_ledger.continuity import StreamCursor
 from carbonseal_ledger.database import unusable
 from carbonseal_ledger.log_keys import line_of, retired
+from carbonseal_ledger.outcomes import StoredHead
 from carbonseal_ledger.registration import LogTerms
 from carbonseal_ledger.rows import LockedLog, NewEntry, StreamKey
 from carbonseal_ledger.steps import at_step
@@ -43,6 +44,16 @@ class CommittedHead:
     checkpoint: str
     leaf_hashes: list[bytes]
     raws: list[bytes]
+    floor: int = 0  # a size that the published copy is known to have reached, and may not be below
+
+    @classmethod
+    def of_stored(cls, head: StoredHead, *, floor: int | None = None) -> CommittedHead:
+        """A head that stands in the database already; publishing it reads the entries and proves the growth.
+
+        `old_size` is deliberately no size, so that it equals that of no copy.
+        """
+        lowest = head.published_size if floor is None else floor
+        return cls(head.origin, -1, b"", head.size, head.root_hash, head.checkpoint, [], [], lowest)
 
 
 class HeadWriter:
@@ -112,7 +123,15 @@ class HeadWriter:
         )
         at_step("head written")
         return CommittedHead(
-            origin, log.size, log.root_hash, frontier.size, root, checkpoint, leaf_hashes, raws
+            origin,
+            log.size,
+            log.root_hash,
+            frontier.size,
+            root,
+            checkpoint,
+            leaf_hashes,
+            raws,
+            max(log.published_size, published_size),
         )
 
     def open(self, terms: LogTerms, statement: SignedStatement, content: bytes) -> CommittedHead:

@@ -128,10 +128,7 @@ class Intake:
         published = self._backlog.size
         if head is None and any(o.index is not None and o.index >= published for o in outcomes):
             # A duplicate of what a crash kept from being published: it may not be answered before it is.
-            stored = self._entries.head(self._terms.origin)
-            head = CommittedHead(
-                stored.origin, -1, b"", stored.tree_size, stored.root_hash, stored.checkpoint, [], []
-            )
+            head = CommittedHead.of_stored(self._entries.stored_head(self._terms.origin))
         if head is not None:
             self._backlog.add(head)
         remaining = iter(outcomes)

@@ -46,6 +46,7 @@ from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.admission import Endorsers
 from carbonseal_ledger.admission_book import AdmissionBook
 from carbonseal_ledger.contents_store import ContentsStore
+from carbonseal_ledger.decisions_in_force import DecisionsInForce, Operators
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.epochs import EpochLedger
 from carbonseal_ledger.errors import (
@@ -120,6 +121,7 @@ class LogHost:
         outside: Sequence[OutsideView] = (),
         retiring: Signer | None = None,
         witnesses: WitnessedHeads | None = None,
+        operators: Sequence[PublicKey] = (),
     ) -> None:
         """Bind the parts and run the start-up comparison.
 
@@ -129,16 +131,25 @@ class LogHost:
         statements of other `algorithms` are refused; legacy numbers and SM2 are none unless named.
         `outside` are the witnesses and the contract, each of which must be asked before anything runs;
         `witnesses` gives the receipt state *witnessed* and the cosignatures of the log of logs.
+        `outside` are the witnesses and the contract, each of which must be asked before anything runs; of
+        `operators` two may have decided otherwise for a while (`recovery`).
         """
         self._terms = HostTerms(name, party, log_signer.public, registrar, tuple(registrar_keys), algorithms)
         self._heads: dict[str, Head] = {}
         self._witnesses = witnesses
         self._published = published
         self._signer = log_signer
-        self._clock = clock
-        self._contents = ContentsStore(engine, clock)
         self._entries = EntryReader(engine)
         self._reader = TreeReader(published)
+        decided = DecisionsInForce(
+            self._entries,
+            ContentsStore(engine, clock),
+            self._reader,
+            Operators(name, party, tuple(operators), algorithms),
+            now=clock(),
+        )
+        self._clock = clock = decided.clock(clock)
+        self._contents = ContentsStore(engine, clock)
         self._publisher = Publisher(published, self._reader, self._entries.raws)
         self._retiring = retiring
         self._keys = self._entries.keys(log_signer.public, None if retiring is None else retiring.public)
@@ -185,6 +196,7 @@ class LogHost:
             retiring=None if retiring is None else retiring.public,
             clock=clock,
             outside=outside,
+            excused=decided.excused,
         )
         start_up.complete(self._publisher)
         self._writer.remember_kinds()

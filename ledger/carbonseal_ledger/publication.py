@@ -9,7 +9,7 @@ checkpoint, so that new tiles never grow out of damaged ones.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -29,6 +29,7 @@ RawReader = Callable[[str, int, int], list[bytes]]
 _RACES: Final = (
     64  # times that another process may publish first, where the store's lock is this process's own
 )
+_PAGE: Final = 65_536  # leaves read at a time where the copy is far behind; a whole number of tiles
 _EDGES: Final = 4_096  # logs whose right edge is kept in memory, at most a few 8 KiB tiles each
 
 
@@ -39,6 +40,20 @@ class _Edge:
     size: int
     root_hash: bytes
     partials: Mapping[int, bytes]
+
+    def read_tile(self, level: int, _index: int, _width: int) -> bytes:
+        """The partial tile of a level, as `grown_tiles` asks for it."""
+        return self.partials[level]
+
+    def grown(self, size: int, root: bytes, tiles: Mapping[Tile, bytes]) -> _Edge:
+        """The edge after the tree has grown to `size` by `tiles`."""
+        partials, level, count = {}, 0, size
+        while count:
+            index, width = divmod(count, TILE_WIDTH)
+            if width:
+                partials[level] = tiles.get((level, index, width)) or self.partials[level]
+            level, count = level + 1, index
+        return _Edge(size, root, partials)
 
 
 class Publisher:
@@ -75,6 +90,7 @@ class Publisher:
             if note is not None:
                 current = read_head(note, origin)
                 size, root = current.tree_size, current.root_hash
+            self._check_floor(head, size)
             if size >= head.size:
                 # Another process was faster, and then this head is one that the copy's tree went through; in
                 # a database that was put back while this process ran, it is not.
@@ -86,13 +102,13 @@ class Publisher:
                 if root != head.old_root:
                     raise _contradiction(origin, size)
                 raws, leaves = head.raws, head.leaf_hashes
+                edge = self._edge(origin, size, root)
             else:
+                edge = self._catch_up(head, self._edge(origin, size, root))
+                size = edge.size
                 raws = self._read_raws(origin, size, head.size)
                 leaves = [leaf_hash(raw) for raw in raws]
-            edge = self._edge(origin, size, root)
-            tiles = grown_tiles(size, leaves, lambda level, _index, _width: edge.partials[level])
-            if size != head.old_size:
-                self._check_growth(head, size, leaves)
+            tiles = grown_tiles(size, leaves, edge.read_tile)
             at_step("tiles made")
             bundles = self._bundles(origin, size, raws) if self._published.with_entry_bundles else {}
             self._published.replace(
@@ -101,6 +117,18 @@ class Publisher:
             at_step("copy replaced")
             self._remember(origin, head, edge, tiles)
             return head.size
+
+    def _check_floor(self, head: CommittedHead, size: int) -> None:
+        """A copy that lost what was published is not filled up again in passing: two persons decide that."""
+        with self._lock:
+            edge = self._edges.get(head.origin)
+        known = head.floor if edge is None else max(edge.size, head.floor)
+        if size < known:
+            raise RollbackDetected(
+                "published copy",
+                f"of {head.origin} shows {size} entries where {known} were published",
+                "stop every writer, and see `carbonseal recover status`",
+            )
 
     def _edge(self, origin: str, size: int, root: bytes) -> _Edge:
         with self._lock:
@@ -121,22 +149,38 @@ class Publisher:
             level, count = level + 1, index
         return _Edge(size, root, partials)
 
-    def _check_growth(self, head: CommittedHead, size: int, leaves: list[bytes]) -> None:
-        frontier = self._reader.frontier(head.origin, size) if size else Frontier()
-        if frontier.extend(leaves).root() != head.root_hash:
-            raise _contradiction(head.origin, size)
+    def _catch_up(self, head: CommittedHead, edge: _Edge) -> _Edge:
+        """Prove that the stored entries lead from the copy to `head`, and write all full tiles but the last.
+
+        Nothing is written before the proof. The tiles stand there unsigned until the checkpoint is replaced;
+        whoever is interrupted writes the same ones again.
+        """
+        origin, size = head.origin, edge.size
+        frontier = self._reader.frontier(origin, size) if size else Frontier()
+        for raws in self._pages(origin, size, head.size):
+            frontier = frontier.extend(leaf_hash(raw) for raw in raws)
+        if frontier.root() != head.root_hash:
+            raise _contradiction(origin, size)
+        for raws in self._pages(origin, size, head.size - _PAGE):
+            leaves = [leaf_hash(raw) for raw in raws]
+            tiles = grown_tiles(edge.size, leaves, edge.read_tile)
+            bundles = self._bundles(origin, edge.size, raws) if self._published.with_entry_bundles else {}
+            self._published.add_full(origin, tiles=tiles, bundles=bundles)
+            edge = edge.grown(edge.size + len(raws), b"", tiles)
+        return edge
+
+    def _pages(self, origin: str, start: int, end: int) -> Iterator[list[bytes]]:
+        """The leaves [start, end) in pages of which each but the last ends at a multiple of `_PAGE`."""
+        while start < end:
+            until = min(end, start - start % _PAGE + _PAGE)
+            yield self._read_raws(origin, start, until)
+            start = until
 
     def _remember(self, origin: str, head: CommittedHead, edge: _Edge, tiles: Mapping[Tile, bytes]) -> None:
-        partials, level, count = {}, 0, head.size
-        while count:
-            index, width = divmod(count, TILE_WIDTH)
-            if width:
-                partials[level] = tiles.get((level, index, width)) or edge.partials[level]
-            level, count = level + 1, index
         with self._lock:
             if len(self._edges) > _EDGES:
                 self._edges.clear()
-            self._edges[origin] = _Edge(head.size, head.root_hash, partials)
+            self._edges[origin] = edge.grown(head.size, head.root_hash, tiles)
 
     def _bundles(self, origin: str, size: int, raws: list[bytes]) -> dict[tuple[int, int], list[bytes]]:
         start = size - size % TILE_WIDTH
@@ -191,7 +235,9 @@ def _merged(heads: list[CommittedHead]) -> CommittedHead:
         return heads[0]
     last = heads[-1]
     if any(earlier.size != later.old_size for earlier, later in pairwise(heads)):
-        return CommittedHead(last.origin, -1, b"", last.size, last.root_hash, last.checkpoint, [], [])
+        return CommittedHead(
+            last.origin, -1, b"", last.size, last.root_hash, last.checkpoint, [], [], last.floor
+        )
     return CommittedHead(
         last.origin,
         heads[0].old_size,
@@ -201,6 +247,7 @@ def _merged(heads: list[CommittedHead]) -> CommittedHead:
         last.checkpoint,
         [leaf for head in heads for leaf in head.leaf_hashes],
         [raw for head in heads for raw in head.raws],
+        last.floor,
     )
 
 

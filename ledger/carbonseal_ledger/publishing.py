@@ -12,7 +12,7 @@ Layout: `<origin>/checkpoint`, `<origin>/tile/<level>/…`; in the other store `
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,13 @@ from carbonseal_attest.tiles import (
     entries_path,
     tile_path,
 )
-from carbonseal_ledger.errors import LogDamaged, PublicationFailed, PublishedMeanwhile, RollbackDetected
+from carbonseal_ledger.errors import (
+    CopyUnreachable,
+    LogDamaged,
+    PublicationFailed,
+    PublishedMeanwhile,
+    RollbackDetected,
+)
 from carbonseal_ledger.object_store import FolderStore, ObjectDiffers, ObjectMoved, ObjectStore
 
 _CHECKPOINT: Final = "checkpoint"
@@ -71,14 +77,25 @@ class PublishedCopy:
 
     def origins(self) -> list[str]:
         """The origins that have a checkpoint here, sorted."""
-        return self.store.folders_with(_CHECKPOINT, skip="tile")
+        try:
+            return self.store.folders_with(_CHECKPOINT, skip="tile")
+        except OSError as error:
+            raise CopyUnreachable(
+                "published copy", f"cannot be listed: {error}", "bring its storage back"
+            ) from error
 
     def checkpoint(self, origin: str) -> str | None:
         """The published checkpoint's note text, None when the log has never been published."""
         try:
             data = self.store.read(_name(origin, _CHECKPOINT))
             return None if data is None else data.decode()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise CopyUnreachable(
+                "published copy",
+                f"of {origin} cannot be read: {error}",
+                "bring its storage back; if it is lost, name a new place and rebuild there",
+            ) from error
+        except UnicodeDecodeError as error:
             raise LogDamaged(
                 "published checkpoint", f"of {origin} cannot be read: {error}", _RESTORE
             ) from error
@@ -161,26 +178,52 @@ class PublishedCopy:
             PublicationFailed: a file could not be written or synced. The state of the store is then unknown:
                 stop.
         """
-        files = {_name(origin, tile_path(*tile)): data for tile, data in tiles.items()}
-        entries = {_name(origin, entries_path(*bundle)): encode_entries(e) for bundle, e in bundles.items()}
         before = None if expected is None else expected.encode()
         if self.checkpoint(origin) != expected:
             raise _moved(origin)
+        self._create(origin, tiles, bundles)
         try:
-            if self._entries is not None:
-                self._entries.create(entries)
-            self.store.create(files)
             self.store.replace(_name(origin, _CHECKPOINT), before, checkpoint.encode())
         except ObjectMoved as error:
             raise _moved(origin) from error
+        except OSError as error:
+            raise _unwritten(origin, error) from error
+        self._drop_partials(origin, tiles, bundles)
+
+    def add_full(
+        self,
+        origin: str,
+        *,
+        tiles: Mapping[Tile, bytes],
+        bundles: Mapping[tuple[int, int], Sequence[bytes]],
+    ) -> None:
+        """Write the full ones of some tiles and bundles before the checkpoint that covers them, as `replace`.
+
+        For a copy that is far behind, which is then brought forward in parts.
+        """
+        whole = {tile: data for tile, data in tiles.items() if tile[2] == TILE_WIDTH}
+        kept = {bundle: entries for bundle, entries in bundles.items() if bundle[1] == TILE_WIDTH}
+        self._create(origin, whole, kept)
+        self._drop_partials(origin, whole, kept)
+
+    def _create(
+        self,
+        origin: str,
+        tiles: Mapping[Tile, bytes],
+        bundles: Mapping[tuple[int, int], Sequence[bytes]],
+    ) -> None:
+        try:
+            if self._entries is not None:
+                self._entries.create(
+                    {_name(origin, entries_path(*bundle)): encode_entries(e) for bundle, e in bundles.items()}
+                )
+            self.store.create({_name(origin, tile_path(*tile)): data for tile, data in tiles.items()})
         except ObjectDiffers as error:
             raise RollbackDetected("tile", f"{error.name} would change", "run fsck") from error
         except OSError as error:
-            raise PublicationFailed(
-                "published copy",
-                f"{origin} could not be written: {error}",
-                "free or reach its storage, then restart the ledger",
-            ) from error
+            raise _unwritten(origin, error) from error
+
+    def _drop_partials(self, origin: str, tiles: Iterable[Tile], bundles: Iterable[tuple[int, int]]) -> None:
         # Partial tiles may go once the full one stands (C2SP tlog-tiles); read_tile cuts them out of it.
         full = [_name(origin, tile_path(level, index)) for level, index, w in tiles if w == TILE_WIDTH]
         self.store.remove([name + ".p" for name in full])
@@ -209,6 +252,14 @@ class PublishedCopy:
 def _name(origin: str, path: str) -> str:
     # Origins are lower-case path segments that begin with a letter or digit, so none can leave the store.
     return f"{check_origin(origin)}/{path}"
+
+
+def _unwritten(origin: str, error: OSError) -> PublicationFailed:
+    return PublicationFailed(
+        "published copy",
+        f"{origin} could not be written: {error}",
+        "free or reach its storage, then restart the ledger",
+    )
 
 
 def _moved(origin: str) -> PublishedMeanwhile:

@@ -9,16 +9,20 @@ processes may go on registering meanwhile: each source is read before the one th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import EMPTY_ROOT
+from carbonseal_ledger.decisions_in_force import CLOCK_STANDS, REBUILD_COPY, START_WITHOUT
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.errors import (
     ClockWentBack,
+    CopyUnreachable,
     LedgerError,
     LogDamaged,
     OutsideUnreachable,
@@ -32,15 +36,35 @@ from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.sequencing import CLOCK_SLACK_MS
 from carbonseal_ledger.tree_reader import TreeReader
 
-_RESTORE_DATABASE = "restore a backup that is at least as new; what was receipted may not be sequenced again"
+_RESTORE_DATABASE: Final = (
+    "restore a backup that is at least as new; what was receipted may not be sequenced again"
+)
+_RESTORE_COPY: Final = "restore it, or rebuild it from the database on the word of two persons"
+_EVIDENCE: Final = "stop every writer and keep both heads: they are evidence of a second history"
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One disagreement: the log, empty when it is about all of them, and the refusal it means."""
+    """One disagreement: the log, empty when it is about all of them, and the refusal it means.
+
+    `act` is what two operators may decide to get over it, None where nobody may, because going on would lose
+    or fork what others hold. `view` names the outsider that an act would leave out.
+    """
 
     origin: str
     error: LedgerError
+    act: str | None = None
+    view: str | None = None
+
+
+class _Disagreement(Exception):
+    """A refusal on its way out of the comparison of one log."""
+
+    def __init__(self, error: LedgerError, act: str | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.act = act
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,9 @@ class _Signed:
 
     size: int
     root_hash: bytes
+
+
+_EMPTY: Final = _Signed(0, EMPTY_ROOT)
 
 
 class StartUp:
@@ -64,13 +91,16 @@ class StartUp:
         retiring: PublicKey | None = None,
         clock: Clock,
         outside: Sequence[OutsideView] = (),
+        excused: Container[str] = (),
     ) -> None:
+        """Bind the sources; views whose names are `excused` may be out of reach, by two operators' word."""
         self._entries = entries
         self._published = published
         self._reader = reader
         self._keys = entries.keys(log_key, retiring)
         self._clock = clock
         self._outside = outside
+        self._excused = excused
         self._behind: list[StoredHead] = []
 
     def complete(self, publisher: Publisher) -> None:
@@ -85,16 +115,15 @@ class StartUp:
         for finding in self.findings():
             raise finding.error
         for head in self._behind:
-            # old_size is deliberately not the copy's size, so that the publisher reads the entries and proves
-            # the growth.
-            publisher.publish(
-                CommittedHead(head.origin, -1, b"", head.size, head.root_hash, head.checkpoint, [], [])
-            )
+            publisher.publish(CommittedHead.of_stored(head))
 
     def findings(self) -> list[Finding]:
         """Every disagreement, of all logs; empty when the ledger may run."""
         self._behind = []
-        origins = self._published.origins()
+        try:
+            origins = self._published.origins()
+        except CopyUnreachable as error:
+            return [Finding("", error)]
         stored = self._entries.stored_heads()
         known = {head.origin for head in stored}
         found = [
@@ -110,11 +139,26 @@ class StartUp:
             if origin not in known
         ]
         found += self._clock_findings(stored)
+        found += [
+            Finding(
+                origin,
+                RollbackDetected(
+                    "database",
+                    f"{origin} has {size} entries where epoch {epoch} maps {mapped}",
+                    _RESTORE_DATABASE,
+                ),
+            )
+            for origin, size, epoch, mapped in self._entries.shrunk_since_epoch()
+        ]
         for head in stored:
             try:
                 outside = self._outside_heads(head.origin, found)
                 self._compare(head, outside)
-            except LedgerError as error:
+            except _Disagreement as refusal:
+                found.append(Finding(head.origin, refusal.error, refusal.act))
+            except LogDamaged as error:  # the copy's checkpoint is none
+                found.append(Finding(head.origin, error, REBUILD_COPY))
+            except CopyUnreachable as error:
                 found.append(Finding(head.origin, error))
         return found
 
@@ -124,7 +168,7 @@ class StartUp:
         if now >= last - CLOCK_SLACK_MS:
             return []
         reason = f"it stands {last - now} ms before the last registration"
-        return [Finding("", ClockWentBack("clock", reason, "set the clock right"))]
+        return [Finding("", ClockWentBack("clock", reason, "set the clock right"), CLOCK_STANDS)]
 
     def _outside_heads(self, origin: str, found: list[Finding]) -> list[tuple[str, OutsideHead]]:
         heads = []
@@ -132,7 +176,10 @@ class StartUp:
             try:
                 head = view.head(origin)
             except OutsideUnreachable as error:
-                found.append(Finding(origin, error))
+                if view.name in self._excused:
+                    _logger.warning("%s is not asked about %s, as two operators decided", view.name, origin)
+                else:
+                    found.append(Finding(origin, error, START_WITHOUT, view.name))
                 continue
             if head is not None:
                 heads.append((view.name, head))
@@ -141,34 +188,38 @@ class StartUp:
     def _compare(self, head: StoredHead, outside: Sequence[tuple[str, OutsideHead]]) -> None:
         origin = head.origin
         note = self._published.checkpoint(origin)
-        copy = _Signed(0, EMPTY_ROOT) if note is None else self._open(note, origin, "published copy")
+        copy = _EMPTY if note is None else self._open(note, origin, "published copy", REBUILD_COPY)
         if copy.size < head.published_size:
-            raise RollbackDetected(
-                "published copy",
-                f"of {origin} shows {copy.size} entries where {head.published_size} were published",
-                "restore it, or rebuild it from the database on the word of two persons",
+            raise _Disagreement(
+                RollbackDetected(
+                    "published copy",
+                    f"of {origin} shows {copy.size} entries where {head.published_size} were published",
+                    _RESTORE_COPY,
+                ),
+                REBUILD_COPY,
             )
-        highest = max([copy.size, *(seen.size for _, seen in outside)])
-        if highest > head.size:
+        if max([copy.size, *(seen.size for _, seen in outside)]) > head.size:
             # Another process may have registered since the row was read: this time after the others.
             head = self._entries.stored_head(origin)
-        signed = self._open(head.checkpoint, origin, "database")
-        if signed != _Signed(head.size, head.root_hash):
-            raise LogDamaged(
-                "database", f"checkpoint and head of {origin} differ", "restore the database from a backup"
+        if self._open(head.checkpoint, origin, "database", None) != _Signed(head.size, head.root_hash):
+            raise _Disagreement(
+                LogDamaged(
+                    "database",
+                    f"checkpoint and head of {origin} differ",
+                    "restore the database from a backup",
+                )
             )
         if copy.size > head.size:
-            raise RollbackDetected(
-                "database",
-                f"{origin} has {head.size} entries where the published copy has {copy.size}",
-                _RESTORE_DATABASE,
-            )
+            raise _behind("database", head, "the published copy", copy.size, _RESTORE_DATABASE)
         if copy.size == head.size and copy.root_hash != head.root_hash:
-            raise RollbackDetected(
-                "published copy", f"of {origin} contradicts the database", "compare both with the anchor"
+            raise _Disagreement(
+                RollbackDetected("published copy", f"of {origin} contradicts the database", _EVIDENCE)
             )
-        if copy.size and not published_root_matches(self._reader, origin, copy.size, copy.root_hash):
-            raise LogDamaged("published copy", f"tiles of {origin} do not give its checkpoint", "rebuild it")
+        if not published_root_matches(self._reader, origin, copy.size, copy.root_hash):
+            raise _Disagreement(
+                LogDamaged("published copy", f"tiles of {origin} do not give its checkpoint", _RESTORE_COPY),
+                REBUILD_COPY,
+            )
         for name, seen in outside:
             self._compare_outside(head, copy, name, seen)
         if copy.size < head.size:
@@ -176,33 +227,25 @@ class StartUp:
 
     def _compare_outside(self, head: StoredHead, copy: _Signed, name: str, seen: OutsideHead) -> None:
         """An outsider may be behind, as the contract is between two anchors, but never ahead or beside."""
-        origin = head.origin
         if seen.size > head.size:
-            raise RollbackDetected(
-                "database",
-                f"{origin} has {head.size} entries where the {name} has {seen.size}",
-                _RESTORE_DATABASE,
-            )
+            raise _behind("database", head, f"the {name}", seen.size, _RESTORE_DATABASE)
         if seen.size > copy.size:
-            raise RollbackDetected(
-                "published copy",
-                f"of {origin} shows {copy.size} entries where the {name} has {seen.size}",
-                "restore it, or rebuild it from the database on the word of two persons",
-            )
-        if not published_root_matches(self._reader, origin, seen.size, seen.root_hash):
-            raise RollbackDetected(
-                "database",
-                f"{origin} contradicts the {name} at size {seen.size}",
-                "stop every writer and keep both heads: they are evidence of a second history",
-            )
+            shown = f"of {head.origin} shows {copy.size} entries where the {name} has {seen.size}"
+            raise _Disagreement(RollbackDetected("published copy", shown, _RESTORE_COPY), REBUILD_COPY)
+        if not published_root_matches(self._reader, head.origin, seen.size, seen.root_hash):
+            other = f"{head.origin} contradicts the {name} at size {seen.size}"
+            raise _Disagreement(RollbackDetected("database", other, _EVIDENCE))
 
-    def _open(self, note: str, origin: str, where: str) -> _Signed:
+    def _open(self, note: str, origin: str, where: str, act: str | None) -> _Signed:
         try:
             checkpoint = self._keys.open_head(note, origin)
         except CarbonsealError as error:
-            raise LogDamaged(
-                where,
-                f"the checkpoint of {origin} {error.reason}",
-                "start with the log's own key; else restore it",
-            ) from error
+            reason = f"the checkpoint of {origin} {error.reason}"
+            damaged = LogDamaged(where, reason, "start with the log's own key; else restore it")
+            raise _Disagreement(damaged, act) from error
         return _Signed(checkpoint.tree_size, checkpoint.root_hash)
+
+
+def _behind(where: str, head: StoredHead, other: str, size: int, remedy: str) -> _Disagreement:
+    reason = f"{head.origin} has {head.size} entries where {other} has {size}"
+    return _Disagreement(RollbackDetected(where, reason, remedy))

@@ -33,6 +33,8 @@ STEPS: Final = {
     "files durable": "and the folders that hold them are synced",
     "copy replaced": "tiles and checkpoint are durable in the published copy",
     "batch published": "the published copy covers the batch, and nobody has been told",
+    "decision registered": "what two operators decided is durable in the host's register log",
+    "copy discarded": "a copy that they gave up is gone; the one from the database is written next",
 }
 _watcher: Callable[[str], None] | None = None
 

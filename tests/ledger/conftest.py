@@ -141,6 +141,7 @@ class World:
     store: ObjectStore | None = None
     algorithms: frozenset[int] = ADMITTED
     outside: list[Any] = field(default_factory=list)
+    operators: list[Any] = field(default_factory=list)
 
     register = f"{NAME}/e-enterprise/register"
     data = f"{NAME}/e-enterprise/data"
@@ -164,6 +165,7 @@ class World:
             self.engine, published, self.log_key, self.clock,
             name=NAME, party="h-host", registrar="r-registrar", registrar_keys=[self.registrar.public],
             algorithms=self.algorithms, outside=self.outside, retiring=self.retiring,
+            operators=self.operators,
         )  # fmt: skip
         return self.host
 

@@ -15,9 +15,11 @@ from sqlalchemy import Engine, text
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger import steps
 from carbonseal_ledger.database import open_database
+from carbonseal_ledger.decisions_in_force import Operators
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import Submission
 from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.recovery import Recovery
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Errand:
     genesis: tuple[bytes, bytes]
     epochs: int
     diary: str
+    operator_seeds: tuple[bytes, bytes] = (bytes(32), bytes([1]) * 32)
+    decision: dict[str, Any] | None = None
 
 
 def started(errand: Errand, engine: Engine) -> LogHost:
@@ -41,6 +45,15 @@ def started(errand: Errand, engine: Engine) -> LogHost:
         engine, PublishedCopy(Path(errand.published)), Ed25519Signer.from_seed(errand.log_seed),
         lambda: errand.now, name="log.carbonseal.example", party="h-host", registrar="r-registrar",
         registrar_keys=[Ed25519Signer.from_seed(errand.registrar_seed).public], verify_threads=1,
+    )  # fmt: skip
+
+
+def recovery(errand: Errand, engine: Engine) -> Recovery:
+    """What two operators recover the errand's ledger with."""
+    keys = [Ed25519Signer.from_seed(seed).public for seed in errand.operator_seeds]
+    return Recovery(
+        engine, PublishedCopy(Path(errand.published)), Ed25519Signer.from_seed(errand.log_seed),
+        lambda: errand.now, operators=Operators("log.carbonseal.example", "h-host", keys),
     )  # fmt: skip
 
 
@@ -88,7 +101,7 @@ class Diary:
 
 
 def run_until(errand: Errand, step: str, occurrence: int) -> None:
-    """Start, do the errand, and die when a step is passed for the given time (from 1)."""
+    """Start, do the errand or what was decided, and die when a step is passed for the given time (from 1)."""
     engine = open_database(errand.url, Path("/unused"), pool_size=2)
     diary = Diary(errand, engine)
     left = occurrence
@@ -102,5 +115,8 @@ def run_until(errand: Errand, step: str, occurrence: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     steps.watch(watcher)
+    if errand.decision is not None:
+        recovery(errand, engine).carry_out(errand.decision)
+        return
     perform(started(errand, engine), errand, lambda answer: diary.write({"answer": answer}))
     diary.note()

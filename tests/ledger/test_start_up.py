@@ -306,3 +306,22 @@ def test_other_process_does_not_answer_out_of_a_database_that_was_put_back(world
     restore_backup(world, backup)
     with pytest.raises(RollbackDetected, match="another history"):
         other.register(world.data, [fork])
+
+
+def test_running_process_does_not_fill_up_a_copy_that_was_lost_under_it(world):
+    world.accept(world.readings(world.main))
+    world.accept(world.readings(world.main))
+    shutil.rmtree(world.folder / "published" / world.data)
+    with pytest.raises(RollbackDetected, match="shows 0 entries"):
+        world.send(world.readings(world.main))
+    assert not (world.folder / "published" / world.data / "checkpoint").exists()
+
+
+def test_other_process_does_not_fill_up_a_copy_that_was_lost_either(world):
+    other = second_process(world)
+    world.accept(world.readings(world.main))
+    world.accept(world.readings(world.main))
+    shutil.rmtree(world.folder / "published" / world.data)
+    with pytest.raises(RollbackDetected, match="shows 0 entries"):
+        other.register(world.data, [world.readings(world.main)])
+    other.close()

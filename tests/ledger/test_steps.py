@@ -12,21 +12,24 @@ from pathlib import Path
 
 import psutil
 import pytest
-from killed_run import Diary, Errand, perform, run_until, started
+from killed_run import Diary, Errand, perform, recovery, run_until, started
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
 from carbonseal_attest.merkle import leaf_hash, root_of, verify_consistency
+from carbonseal_attest.recovery_decision import approve
 from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger import steps
 from carbonseal_ledger.database import embedded_pid, open_database, stop_embedded
-from carbonseal_ledger.errors import DatabaseUnusable
+from carbonseal_ledger.errors import DatabaseUnusable, RollbackDetected
 from carbonseal_ledger.log_audit import LogAudit
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.steps import STEPS
 
+RECOVERING = ["decision registered", "copy discarded"]
+RUNNING = [name for name in STEPS if name not in RECOVERING]
 SAMPLE = {"entries written", "head written", "batch committed", "copy replaced", "epoch map written"}
 
 
@@ -170,7 +173,7 @@ def finish_and_check(errand, undisturbed, engine, host=None):
 
 
 def test_the_errand_passes_every_named_step_and_fills_a_tile(undisturbed):
-    assert undisturbed.passed.keys() == STEPS.keys()
+    assert undisturbed.passed.keys() == set(RUNNING)
     assert undisturbed.logs["log.carbonseal.example/e-enterprise/data"][0] > 256
 
 
@@ -186,7 +189,7 @@ def copies(founded, server, databases, tmp_path):
         yield make
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", RUNNING)
 def test_process_killed_at_a_step_changes_no_root_and_loses_or_doubles_nothing(
     step, copies, undisturbed, in_own_process, is_long_run
 ):
@@ -202,7 +205,7 @@ def test_process_killed_at_a_step_changes_no_root_and_loses_or_doubles_nothing(
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.long) for name in STEPS]
+    "step", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.long) for name in RUNNING]
 )
 def test_postgres_killed_at_a_step_changes_no_root_for_the_process_that_goes_on(
     step, copies, undisturbed, server, is_long_run
@@ -229,3 +232,40 @@ def test_postgres_killed_at_a_step_changes_no_root_for_the_process_that_goes_on(
         finish_and_check(errand, undisturbed, engine, host)
         started(errand, engine).close()
         engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "step", ["entries written", "head written", *RECOVERING, "tiles made", "file named", "files durable"]
+)
+def test_process_killed_while_it_rebuilds_a_copy_is_taken_over_by_the_same_decision(
+    step, copies, in_own_process
+):
+    errand = copies("lost")
+    data = "log.carbonseal.example/e-enterprise/data"
+    copy = Path(errand.published) / data
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    shutil.rmtree(copy)
+    engine = open_database(errand.url, Path("/unused"), pool_size=2)
+    operators = [Ed25519Signer.from_seed(seed) for seed in errand.operator_seeds]
+    body = recovery(errand, engine).propose(
+        "rebuild_copy", origin=data, reason="the disk failed", valid_ms=3_600_000,
+        deciders=[operator.public for operator in operators],
+    )  # fmt: skip
+    for operator in operators:
+        body = approve(operator, "h-host", body)
+    errand = replace(errand, decision=body)
+    assert in_own_process(errand, step) == -signal.SIGKILL
+    if step != "files durable":
+        with pytest.raises(RollbackDetected, match="were published"):
+            started(errand, engine)
+    recovery(errand, engine).carry_out(body)
+    host = started(errand, engine)
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    assert after[copy / "checkpoint"] == before[copy / "checkpoint"]
+    assert host.root_at(data, host.head(data).tree_size) == host.head(data).root_hash
+    assert len(host.select("log.carbonseal.example/h-host/register", kinds={"recovery"})) == 1
+    key = Ed25519Signer.from_seed(errand.log_seed).public
+    report = LogAudit(engine, PublishedCopy(Path(errand.published)), key).run()
+    assert report.is_sound, report.first
+    host.close()
+    engine.dispose()

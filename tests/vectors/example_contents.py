@@ -12,6 +12,7 @@ from typing import Any, Final
 from carbonseal_attest.contents import KINDS, build_content
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
 from carbonseal_attest.endorsement import endorse
+from carbonseal_attest.recovery_decision import approve
 from carbonseal_attest.signing import Ed25519Signer
 
 HOST: Final = "log.example.org"
@@ -122,6 +123,7 @@ def bodies() -> dict[str, dict[str, Any]]:
             "refused": b"\xd2\x84",
         },
         "erasure": {"erases": digest("content"), "reason": "names a person", "authority": "data protection"},
+        "recovery": _recovery(),
         "party": {
             "party": PARTY,
             "status": "admitted",
@@ -376,6 +378,26 @@ def _judgements() -> dict[str, dict[str, Any]]:
             "cure": sentence("按更正后的读数重新报告", "report again on the corrected readings"),
         },
     }
+
+
+def _recovery() -> dict[str, Any]:
+    signers = [key("first operator"), key("second operator")]
+    body: dict[str, Any] = {
+        "act": "rebuild_copy",
+        "origin": DATA,
+        "tree_size": 3000,
+        "root_hash": digest("head of the database"),
+        "view": None,
+        "finding": "published copy: it shows 0 entries where 3000 were published",
+        "reason": "the disk of the copy failed",
+        "decided_at": INTERVAL[0],
+        "until": INTERVAL[1],
+        "operators": [signer.public.cose_key() for signer in signers],
+        "endorsements": [],
+    }
+    for signer in signers:
+        body = approve(signer, PARTY, body)
+    return body
 
 
 def _policy(genesis: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("void", "data", "device", upkeep.void),
         Kind("equivocation", "any", "log_host", upkeep.equivocation, is_public=True),
         Kind("erasure", "register", "party", upkeep.erasure),
+        Kind("recovery", "register", "log_host", upkeep.recovery, is_public=True),
         Kind("party", "register", "registrar", identity.party, is_public=True),
         Kind("device", "register", "party", identity.device),
         Kind("resume", "register", "party", identity.resume),

@@ -1,4 +1,4 @@
-"""Kinds by which a log keeps itself in order: tick, log_key, void, equivocation and erasure."""
+"""Kinds by which a log keeps itself in order: tick, log_key, void, equivocation, erasure and recovery."""
 
 from __future__ import annotations
 
@@ -41,3 +41,24 @@ equivocation = s.record(
 )
 
 erasure = s.record({"erases": s.digest, "reason": s.text(400), "authority": s.text(200)})
+
+# How two persons sign it, and which of these fields an act leaves null, is `recovery_decision`'s.
+recovery = s.record(
+    {
+        "act": s.one_of("rebuild_copy", "start_without", "clock_stands"),
+        "origin": s.origin,
+        "tree_size": s.integer(0, 1 << 48),
+        "root_hash": s.digest,
+        "view": s.nullable(s.text(200)),
+        "finding": s.text(400),
+        "reason": s.text(400),
+        "decided_at": s.instant,
+        "until": s.instant,
+        "operators": s.array(s.cose_key, 2, least=2),
+        "endorsements": s.array(
+            s.record({"role": s.one_of("first_operator", "second_operator"), "signature": s.octets(1, 4096)}),
+            2,
+            least=2,
+        ),
+    }
+)

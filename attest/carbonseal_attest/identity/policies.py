@@ -23,7 +23,19 @@ from carbonseal_attest.statement import Header
 # Kinds by which a log keeps itself in order: a policy that shut them out could not be amended, its keys not
 # be revoked, and a refused statement would block its stream for ever.
 ALWAYS: Final = frozenset(
-    {"genesis", "policy", "tick", "log_key", "void", "equivocation", "erasure", "party", "device", "resume"}
+    {
+        "genesis",
+        "policy",
+        "tick",
+        "log_key",
+        "void",
+        "equivocation",
+        "erasure",
+        "recovery",
+        "party",
+        "device",
+        "resume",
+    }
 )
 KIND, STATEMENT_SIZE, CONTENT_SIZE, CLOCK = "kind", "statement size", "content size", "clock"
 
