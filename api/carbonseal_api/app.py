@@ -67,6 +67,7 @@ from carbonseal_api.problems import (
     wants_cbor,
 )
 from carbonseal_api.quality.endpoints import router as quality
+from carbonseal_api.reconciliation.endpoints import router as reconciliation
 from carbonseal_api.reports.endpoints import router as reports
 from carbonseal_api.web.home_pages import router as homes
 from carbonseal_api.web.pages import PAGE_PATHS, problem_page
@@ -132,6 +133,7 @@ def create_app(parts: Parts) -> FastAPI:
         lineage,
         activity,
         impacts,
+        reconciliation,
         lineage_page,
         activity_page,
         impacts_page,

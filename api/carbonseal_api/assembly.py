@@ -7,6 +7,7 @@ same keys. It decides nothing; the parts are plain attributes, passed to the ser
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +26,7 @@ from carbonseal_api.operation.schedule import periods
 from carbonseal_api.operation.standing_figures import StandingReader
 from carbonseal_api.problems import PartMissing
 from carbonseal_api.projections.store import ProjectionStore
+from carbonseal_api.reconciliation.holding import RECONCILIATION, RECONCILIATION_FIGURES, Holding, component
 from carbonseal_api.settings import Settings
 from carbonseal_api.standing import Standing
 from carbonseal_api.witnesses.states import FIGURES, component_state
@@ -32,6 +34,7 @@ from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
 from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.outside_heads import OutsideView
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.witnessing import Witnessing
 
@@ -60,6 +63,8 @@ class Parts:
         anchors: What the chain says, where there is a chain.
         assets: The chain side of carbon-asset records, where they are kept.
         witnesses: Who cosigns the log of logs, where the settings name somebody.
+        outside: Whom start-up and reconciliation ask besides: the contract and the witnesses.
+        holding: Holds new reports and movements back while sources of the ledger disagree.
         health: The components' states; a part registers its own check there.
         jobs: The book of background jobs.
         standing_figures: Where the deployment stands, in figures.
@@ -77,6 +82,7 @@ class Parts:
     keys: KeyRing
     projections: ProjectionStore
     desks: Desks
+    holding: Holding
     health: HealthBook
     jobs: JobBook
     standing_figures: StandingReader
@@ -84,6 +90,7 @@ class Parts:
     anchors: AnchorBook | None = None
     assets: AssetChain | None = None
     witnesses: Witnessing | None = None
+    outside: Sequence[OutsideView] = ()
 
     def close(self) -> None:
         """End the threads and the database connections."""
@@ -107,6 +114,7 @@ def assemble(
     anchors: AnchorBook | None = None,
     assets: AssetChain | None = None,
     witnesses: Witnessing | None = None,
+    outside: Sequence[OutsideView] = (),
     signer_of: SignerOf | None = None,
 ) -> Parts:
     """Return the parts of a deployment over an open database and log host, its own tables migrated."""
@@ -117,6 +125,8 @@ def assemble(
     reader = StandingReader(engine, clock, jobs)
     register_components(health, settings, host, reader, Schedule(periods(settings)))
     health.register("witnesses", partial(component_state, witnesses, host), figures=FIGURES)
+    holding = Holding(engine, clock)
+    health.register(RECONCILIATION, lambda: component(holding, clock()), figures=RECONCILIATION_FIGURES)
     return Parts(
         settings=settings,
         engine=engine,
@@ -129,6 +139,7 @@ def assemble(
         keys=KeyRing(engine, clock, Standing(host, f"{settings.log_host_name}/{registrar}/register")),
         projections=projections,
         desks=Desks(engine, host, clock, signer_of or _no_signer),
+        holding=holding,
         health=health,
         jobs=jobs,
         standing_figures=reader,
@@ -138,6 +149,7 @@ def assemble(
         anchors=anchors,
         assets=assets,
         witnesses=witnesses,
+        outside=outside,
     )
 
 

@@ -18,8 +18,11 @@ from carbonseal_attest.instants import Clock, format_instant
 from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
+from carbonseal_ledger.contract_view import ContractView
 from carbonseal_ledger.log_anchor import LogAnchorClient
 from carbonseal_ledger.log_host import LogHost
+from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.tree_reader import TreeReader
 
 ANVIL_WEI = 10**20  # 100 ether of a chain that is nobody's
 
@@ -54,6 +57,26 @@ class ChainAnchors:
             self._chain,
             clock,
             contract=None if contract is None else bytes.fromhex(contract.removeprefix("0x")),
+        )
+
+    @property
+    def anchorer(self) -> Anchorer:
+        """The anchors of the log of logs."""
+        return self._anchorer
+
+    def view(self, published: PublishedCopy, log_of_logs: str, facts: Chain) -> ContractView:
+        """Return what start-up and reconciliation ask the contract with.
+
+        The contract is the one of `facts`, on which the deployment was founded, and the log's first leaf is
+        read from the published copy: nothing comes from the journal, which may be as old as the database.
+        """
+        return ContractView(
+            self._chain,
+            log_of_logs,
+            contract=facts.contract,
+            head_key=facts.head_key,
+            first_leaf=lambda: _first_leaf(published, log_of_logs),
+            is_open=lambda: self._anchorer.anchored_size() > 0,
         )
 
     def facts(self) -> Chain:
@@ -127,6 +150,13 @@ def pay_on_anvil(url: str, address: bytes) -> None:
     if _is_poor(node, address):
         payer = node.rpc("eth_accounts")[0]
         node.rpc("eth_sendTransaction", {"from": payer, "to": _hex(address), "value": hex(ANVIL_WEI)})
+
+
+def _first_leaf(published: PublishedCopy, log_of_logs: str) -> bytes | None:
+    """Return the leaf hash of entry 0 as the published tiles have it; None before the log is open."""
+    if published.checkpoint(log_of_logs) is None:
+        return None
+    return TreeReader(published).root(log_of_logs, 1)
 
 
 def _running(url: str) -> AnvilNode:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from carbonseal_api.accounts.cli import add_commands as add_accounts
 from carbonseal_api.activity.cli import add_commands as add_activity
+from carbonseal_api.anchoring_cli import add_commands as add_anchoring
 from carbonseal_api.assets.cli import add_commands as add_assets
 from carbonseal_api.backups.cli import add_commands as add_backups
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
@@ -27,6 +28,7 @@ from carbonseal_api.lineage.cli import add_commands as add_lineage
 from carbonseal_api.log_key_cli import add_commands as add_log_key
 from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_api.policy_cli import add_commands as add_policies
+from carbonseal_api.reconciliation.cli import add_commands as add_reconciliation
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_verifier.witness_cli import add_witness
 
@@ -101,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     add_impacts(commands)
     add_backups(commands)
     add_log_key(commands)
+    add_anchoring(commands)
+    add_reconciliation(commands)
     add_witness(commands, "carbonseal")
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser

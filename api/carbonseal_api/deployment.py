@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -43,12 +44,16 @@ from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.signing import Signer
+from carbonseal_ledger.anvil_node import AnvilUnavailable
 from carbonseal_ledger.database import open_database
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.log_key_rotation import Progress
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
+from carbonseal_ledger.outside_heads import OutsideView
+from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.witness_views import WitnessesView
+from carbonseal_ledger.witnessing import Witnessing
 
 IDENTITY: Final = "identity.json"
 LOG: Final = "log"
@@ -108,7 +113,7 @@ def open_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
         LedgerError: Database or published copy cannot be used.
     """
     identity = read_identity(settings)
-    engine = _database(settings)
+    engine = database_of(settings)
     return _open(settings, identity, engine, clock)
 
 
@@ -154,8 +159,8 @@ def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     """
     keys = key_folder(settings)
     registrar, host_key, log_key = (keys.make(name) for name in ("registrar", "log-host", "log"))
-    engine = _database(settings)
-    anchors = _anchors(settings, engine, clock)
+    engine = database_of(settings)
+    anchors = chain_side(settings, engine, clock)
     chain = None if anchors is None else anchors.facts()
     identity = Identity(
         log_host_name=settings.log_host_name,
@@ -250,7 +255,8 @@ def desk_of(parts: Parts, party: str, signer: Signer) -> Issuer:
     )
 
 
-def _database(settings: Settings) -> Engine:
+def database_of(settings: Settings) -> Engine:
+    """Return the database of a deployment, with the tables of the ledger."""
     # As many again as are kept open may be opened under load.
     size = settings.database_connections // 2
     return open_database(settings.database_url, settings.data_folder / "pg", pool_size=size)
@@ -288,10 +294,10 @@ def _open(
     log_signer, retiring = _log_signers(settings, is_rotating=is_rotating)
     published = open_published(settings)
     founded_on = identity.chain_facts()
-    anchors = None if founded_on is None else _anchors(settings, engine, clock, founded_on.chain_id)
-    log_of_logs = f"{identity.log_host_name}/{EPOCHS}"
-    witnesses = open_witnesses(settings, engine, clock, log_of_logs)
+    anchors = None if founded_on is None else chain_side(settings, engine, clock, founded_on.chain_id)
+    witnesses = open_witnesses(settings, engine, clock, f"{identity.log_host_name}/{EPOCHS}")
     log_keys = EntryReader(engine).keys(log_signer.public).all()
+    outside = outside_of(anchors, witnesses, published, identity, log_keys)
     host = LogHost(
         engine,
         published,
@@ -303,7 +309,7 @@ def _open(
         registrar_keys=[PublicKey.from_text(identity.registrar_key)],
         anchors=anchors,
         algorithms=ADMITTED | {SM2} if settings.sm2 else ADMITTED,
-        outside=[] if witnesses is None else [WitnessesView(witnesses, log_keys)],
+        outside=outside,
         retiring=retiring,
         witnesses=witnesses,
     )
@@ -319,6 +325,7 @@ def _open(
         anchors=anchors,
         assets=open_assets(settings, engine, host, anchors, identity.registrar, clock),
         witnesses=witnesses,
+        outside=outside,
         signer_of=lambda party: _signer_of(settings, identity, party),
     )
 
@@ -343,14 +350,32 @@ def _signer_of(settings: Settings, identity: Identity, party: str) -> Signer:
     return key_folder(settings).signer(names.get(party, party))
 
 
-def _anchors(
+def outside_of(
+    anchors: ChainAnchors | None,
+    witnesses: Witnessing | None,
+    published: PublishedCopy,
+    identity: Identity,
+    log_keys: Sequence[PublicKey],
+) -> list[OutsideView]:
+    """Return whom start-up and reconciliation ask besides database and copy: witnesses and the contract."""
+    views: list[OutsideView] = [] if witnesses is None else [WitnessesView(witnesses, log_keys)]
+    facts = identity.chain_facts()
+    if anchors is not None and facts is not None:
+        views.append(anchors.view(published, f"{identity.log_host_name}/{EPOCHS}", facts))
+    return views
+
+
+def chain_side(
     settings: Settings, engine: Engine, clock: Clock, chain_id: int | None = None
 ) -> ChainAnchors | None:
+    """Return the chain side, None without a node; `chain_id` is that of a deployment that is founded."""
     if settings.chain_rpc_url is None:
         return None
     anchors = ChainAnchors(settings, engine, key_folder(settings), clock, chain_id=chain_id)
     if settings.is_anvil:
-        anchors.fund_on_anvil(settings.chain_rpc_url)
+        # Founding needs the money; later a node that is away keeps nobody from looking.
+        with suppress(*([] if chain_id is None else [AnvilUnavailable])):
+            anchors.fund_on_anvil(settings.chain_rpc_url)
     return anchors
 
 

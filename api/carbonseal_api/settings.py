@@ -122,6 +122,12 @@ class Settings(BaseModel):
     epoch_seconds: int = Field(
         default=3600, ge=10, le=86_400, description="Time between epochs; longer means later anchors."
     )
+    reconcile_seconds: int = Field(
+        default=900,
+        ge=60,
+        le=86_400,
+        description="Time between reconciliations; longer means that a disagreement is seen later.",
+    )
     max_statement_bytes: int = Field(default=65_536, ge=1024, le=1 << 20, description="Of one single upload.")
     max_batch_bytes: int = Field(default=8 << 20, ge=1024, le=64 << 20, description="Of one batch upload.")
     max_batch_items: int = Field(default=2000, ge=1, le=10_000, description="Statements in one batch.")

@@ -127,15 +127,12 @@ def step_assets() -> int:
     return step(_parts())
 
 
-def compare_assets() -> bool:
-    """Compare contract, database and log, and keep what was found; returns whether they agree."""
-    from carbonseal_api.assets import agreement, service
+def reconcile() -> bool:
+    """Compare every source and keep what disagrees; returns whether all of them were asked and agree."""
+    from carbonseal_api.reconciliation import service
 
-    parts = _parts()
-    if parts.assets is None:
-        return True
-    service.step(parts)
-    return agreement.check_and_keep(parts, parts.assets).is_agreed
+    run = service.run(_parts())
+    return not run.present and not run.missing
 
 
 def render_report(party: str, digest: str, lang: str) -> str:
@@ -159,7 +156,7 @@ JOBS: Final[tuple[Callable[..., Any], ...]] = (
     refresh_projections,
     render_report,
     step_assets,
-    compare_assets,
+    reconcile,
 )
 
 

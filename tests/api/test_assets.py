@@ -23,6 +23,7 @@ from carbonseal_api.assets.wishes import AnyWish
 from carbonseal_api.cli import main
 from carbonseal_api.grants.service import give, withdraw
 from carbonseal_api.problems import PartMissing
+from carbonseal_api.reconciliation.holding import ReconciliationOpen
 from carbonseal_attest.contents import parse_content
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.asset_acts import text_id
@@ -109,6 +110,13 @@ def state_of(house: House, record: bytes) -> AssetState:
 
 def mirrors(house: House, record: bytes) -> list[str]:
     return [one.body["act"] for one in mirror_statements(house.parts) if one.body["record"] == record]
+
+
+def looked(house: House) -> None:
+    """A person looks at everything that disagrees or did."""
+    book = house.parts.holding.book
+    for one in book.blocking():
+        book.acknowledge(one.id, person="Li Na", reason="looked at it in a test")
 
 
 # -- what is refused before anything is sent
@@ -525,6 +533,9 @@ def test_movements_stop_while_a_row_says_something_else(
     assert [one["record"] for one in shown["differences"]] == [record.hex()]
     house.parts.projections.replay()
     assert agreement.check_and_keep(house.parts, chain(house)).is_agreed
+    with pytest.raises(ReconciliationOpen):
+        perform(house, wish)
+    looked(house)
     assert perform(house, wish) == record
 
 

@@ -1,9 +1,9 @@
 """Whether contract, database and log tell the same story about every carbon-asset record.
 
-Nothing moves while they do not. `stories` has what each of the three tells. Besides, each contract event
-must have exactly one statement, and each statement its event. What is on its way (confirmed, its statement
-still to be written) is finished first, and else named as pending: never as agreement, never as a difference
-in silence.
+Nothing moves while they do not, nor before a person has looked (`reconciliation`). `stories` has what each of
+the three tells. Besides, each contract event must have exactly one statement, and each statement its event.
+What is on its way (confirmed, its statement still to be written) is finished first, and else named as
+pending: never as agreement, never as a difference in silence.
 
 A reorganisation may put a transaction into another block after its statement was written. The transaction is
 the same and so is the record; the block that the statement names is then where it was first seen.
@@ -11,7 +11,7 @@ the same and so is the record; the block that the statement names is then where 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -38,7 +38,9 @@ from carbonseal_ledger.asset_agreement import Difference as Kinds
 from carbonseal_ledger.asset_agreement import JournalRow, MirrorRow, PartRow, disagreements
 from carbonseal_ledger.asset_events import AssetEvent
 from carbonseal_ledger.carbon_assets_calls import AssetRecord
+from carbonseal_ledger.reconciliation import Disagreement, confirmed
 
+AREA: Final = "assets"  # in the book of reconciliation
 CONTRACT, DATABASE, LOG, JOURNAL = "contract", "database", "log", "journal"
 _PLACES: Final = {
     Kinds.STORAGE: CONTRACT,
@@ -129,8 +131,9 @@ def require_agreement(parts: Parts, chain: AssetChain, *, for_party: str | None 
     Raises:
         ActsPending: A confirmed act waits for its statement.
         RecordsDisagree: They differ.
+        ReconciliationOpen: They did, or other sources of the ledger do, and no person has looked.
     """
-    found = compare(parts, chain)
+    found = _noted(parts, compare(parts, chain), lambda: compare(parts, chain))
     if found.differences:
         shown = [_view(one).model_dump() for one in found.differences if for_party in {None, one.holder}]
         raise refusals.RecordsDisagree(
@@ -145,11 +148,12 @@ def require_agreement(parts: Parts, chain: AssetChain, *, for_party: str | None 
             f"{len(found.pending)} confirmed acts wait for their mirror statement",
             "have the registrar's desk opened, then try again",
         )
+    parts.holding.require_none("records")
 
 
 def check_and_keep(parts: Parts, chain: AssetChain) -> AgreementView:
     """Compare, keep what was found for `GET /assets/agreement`, and return it."""
-    view = _shown(compare(parts, chain))
+    view = _shown(_noted(parts, compare(parts, chain), lambda: compare(parts, chain)))
     queries.keep_agreement(parts.engine, parts.clock(), view.model_dump(), is_agreed=view.is_agreed)
     return view
 
@@ -162,6 +166,23 @@ def newest(parts: Parts, chain: AssetChain, principal: Principal) -> AgreementVi
         return view
     own = [one for one in view.differences if one.holder == principal.party]
     return view.model_copy(update={"differences": own})
+
+
+def _noted(parts: Parts, found: Comparison, again: Callable[[], Comparison]) -> Comparison:
+    """Keep differences in the book of reconciliation, once a second look has confirmed them.
+
+    Nothing moves from then on until a person has looked, also when they go away by themselves.
+    """
+    first = [_disagreement(one) for one in found.differences]
+    second = [_disagreement(one) for one in again().differences] if first else []
+    parts.holding.book.note(confirmed(first, second), areas=[AREA])
+    return found
+
+
+def _disagreement(one: Difference) -> Disagreement:
+    told = f"contract {one.contract}, database {one.database}, log {one.log}"
+    facts = (one.place, one.field, one.detail or told)
+    return Disagreement(AREA, "asset-records-differ", one.record, f"{one.field}: {one.detail or told}", facts)
 
 
 # -- what differs

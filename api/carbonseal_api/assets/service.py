@@ -145,6 +145,8 @@ def _go_on(parts: Parts, chain: AssetChain, row: AssetAct, told: ActRecord) -> N
     The node may have been away for long since; the registrar's person then confirms it anew, or never.
     """
     if row.kind != acts.FREEZE and told.state in UNSIGNED:
+        if parts.holding.book.is_blocking():
+            return  # it waits where it is: freezing goes on, moving does not
         try:
             check_act(parts, Act.from_json(row.act))
         except refusals.AssetRefused as refusal:

@@ -153,6 +153,7 @@ class Desk:
 
         Raises:
             FilingUnderWay: another report of the party is being filed at this moment.
+            ReconciliationOpen: sources of the ledger disagree, and nobody has looked yet.
             AlreadyFiled, PeriodNotOver, NothingToReport: see `filing.period_checks`.
         """
         with filing(self._parts.engine, self._party):
@@ -174,6 +175,7 @@ class Desk:
                 "log_host": self._named(self._parts.host_party),
             },
         )
+        self._parts.holding.require_none("report")
         filed = file_report(self._parts.host, self._issuer, request, clock=self._parts.clock)
         # Before anything can fail: the period cannot be filed again.
         keep_report_json(self._parts, filed)

@@ -85,6 +85,7 @@ async def register_statements(origin: str, request: Request) -> Response:
 
     def work() -> tuple[list[Outcome], bytes]:
         items = decode_batch(body, max_items=settings.max_batch_items)
+        parts.holding.refuse_reports(items)
         outcomes = service.register_batch(parts, origin, items)
         return outcomes, encode_outcomes(outcomes)
 
@@ -112,6 +113,10 @@ async def register_statement(origin: str, request: Request) -> Response:
     is_minimal = "return=minimal" in request.headers.get("prefer", "")
 
     item = decode_single(body) if stated == CBOR else Submission(body)
+    if parts.holding.is_known:
+        parts.holding.refuse_reports([item])
+    else:
+        await run_in_threadpool(parts.holding.refuse_reports, [item])
     upload = _coalescer(request).register(origin, Upload(item, wants_receipt=not is_minimal))
     outcome, receipt = await counted(request, upload, lambda done: done[:1])
     service.refuse(outcome)

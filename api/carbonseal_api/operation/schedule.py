@@ -20,5 +20,5 @@ def periods(settings: Settings) -> dict[str, float]:
         "step_anchoring": ANCHOR_SECONDS,
         "refresh_projections": PROJECTION_SECONDS,
         "step_assets": ASSET_SECONDS,
-        "compare_assets": epoch,
+        "reconcile": float(settings.reconcile_seconds),
     } | ({} if settings.witness_policy is None else {"gather_cosignatures": WITNESS_SECONDS})
