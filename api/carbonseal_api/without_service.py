@@ -82,7 +82,7 @@ def reconciled_alone(
         reader = TellingReader(
             engine,
             published,
-            log_keys=[log_key],
+            log_key=log_key,
             log_of_logs=log_of_logs,
             anchorer=None if anchors is None else anchors.anchorer,
             outside=outside_of(anchors, witnesses, published, identity, log_keys),

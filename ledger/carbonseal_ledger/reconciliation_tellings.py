@@ -8,19 +8,19 @@ compared, and the run is called incomplete.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, text
 
 from carbonseal_attest.anchor import history_link
-from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
+from carbonseal_attest.checkpoint import Checkpoint
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.keys import PublicKey
 from carbonseal_ledger.anchoring import Anchorer
 from carbonseal_ledger.chain_answers import ChainRefused, ChainUnreachable, ContractWrong
 from carbonseal_ledger.entry_reader import EntryReader
 from carbonseal_ledger.errors import OutsideUnreachable
+from carbonseal_ledger.log_keys import LogKeySpan, open_head, spans_of
 from carbonseal_ledger.outcomes import StoredHead
 from carbonseal_ledger.outside_heads import OutsideView
 from carbonseal_ledger.publishing import PublishedCopy
@@ -42,6 +42,7 @@ _MAPPED = text(
     "SELECT l.origin, h.tree_size, h.root_hash FROM ledger_epoch_heads h"
     " JOIN ledger_logs l ON l.id = h.log_id WHERE h.epoch = (SELECT max(epoch) FROM ledger_epochs)"
 )
+_KEYS = text("SELECT origin, log_keys FROM ledger_logs")
 Progress = Callable[[int, int], None]  # told how many logs of how many were read
 
 
@@ -64,7 +65,7 @@ class TellingReader:
     Args:
         engine: the ledger's database.
         published: the published copy.
-        log_keys: the log keys, retired ones too; every checkpoint must open under one of them.
+        log_key: the host's present log key; which earlier ones a log had, its row says.
         log_of_logs: its origin.
         anchorer: the anchors of the log of logs; None for a deployment without a chain.
         outside: witnesses; the contract is asked through the anchorer.
@@ -75,14 +76,15 @@ class TellingReader:
         engine: Engine,
         published: PublishedCopy,
         *,
-        log_keys: Sequence[PublicKey],
+        log_key: PublicKey,
         log_of_logs: str,
         anchorer: Anchorer | None = None,
         outside: Sequence[OutsideView] = (),
     ) -> None:
         self._engine = engine
         self._published = published
-        self._log_keys = tuple(log_keys)
+        self._log_key = log_key
+        self._spans: dict[str, list[LogKeySpan]] = {}
         self._log_of_logs = log_of_logs
         self._anchorer = anchorer
         self._outside = outside
@@ -105,6 +107,7 @@ class TellingReader:
         outside = self._views(reader, missing)
         anchors = self._anchors()
         with self._engine.connect() as connection:
+            self._spans = {row.origin: spans_of(row.log_keys) for row in connection.execute(_KEYS)}
             notes = [row.checkpoint for row in connection.execute(_EPOCHS)]
             mapped = {
                 row.origin: ToldHead(row.tree_size, bytes(row.root_hash))
@@ -153,11 +156,13 @@ class TellingReader:
         return head, note is None or head is not None
 
     def _opened(self, note: str, origin: str) -> ToldHead | None:
-        for key in self._log_keys:
-            with suppress(CarbonsealError):
-                head = open_checkpoint(note, origin=origin, key=key)
-                return ToldHead(head.tree_size, head.root_hash)
-        return None
+        """Return the head of a note that the log's key for its size signed, None for any other note."""
+        spans = self._spans.get(origin, [(0, self._log_key)])
+        try:
+            head = open_head(note, origin, spans, self._log_key)
+        except CarbonsealError:
+            return None
+        return ToldHead(head.tree_size, head.root_hash)
 
     def _anchors(self) -> tuple[AnchorTelling, ...]:
         if self._anchorer is None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
+from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger.anchoring import Anchorer
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.contract_view import ContractView
@@ -242,7 +243,7 @@ class Site:
         return TellingReader(
             self.engine,
             self.published,
-            log_keys=[self.world.log_key.public],
+            log_key=self.world.log_key.public,
             log_of_logs=self.world.log_of_logs,
             anchorer=self.anchorer,
             outside=[self.view],
@@ -389,6 +390,19 @@ def test_nothing_is_found_while_the_site_is_at_work(site: Site) -> None:
         stop.set()
         looker.join()
     assert found == []
+
+
+def test_rotated_log_key_is_no_disagreement_and_a_strangers_is(site: Site) -> None:
+    world = site.world
+    world.log_key, world.retiring = Ed25519Signer.generate(), world.log_key
+    world.start()
+    world.host.rotate_log_key("yearly", lambda *_: None)
+    assert site.found() == set()
+    site.epoch()
+    site.finish()
+    assert site.found() == set()
+    world.log_key = Ed25519Signer.generate()
+    assert site.found() >= {Difference.CHECKPOINT_DIFFERS, Difference.COPY_MISSING}
 
 
 # -- what the contract tells at start-up

@@ -45,7 +45,7 @@ def ledger_reader(parts: Parts) -> TellingReader:
     return TellingReader(
         parts.engine,
         parts.published,
-        log_keys=[parts.log_key],
+        log_key=parts.log_key,
         log_of_logs=parts.host.log_of_logs,
         anchorer=anchors.anchorer if isinstance(anchors, Anchored) else None,
         outside=parts.outside,
