@@ -146,6 +146,9 @@ class Settings(BaseModel):
         le=512,
         description="Of one process at most; those of all processes must fit the server's max_connections.",
     )
+    registration_wait_seconds: int = Field(
+        default=20, ge=1, le=300, description="After which a single upload is answered 303 and goes on."
+    )
     registration_threads: int = Field(
         default=64, ge=1, le=512, description="Registrations waiting at a time."
     )

@@ -228,7 +228,7 @@ def test_single_upload_answers_with_a_receipt_that_verifies(site: Any) -> None:
     statement, content = site.seal_readings(["3"], start_ms=at(site, 5))
     answer = post_one(site, cbor2.dumps([statement.raw, content]))
     assert answer.status_code == 201
-    assert answer.headers["location"] == f"/logs/{site.origin}/receipts/{statement.digest.hex()}"
+    assert answer.headers["location"] == f"/logs/{site.origin}/entries/{statement.digest.hex()}"
     receipt = Receipt.parse(answer.content)
     receipt.verify(statement.raw, origin=site.origin, key=site.cast.log_key.public)
     assert str(receipt.index) == answer.headers["carbonseal-entry-index"]

@@ -26,6 +26,7 @@ CALLERS = {
 PATHS = {
     "get_content": {"digest": "content"},
     "get_receipt": {"digest": "readings"},
+    "get_registration": {"digest": "readings"},
     "get_transparent_statement": {"digest": "readings"},
     "get_receipt_state": {"digest": "readings"},
     "get_document": {"digest": "file"},

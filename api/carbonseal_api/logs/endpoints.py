@@ -1,8 +1,8 @@
 """Routes of the logs. Endpoints only translate: raw bodies in, COSE, CBOR, tiles and notes out.
 
 SCRAPI-shaped: `POST …/entries` answers 201 with the receipt (RFC 9942) and its `Location`, or 303 to the
-receipt of the first registration when the statement is already logged. Checkpoints and hash tiles are
-public (C2SP tlog-tiles); entries need a key of the log's owner.
+receipt of the first registration when the statement is already logged, or 303 with `Retry-After` when the
+registration takes longer than the caller waits. Checkpoints and tiles are in `tile_endpoints`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from carbonseal_api.incoming import caller, media_type, parse_digest, parts_of, 
 from carbonseal_api.logs import service
 from carbonseal_api.logs.coalescing import Coalescer, Upload
 from carbonseal_api.logs.origins import allow_origin
+from carbonseal_api.logs.outlasting import lasting, patience_s, registration
 from carbonseal_api.logs.schemas import (
     ConsistencyProofView,
     InclusionProofView,
@@ -31,6 +32,7 @@ from carbonseal_api.logs.schemas import (
 from carbonseal_api.logs.submissions import decode_batch, decode_digests, decode_single, encode_outcomes
 from carbonseal_api.operation.uploads import counted
 from carbonseal_attest import cbor
+from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.outcomes import Outcome, Status, Submission
 
 router = APIRouter(tags=["logs"])
@@ -40,7 +42,10 @@ CBOR: Final = "application/cbor"
 CBOR_SEQUENCE: Final = "application/cbor-seq"
 REGISTERED: Final[Responses] = {
     201: {"content": {COSE: {}}, "description": "Logged; the body is the receipt."},
-    303: {"description": "Already logged; `Location` is the receipt of the first registration."},
+    303: {
+        "description": "Already logged, and `Location` has the receipt; or, with `Retry-After`, under way: "
+        "ask there again."
+    },
     **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
 }
 OPENED: Final[Responses] = {
@@ -118,10 +123,16 @@ async def register_statement(origin: str, request: Request) -> Response:
     else:
         await run_in_threadpool(parts.holding.refuse_reports, [item])
     upload = _coalescer(request).register(origin, Upload(item, wants_receipt=not is_minimal))
-    outcome, receipt = await counted(request, upload, lambda done: done[:1])
+    work = asyncio.ensure_future(counted(request, upload, lambda done: done[:1]))
+    patience = patience_s(request.headers.get("prefer", ""), parts.settings.registration_wait_seconds)
+    if not await lasting(request.app.state, parts, origin, item.statement, work, patience):
+        outcome, receipt = await work
+    else:
+        digest = SignedStatement.parse(item.statement).digest
+        return Response(status_code=303, headers=service.locator(origin, digest, is_under_way=True))
     service.refuse(outcome)
     headers = {
-        "Location": f"/logs/{origin}/receipts/{(outcome.digest or b'').hex()}",
+        **service.locator(origin, outcome.digest or b""),
         "Carbonseal-Entry-Index": str(outcome.index),
     }
     if outcome.lateness is not None:
@@ -210,6 +221,25 @@ async def get_receipt(origin: str, digest: str, request: Request) -> Response:
         service.receipt_with_state, parts_of(request), origin, parse_digest(digest)
     )
     return Response(data, media_type=COSE, headers={"Carbonseal-Receipt-State": state})
+
+
+@router.get(
+    "/logs/{origin:path}/entries/{digest}",
+    summary="What became of a statement that was sent",
+    responses=answers(COSE, "A COSE receipt: it is logged.", 401, 403, 404, 409, 410, 413, 422, 429)
+    | {302: {"description": "Under way: ask again after `Retry-After`."}},
+    response_class=Response,
+)
+async def get_registration(origin: str, digest: str, request: Request) -> Response:
+    """Return what became of a statement that was sent (SCRAPI): receipt, 302, or why it was refused."""
+    allow_origin(await caller(request), origin)
+    parts, wanted = parts_of(request), parse_digest(digest)
+    found = await run_in_threadpool(registration, parts, origin, wanted)
+    headers = service.locator(origin, wanted, is_under_way=found is None)
+    if found is None:
+        return Response(status_code=302, headers=headers)
+    receipt, state = found
+    return Response(receipt, media_type=COSE, headers=headers | {"Carbonseal-Receipt-State": state})
 
 
 @router.get(

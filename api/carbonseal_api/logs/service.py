@@ -71,6 +71,12 @@ def register_batch(parts: Parts, origin: str, items: Sequence[Submission]) -> li
     return parts.host.register(origin, items)
 
 
+def locator(origin: str, digest: bytes, *, is_under_way: bool = False) -> dict[str, str]:
+    """Return the headers that say where the registration of a statement is asked for, and when again."""
+    found = {"Location": f"/logs/{origin}/entries/{digest.hex()}"}
+    return found | {"Retry-After": "1"} if is_under_way else found
+
+
 def refuse(outcome: Outcome) -> None:
     """Raise what the registration policy had against a statement, if anything.
 
