@@ -173,6 +173,19 @@ def test_of_many_clocks_one_claims_each_period(jobs: tuple[JobBook, list[int]]) 
         assert sorted(heard) == [False] * 5 + [True]
 
 
+@pytest.mark.parametrize("phases", [(0, 5_000), (0, 9_500), (0, 2_000, 4_000, 6_000, 8_000)])
+def test_clocks_out_of_step_run_a_job_no_more_often_than_one(
+    jobs: tuple[JobBook, list[int]], phases: tuple[int, ...]
+) -> None:
+    book, now = jobs
+    ticks = sorted(period * 10_000 + phase for period in range(20) for phase in phases)
+    runs = 0
+    for tick in ticks:
+        now[0] = NOW + tick
+        runs += book.claim(f"phases{phases}", 10_000)
+    assert 18 <= runs <= 22
+
+
 def test_claim_of_a_killed_worker_and_of_a_clock_gone_back_stop_nothing(
     jobs: tuple[JobBook, list[int]],
 ) -> None:

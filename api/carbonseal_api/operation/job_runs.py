@@ -23,7 +23,7 @@ from carbonseal_api.database import Base
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 
-CLAIMED_SHARE: Final = 0.5  # of a period that must have passed; clocks that drift apart send early or late
+CLAIMED_SHARE: Final = 0.9  # of a period that must have passed: of clocks out of step, one sets the pace
 _PROBLEM_LENGTH: Final = 200
 
 

@@ -71,7 +71,7 @@ class Figures:
         )
         self._integration = Histogram(
             "carbonseal_integration_seconds",
-            "Integration delay: time from an upload's last byte until a published checkpoint covers it.",
+            "Integration delay of uploads: time from the last byte until a published checkpoint covers them.",
             buckets=_SECONDS,
             registry=own,
         )
@@ -102,12 +102,17 @@ class Figures:
 
     def registered(self, outcomes: Iterable[Outcome], seconds: float) -> None:
         """Count the outcomes of an upload that took some seconds until it was published."""
+        found, refused = Counted[str](), Counted[str]()
         for one in outcomes:
-            self._statements.labels(str(one.status)).inc()
+            found[str(one.status)] += 1
             if one.problem is not None:
-                self._refused.labels(self._bounded(one.problem.code)).inc()
-            elif one.status is Status.ACCEPTED:
-                self._integration.observe(seconds)
+                refused[one.problem.code] += 1
+        for status, count in found.items():
+            self._statements.labels(status).inc(count)
+        for code, count in refused.items():
+            self._refused.labels(self._bounded(code)).inc(count)
+        if found[str(Status.ACCEPTED)]:  # one observation an upload, or a large batch would cost milliseconds
+            self._integration.observe(seconds)
 
     def text(self) -> bytes:
         """Return everything in the Prometheus text format."""
