@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 KEPT_SECONDS: Final = 5.0  # how long an answer is shown before it is asked for again
 DEADLINE_SECONDS: Final = 4.0  # of all checks together; they run side by side
-_THREADS: Final = 4
+_THREADS: Final = 16  # more than components, so that several that hang keep no other from answering
 
 
 class State(StrEnum):
@@ -77,8 +77,7 @@ class Component:
 class HealthBook:
     """The registered components and what they said last. Safe to use from many threads.
 
-    `_seen` and `_asked` are guarded by `_lock`; `_turn` lets one caller ask while the others wait for its
-    answer.
+    `_turn` lets one caller ask; only that one writes `_asked` and `_seen`, which is replaced as a whole.
     """
 
     def __init__(self, *, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -101,12 +100,20 @@ class HealthBook:
         return list(self._components.values())
 
     def look(self) -> dict[str, ComponentState]:
-        """What each component says, at most a few seconds old; never raises."""
-        with self._turn:
+        """What each component says, at most a few seconds old; never raises.
+
+        While somebody asks, others get what was said last: a part that hangs must not take up the threads of
+        everybody who looks.
+        """
+        if not self._turn.acquire(blocking=not self._seen):
+            return self._seen
+        try:
             if self._ticks() - self._seen_at >= KEPT_SECONDS:
                 self._seen = self._ask()
                 self._seen_at = self._ticks()
             return self._seen
+        finally:
+            self._turn.release()
 
     def forget(self) -> None:
         """Have the next look ask again."""

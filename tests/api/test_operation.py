@@ -71,6 +71,29 @@ def test_component_that_never_answers_is_down_and_holds_nobody_up(monkeypatch: p
     book.close()
 
 
+def test_many_lookers_do_not_wait_while_one_asks_a_part_that_hangs() -> None:
+    ticks, hangs, asked, freed = [0.0], [False], threading.Event(), threading.Event()
+    book = HealthBook(ticks=lambda: ticks[0])
+
+    def check() -> ComponentState:
+        if hangs[0]:
+            asked.set()
+            freed.wait()
+        return OK
+
+    book.register("part", check)
+    assert book.look() == {"part": OK}
+    hangs[0], ticks[0] = True, health.KEPT_SECONDS
+    asker = threading.Thread(target=book.look)
+    asker.start()
+    asked.wait()
+    for _ in range(100):
+        assert book.look() == {"part": OK}  # what was said last, at once
+    freed.set()
+    asker.join()
+    book.close()
+
+
 def test_words_of_an_exception_are_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     book = HealthBook()
 

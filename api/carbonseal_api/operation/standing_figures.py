@@ -26,8 +26,10 @@ from carbonseal_api.operation.job_runs import JobBook, JobState
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.anchoring_models import AnchorState
+from carbonseal_ledger.errors import DatabaseUnusable
 
 KEPT_SECONDS: Final = 5.0
+_WAIT_SECONDS: Final = 3.0  # for whoever else is asking; below the deadline of the components' checks
 _LOGS = text(
     "SELECT count(*), coalesce(sum(size), 0), max(last_registered_at) FROM ledger_logs WHERE log <> 'epochs'"
 )
@@ -96,12 +98,19 @@ class StandingReader:
         Raises:
             DatabaseUnusable: The database does not answer.
         """
-        with self._lock:
-            if self._held is None or self._ticks() - self._held_at >= KEPT_SECONDS:
+        if not self._lock.acquire(timeout=_WAIT_SECONDS):
+            raise DatabaseUnusable(
+                "database", "did not answer in time", "look at its load and its connections"
+            )
+        try:
+            held = self._held
+            if held is None or self._ticks() - self._held_at >= KEPT_SECONDS:
                 with self._engine.connect() as connection:
-                    self._held = self._take(connection)
+                    self._held = held = self._take(connection)
                 self._held_at = self._ticks()
-            return self._held
+            return held
+        finally:
+            self._lock.release()
 
     def _take(self, connection: Connection) -> Standing:
         logs, entries, last = connection.execute(_LOGS).one()
