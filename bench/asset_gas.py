@@ -122,7 +122,9 @@ class _Assets:
         ):
             chain.send(signed.raw)
             mined(self._node, signed.transaction_hash)
-        created = self._send(self._admin, None, calls.deployment(Deploy(anchor, log_id), self._admin))
+        created = self._send(
+            self._admin, None, calls.deployment(Deploy(anchor, log_id, (chain.chain_id,)), self._admin)
+        )
         self._contract = bytes.fromhex(created["contractAddress"][2:])
         for member, party, role in (
             (self._registrar, "r-registrar", "REGISTRAR_ROLE"),

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {ICarbonAssets} from "./interfaces/ICarbonAssets.sol";
 import {ILogAnchor} from "./interfaces/ILogAnchor.sol";
+import {IMembership} from "./interfaces/IMembership.sol";
 import {EpochEntries} from "./libraries/EpochEntries.sol";
 import {Rfc9162} from "./libraries/Rfc9162.sol";
 
@@ -26,6 +27,13 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         uint64 last;
         State state;
         uint32 freezes;
+        bool isPledged;
+    }
+
+    /// @dev Whom a record is pledged to, while it is.
+    struct Lien {
+        bytes32 pledgee;
+        bytes32 pledge;
     }
 
     /// @dev A recorded range in the sorted list of its batch, under its first serial. The one under 0, where no serial
@@ -54,15 +62,27 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     mapping(bytes32 batchKey => mapping(uint64 first => Span)) private _spans;
     mapping(bytes32 transferKey => bool isUsed) private _transfers;
     mapping(bytes32 recordId => mapping(bytes32 cause => Freeze)) private _freezes;
+    IMembership private _membership;
+    mapping(bytes32 recordId => Lien) private _liens;
+    mapping(bytes32 recordId => mapping(bytes32 pledge => Pledge)) private _pledges;
 
     /// @param logAnchor The contract that holds heads of logs of logs. @param logId The log of logs, which is open.
-    /// @param admin Who admits members and grants roles.
-    constructor(ILogAnchor logAnchor, bytes32 logId, address admin) {
+    /// @param admin Who admits members and grants roles. @param members Who takes part; the zero address asks nobody.
+    /// @param chainIds The chains on which records may be kept: on any other one this cannot be deployed.
+    constructor(
+        ILogAnchor logAnchor,
+        bytes32 logId,
+        address admin,
+        IMembership members,
+        uint256[] memory chainIds
+    ) {
+        _checkChain(chainIds);
         (uint64 size,,) = logAnchor.head(logId);
         if (size == 0) revert CarbonAssetsUnknownLog(logId);
         if (admin == address(0)) revert CarbonAssetsInvalidMember(admin, 0);
         _anchor = logAnchor;
         _logId = logId;
+        _membership = members;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
     }
 
@@ -82,8 +102,17 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     }
 
     /// @inheritdoc ICarbonAssets
+    function follow() external onlyRole(DEFAULT_ADMIN_ROLE) returns (bytes32 successor) {
+        bytes32 logId = _logId;
+        (successor,,,) = _anchor.successionOf(logId);
+        if (successor == 0) revert CarbonAssetsLogNotSucceeded(logId);
+        _logId = successor;
+        emit LogFollowed(logId, successor);
+    }
+
+    /// @inheritdoc ICarbonAssets
     function propose(bytes calldata act) external returns (bytes32 actHash) {
-        if (_parties[msg.sender] == 0) revert CarbonAssetsNotMember(msg.sender);
+        _activeParty(msg.sender);
         if (act.length == 0 || act.length > _MAX_ACT_LENGTH) revert CarbonAssetsInvalidActLength(act.length);
         actHash = keccak256(act);
         uint64 open = _expiries[actHash][msg.sender];
@@ -112,7 +141,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         _checkReport(claim.origin, claim.reportLeaf, evidence);
         recordId = recordIdOf(claim.registry, claim.batch, claim.first, claim.last);
         _lots[recordId] = Lot(claim.registry, claim.batch, claim.reportLeaf);
-        _parts[recordId] = Part(0, claim.holder, claim.first, claim.last, State.Live, 0);
+        _parts[recordId] = Part(0, claim.holder, claim.first, claim.last, State.Live, 0, false);
         emit SerialsRecorded(recordId, claim.holder, claim);
     }
 
@@ -133,8 +162,8 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         leftId = recordIdOf(lot.registry, lot.batch, first, lastOfLeft);
         rightId = recordIdOf(lot.registry, lot.batch, lastOfLeft + 1, last);
         part.state = State.Split;
-        _parts[leftId] = Part(lotId, holder, first, lastOfLeft, State.Live, 0);
-        _parts[rightId] = Part(lotId, holder, lastOfLeft + 1, last, State.Live, 0);
+        _parts[leftId] = Part(lotId, holder, first, lastOfLeft, State.Live, 0, false);
+        _parts[rightId] = Part(lotId, holder, lastOfLeft + 1, last, State.Live, 0, false);
         emit RecordSplit(recordId, leftId, rightId);
     }
 
@@ -145,6 +174,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         if (transfer == 0) revert CarbonAssetsInvalidReference(recordId, transfer);
         if (_memberCounts[to] == 0) revert CarbonAssetsUnknownParty(to);
         if (to == from) revert CarbonAssetsAlreadyHolds(recordId, from);
+        _checkActive(to);
         bytes32 registry = _lots[part.lot == 0 ? recordId : part.lot].registry;
         bytes32 transferKey = keccak256(abi.encode(registry, transfer));
         if (_transfers[transferKey]) revert CarbonAssetsTransferUsed(registry, transfer);
@@ -176,7 +206,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     /// @inheritdoc ICarbonAssets
     function freeze(bytes32 recordId, bytes32 cause) external {
         _checkRole(REGISTRAR_ROLE);
-        if (_parties[msg.sender] == 0) revert CarbonAssetsNotMember(msg.sender);
+        _activeParty(msg.sender);
         Part storage part = _live(recordId);
         if (cause == 0) revert CarbonAssetsInvalidReference(recordId, cause);
         if (_freezes[recordId][cause] != Freeze.None) revert CarbonAssetsCauseUsed(recordId, cause);
@@ -196,6 +226,57 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         _freezes[recordId][cause] = Freeze.Cured;
         part.freezes--;
         emit RecordReleased(recordId, cause, cure);
+    }
+
+    /// @inheritdoc ICarbonAssets
+    function pledge(bytes32 recordId, bytes32 pledgee, bytes32 pledge_, address proposer) external {
+        Part storage part = _free(recordId);
+        bytes32 holder = part.holder;
+        if (pledge_ == 0) revert CarbonAssetsInvalidReference(recordId, pledge_);
+        if (_memberCounts[pledgee] == 0) revert CarbonAssetsUnknownParty(pledgee);
+        if (pledgee == holder) revert CarbonAssetsAlreadyHolds(recordId, holder);
+        _checkActive(pledgee);
+        if (_pledges[recordId][pledge_] != Pledge.None) revert CarbonAssetsPledgeUsed(recordId, pledge_);
+        _confirm(abi.encode(Kind.Pledge, recordId, pledgee, pledge_), proposer, holder, false);
+        if (_parties[msg.sender] == pledgee) revert CarbonAssetsConfirmedByPledgee(msg.sender, pledgee);
+
+        _pledges[recordId][pledge_] = Pledge.Standing;
+        _liens[recordId] = Lien(pledgee, pledge_);
+        part.isPledged = true;
+        emit RecordPledged(recordId, pledgee, pledge_);
+    }
+
+    /// @inheritdoc ICarbonAssets
+    function unpledge(bytes32 recordId, bytes32 pledge_, bytes32 officialReference, address proposer)
+        external
+    {
+        if (_pledges[recordId][pledge_] != Pledge.Standing) {
+            revert CarbonAssetsNotPledgedFor(recordId, pledge_);
+        }
+        if (officialReference == 0) revert CarbonAssetsInvalidReference(recordId, officialReference);
+        Part storage part = _parts[recordId];
+        bytes32 pledgee = _liens[recordId].pledgee;
+        bytes memory act = abi.encode(Kind.Unpledge, recordId, pledge_, officialReference);
+        // Who takes part no more can give nothing back: then registrars of two persons do it.
+        _confirm(act, proposer, pledgee, !_isActive(pledgee));
+        if (_parties[msg.sender] == part.holder) {
+            revert CarbonAssetsConfirmedByHolder(msg.sender, part.holder);
+        }
+
+        _pledges[recordId][pledge_] = Pledge.Released;
+        delete _liens[recordId];
+        part.isPledged = false;
+        emit PledgeReleased(recordId, pledgee, pledge_, officialReference);
+    }
+
+    /// @inheritdoc ICarbonAssets
+    function membership() external view returns (address) {
+        return address(_membership);
+    }
+
+    /// @inheritdoc ICarbonAssets
+    function pledgeOf(bytes32 recordId, bytes32 pledge_) external view returns (Pledge) {
+        return _pledges[recordId][pledge_];
     }
 
     /// @inheritdoc ICarbonAssets
@@ -227,7 +308,8 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
             part.holder,
             lot.reportLeaf,
             part.state,
-            part.freezes
+            part.freezes,
+            _liens[recordId].pledgee
         );
     }
 
@@ -278,8 +360,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     /// @dev Takes the second person's word: reverts unless the sender may confirm what `proposer` proposed.
     function _confirm(bytes memory act, address proposer, bytes32 holder, bool mayRegistrarPropose) private {
         _checkRole(REGISTRAR_ROLE);
-        bytes32 party = _parties[msg.sender];
-        if (party == 0) revert CarbonAssetsNotMember(msg.sender);
+        bytes32 party = _activeParty(msg.sender);
         if (msg.sender == proposer) revert CarbonAssetsSamePerson(proposer);
         if (party == holder) revert CarbonAssetsConfirmedByHolder(msg.sender, holder);
 
@@ -289,8 +370,7 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         // forge-lint: disable-next-line(block-timestamp)
         if (block.timestamp >= expiresAt) revert CarbonAssetsProposalExpired(actHash, proposer, expiresAt);
 
-        bytes32 proposerParty = _parties[proposer];
-        if (proposerParty == 0) revert CarbonAssetsNotMember(proposer);
+        bytes32 proposerParty = _activeParty(proposer);
         bool isForHolder = proposerParty == holder && hasRole(HOLDER_ROLE, proposer);
         if (!isForHolder && !(mayRegistrarPropose && hasRole(REGISTRAR_ROLE, proposer))) {
             revert CarbonAssetsNotForHolder(proposer, holder);
@@ -327,7 +407,10 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         private
         view
     {
-        (uint64 size, bytes32 root,) = _anchor.head(_logId);
+        bytes32 logId = _logId;
+        (uint64 size, bytes32 root,) = _anchor.head(logId);
+        (bytes32 successor,,,) = _anchor.successionOf(logId);
+        if (successor != 0) revert CarbonAssetsLogClosed(logId, successor);
         if (size != evidence.headSize) revert CarbonAssetsHeadSizeMismatch(size, evidence.headSize);
         if (evidence.epoch == 0) revert CarbonAssetsInvalidEpoch(evidence.epoch);
         bytes memory entry =
@@ -344,6 +427,28 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
         );
     }
 
+    /// @dev The party that an account acts for, which takes part now.
+    function _activeParty(address member) private view returns (bytes32 party) {
+        party = _parties[member];
+        if (party == 0) revert CarbonAssetsNotMember(member);
+        _checkActive(party);
+    }
+
+    function _checkActive(bytes32 party) private view {
+        if (!_isActive(party)) revert CarbonAssetsPartyNotActive(party);
+    }
+
+    function _isActive(bytes32 party) private view returns (bool) {
+        return address(_membership) == address(0) || _membership.isActive(party);
+    }
+
+    function _checkChain(uint256[] memory chainIds) private view {
+        for (uint256 i = 0; i < chainIds.length; i++) {
+            if (chainIds[i] == block.chainid) return;
+        }
+        revert CarbonAssetsChainNotAllowed(block.chainid);
+    }
+
     function _live(bytes32 recordId) private view returns (Part storage part) {
         part = _parts[recordId];
         if (part.state == State.None) revert CarbonAssetsUnknownRecord(recordId);
@@ -354,5 +459,6 @@ contract CarbonAssets is ICarbonAssets, AccessControl {
     function _free(bytes32 recordId) private view returns (Part storage part) {
         part = _live(recordId);
         if (part.freezes != 0) revert CarbonAssetsFrozen(recordId, part.freezes);
+        if (part.isPledged) revert CarbonAssetsPledged(recordId, _liens[recordId].pledgee);
     }
 }

@@ -25,7 +25,7 @@ contract CarbonAssetsTest is CarbonAssetsExpectations {
     function test_CodeIsTheSameForEveryDeployment() public {
         VM.chainId(31_338);
         bytes32 logId = _anchor.open("another", ADMIN);
-        CarbonAssets other = new CarbonAssets(_anchor, logId, STRANGER);
+        CarbonAssets other = _deployAssets(_anchor, logId, STRANGER, _membership);
         assertEq(address(other).codehash, address(_assets).codehash, "code hash");
     }
 
@@ -56,15 +56,17 @@ contract CarbonAssetsTest is CarbonAssetsExpectations {
 
     function test_RevertIf_LogIsNotOpen() public {
         bytes32 logId = keccak256("closed");
+        uint256[] memory chainIds = _chains();
         VM.expectRevert(abi.encodeWithSelector(ICarbonAssets.CarbonAssetsUnknownLog.selector, logId));
-        new CarbonAssets(_anchor, logId, ADMIN);
+        new CarbonAssets(_anchor, logId, ADMIN, _membership, chainIds);
     }
 
     function test_RevertIf_AdminIsZero() public {
+        uint256[] memory chainIds = _chains();
         VM.expectRevert(
             abi.encodeWithSelector(ICarbonAssets.CarbonAssetsInvalidMember.selector, address(0), bytes32(0))
         );
-        new CarbonAssets(_anchor, _logId, address(0));
+        new CarbonAssets(_anchor, _logId, address(0), _membership, chainIds);
     }
 
     function testFuzz_RevertIf_AdmittedByAnybodyElse(address sender) public {
@@ -322,6 +324,10 @@ contract CarbonAssetsTest is CarbonAssetsExpectations {
         _end(ICarbonAssets.Kind.Retire, left, BOB);
         VM.snapshotGasLastCall("CarbonAssets", "retire");
         (left, right) = _split(right, 1_600, ALICE);
+        _pledge(left, REFERENCE);
+        VM.snapshotGasLastCall("CarbonAssets", "pledge");
+        _unpledge(left, REFERENCE, BOB);
+        VM.snapshotGasLastCall("CarbonAssets", "unpledge");
         _end(ICarbonAssets.Kind.Surrender, left, ALICE);
         VM.snapshotGasLastCall("CarbonAssets", "surrender");
         _end(ICarbonAssets.Kind.Cancel, right, SECOND_REGISTRAR);

@@ -2,6 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {CarbonAssets} from "../src/CarbonAssets.sol";
+import {IMembership} from "../src/interfaces/IMembership.sol";
+import {ITwoPersons} from "../src/interfaces/ITwoPersons.sol";
 import {LogAnchor} from "../src/LogAnchor.sol";
 import {ICarbonAssets} from "../src/interfaces/ICarbonAssets.sol";
 import {EpochEntriesReference} from "./EpochEntriesReference.sol";
@@ -34,6 +36,7 @@ abstract contract CarbonAssetsFixture is ForgeTest {
 
     LogAnchor internal _anchor;
     CarbonAssets internal _assets;
+    IMembership internal _membership;
     bytes32 internal _logId;
     bytes32[] internal _dataLeaves;
     bytes32[] internal _mapLeaves;
@@ -52,15 +55,51 @@ abstract contract CarbonAssetsFixture is ForgeTest {
         _logLeaves.push(EpochEntriesReference.epochLeaf(2, _mapRoot(), 3, uint64(START * 1000)));
         _logLeaves.push(keccak256("epoch 3"));
 
-        _anchor = new LogAnchor();
+        _anchor = LogAnchor(VM.deployCode("LogAnchor.sol:LogAnchor", ""));
         _logId = _anchor.open(_logLeaves[0], VM.addr(HEAD_PRIVATE_KEY));
         _advance(_anchor, _logId, 4, _logRoot(), Rfc9162Reference.proof(1, _logLeaves));
-        _assets = new CarbonAssets(_anchor, _logId, ADMIN);
+        _membership = _founded();
+        _assets = _deployAssets(_anchor, _logId, ADMIN, _membership);
         _admit(REGISTRAR, REGISTRAR_PARTY, _assets.REGISTRAR_ROLE());
         _admit(SECOND_REGISTRAR, REGISTRAR_PARTY, _assets.REGISTRAR_ROLE());
         _admit(ALICE, ALICES, _assets.HOLDER_ROLE());
         _admit(ANNE, ALICES, _assets.HOLDER_ROLE());
         _admit(BOB, BOBS, _assets.HOLDER_ROLE());
+    }
+
+    /// @dev From the artefact, as the others: with all code inside, the compiler would take minutes over the tests.
+    function _deployAssets(LogAnchor anchor, bytes32 logId, address admin, IMembership members)
+        internal
+        returns (CarbonAssets)
+    {
+        bytes memory arguments = abi.encode(anchor, logId, admin, members, _chains());
+        return CarbonAssets(VM.deployCode("CarbonAssets.sol:CarbonAssets", arguments));
+    }
+
+    /// @dev Who takes part, as two registrars said.
+    function _founded() internal returns (IMembership made) {
+        bytes memory founders = abi.encode(REGISTRAR, SECOND_REGISTRAR, new bytes32[2][](0));
+        made = IMembership(VM.deployCode("Membership.sol:Membership", founders));
+        bytes32[3] memory parties = [REGISTRAR_PARTY, ALICES, BOBS];
+        for (uint256 i = 0; i < parties.length; i++) {
+            IMembership.Admission memory it =
+                IMembership.Admission(parties[i], new bytes32[](1), new bytes32[](0), parties[i], 0, 0);
+            it.kinds[0] = "kind";
+            VM.prank(REGISTRAR);
+            ITwoPersons(address(made)).propose(abi.encode(IMembership.admit.selector, it));
+            VM.prank(SECOND_REGISTRAR);
+            made.admit(it, REGISTRAR);
+        }
+    }
+
+    function _chains() internal view returns (uint256[] memory chainIds) {
+        chainIds = new uint256[](2);
+        (chainIds[0], chainIds[1]) = (7, block.chainid);
+    }
+
+    function _suspend(bytes32 party) internal {
+        VM.prank(REGISTRAR);
+        _membership.suspend(party, CAUSE);
     }
 
     function _admit(address member, bytes32 party, bytes32 role) internal {
@@ -151,6 +190,19 @@ abstract contract CarbonAssetsFixture is ForgeTest {
         _propose(proposer, abi.encode(kind, recordId, REFERENCE));
         VM.prank(REGISTRAR);
         _callEnd(kind, recordId, REFERENCE, proposer);
+    }
+
+    /// @dev Both persons, to Bob's party.
+    function _pledge(bytes32 recordId, bytes32 pledge) internal {
+        _propose(ALICE, abi.encode(ICarbonAssets.Kind.Pledge, recordId, BOBS, pledge));
+        VM.prank(REGISTRAR);
+        _assets.pledge(recordId, BOBS, pledge, ALICE);
+    }
+
+    function _unpledge(bytes32 recordId, bytes32 pledge, address proposer) internal {
+        _propose(proposer, abi.encode(ICarbonAssets.Kind.Unpledge, recordId, pledge, CURE));
+        VM.prank(REGISTRAR);
+        _assets.unpledge(recordId, pledge, CURE, proposer);
     }
 
     function _freeze(bytes32 recordId, bytes32 cause) internal {

@@ -9,6 +9,7 @@ interface Vm {
     function chainId(uint256 id) external;
     function prank(address sender) external;
     function assume(bool condition) external pure;
+    function deployCode(string calldata artefact, bytes calldata arguments) external returns (address);
     function etch(address target, bytes calldata code) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function expectRevert(bytes calldata data) external;

@@ -27,6 +27,7 @@ from carbonseal_ledger.outcomes import LoggedEntry
 MAX_SERIAL: Final = (
     1 << 53
 ) - 1  # what a content of kind asset_act can say; the contract itself takes 64 bits
+NO_MEMBERSHIP: Final = bytes(20)
 _MAX_NAME, _MAX_REFERENCE = 80, 120  # characters, as in asset_act
 
 
@@ -49,6 +50,8 @@ class ActKind(StrEnum):
     SURRENDER = "surrender"
     CANCEL = "cancel"
     RELEASE = "release"
+    PLEDGE = "pledge"
+    UNPLEDGE = "unpledge"
     FREEZE = "freeze"
     WITHDRAW = "withdraw"
     DEPLOY = "deploy"
@@ -220,6 +223,36 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Pledge:
+    """A record is pledged to the party `to`, under the official registration `pledge`."""
+
+    kind: ClassVar[ActKind] = ActKind.PLEDGE
+    record: bytes
+    to: str
+    pledge: str
+
+    def __post_init__(self) -> None:
+        _check_digest("record", self.record)
+        check_code(self.to, field="to")
+        _check_text("pledge", self.pledge, _MAX_REFERENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpledge:
+    """The pledgee gives a pledge back; `reference` is the official act that says so."""
+
+    kind: ClassVar[ActKind] = ActKind.UNPLEDGE
+    record: bytes
+    pledge: str
+    reference: str
+
+    def __post_init__(self) -> None:
+        _check_digest("record", self.record)
+        _check_text("pledge", self.pledge, _MAX_REFERENCE)
+        _check_text("reference", self.reference, _MAX_REFERENCE)
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     """The first person takes a proposal back; `expires_at`, ms, tells it from a later one of the same act."""
 
@@ -230,11 +263,17 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """The contract is created beside `anchor`, a LogAnchor in which the log of logs `log_id` is open."""
+    """The contract is created beside `anchor`, a LogAnchor in which the log of logs `log_id` is open.
+
+    `membership` is the contract that says who takes part, 20 zero bytes where none does; `chain_ids` are the
+    chains on which records may be kept: on another one the contract refuses to be deployed.
+    """
 
     kind: ClassVar[ActKind] = ActKind.DEPLOY
     anchor: bytes
     log_id: bytes
+    chain_ids: tuple[int, ...]
+    membership: bytes = NO_MEMBERSHIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +297,9 @@ class Grant:
     role: str
 
 
-RecordAct: TypeAlias = Record | Split | Move | Retire | Surrender | Cancel | Freeze | Release
+RecordAct: TypeAlias = (
+    Record | Split | Move | Retire | Surrender | Cancel | Freeze | Release | Pledge | Unpledge
+)
 Act: TypeAlias = RecordAct | Withdraw | Deploy | Admit | Grant
 _CLASSES: Final[Mapping[str, type[Any]]] = {
     ActKind.RECORD: Record,
@@ -269,6 +310,8 @@ _CLASSES: Final[Mapping[str, type[Any]]] = {
     ActKind.CANCEL: Cancel,
     ActKind.FREEZE: Freeze,
     ActKind.RELEASE: Release,
+    ActKind.PLEDGE: Pledge,
+    ActKind.UNPLEDGE: Unpledge,
     ActKind.WITHDRAW: Withdraw,
     ActKind.DEPLOY: Deploy,
     ActKind.ADMIT: Admit,
@@ -300,6 +343,8 @@ def from_parameters(kind: str, parameters: str) -> Act:
     for field in dataclasses.fields(act_class):
         if field.type == "bytes":
             values[field.name] = bytes.fromhex(values[field.name])
+        elif isinstance(values[field.name], list):
+            values[field.name] = tuple(values[field.name])
     act: Act = act_class(**values)
     return act
 

@@ -25,6 +25,8 @@ from carbonseal_ledger.carbon_assets_calls import AssetRecord, AssetState
 
 _Key = tuple[bytes, str, bytes]  # transaction, act, record
 
+_NOBODY: Final = bytes(32)
+
 
 class Difference(StrEnum):
     """What can differ."""
@@ -60,12 +62,13 @@ class PartRow:
     report_leaf: bytes
     state: AssetState
     freezes: int
+    pledgee: bytes = _NOBODY
 
     @classmethod
     def of(cls, record: bytes, held: AssetRecord) -> PartRow:
         """Return the row of a record that the contract holds."""
         what = (held.registry, held.batch, held.first, held.last, held.holder, held.report_leaf)
-        return cls(record, *what, held.state, held.freezes)
+        return cls(record, *what, held.state, held.freezes, held.pledgee)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,10 @@ def _after(event: AssetEvent, known: PartRow) -> PartRow:
             return replace(known, state=AssetState.SPLIT)
         case ActKind.MOVE:
             return replace(known, holder=event.to_party or b"")
+        case ActKind.PLEDGE:
+            return replace(known, pledgee=event.to_party or _NOBODY)
+        case ActKind.UNPLEDGE:
+            return replace(known, pledgee=_NOBODY)
         case ActKind.FREEZE:
             return replace(known, freezes=known.freezes + 1)
         case ActKind.RELEASE:

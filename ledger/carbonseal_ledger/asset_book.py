@@ -9,13 +9,14 @@ Instants are milliseconds since 1970 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Engine
 
 from carbonseal_attest.instants import Clock
 from carbonseal_ledger.act_record import ActRecord, told, told_all
 from carbonseal_ledger.asset_acts import (
+    NO_MEMBERSHIP,
     SINGLE_KINDS,
     Act,
     ActKind,
@@ -24,6 +25,7 @@ from carbonseal_ledger.asset_acts import (
     Grant,
     Record,
     RecordAct,
+    Unpledge,
     Withdraw,
     text_id,
 )
@@ -89,16 +91,26 @@ class AssetBook:
 
     # -- founding
 
-    def deploy(self, anchor: bytes, log_id: bytes) -> bytes:
+    def deploy(
+        self,
+        anchor: bytes,
+        log_id: bytes,
+        *,
+        chain_ids: Collection[int] | None = None,
+        membership: bytes = NO_MEMBERSHIP,
+    ) -> bytes:
         """Plan and sign the contract's deployment by the admin, and return the address it will have.
 
-        The same again changes nothing. It is sent once the log of logs is open in LogAnchor.
+        The same again changes nothing. It is sent once the log of logs is open in LogAnchor. `chain_ids` are
+        the chains on which the contract may be, None for the present one alone; `membership` is the contract
+        that it asks who takes part.
 
         Raises:
             AssetsNotReady: gas costs more than is paid.
             AssetConflict: another one is deployed for another log of logs.
         """
-        act = Deploy(anchor, log_id)
+        chains = tuple(sorted({self._client.chain_id} if chain_ids is None else chain_ids))
+        act = Deploy(anchor, log_id, chains, membership)
         deployment = self._journal.deployment()
         if deployment is None:
             deployment = self._plan(act, None, self._members.admin.address, contract=None)
@@ -295,11 +307,13 @@ class AssetBook:
             wanted = text_id(act.holder)
         else:
             wanted = self._client.record_of(act.record).holder
+        if isinstance(act, Unpledge) and party is None:
+            wanted = self._client.record_of(act.record).pledgee
         if wanted in holders:
             return holders[wanted].address
         second = members.second_registrar
         if (
-            act.kind in {ActKind.CANCEL, ActKind.RELEASE}
+            act.kind in {ActKind.CANCEL, ActKind.RELEASE, ActKind.UNPLEDGE}
             and second is not None
             and (party in {None, members.registrar_party})
         ):

@@ -30,6 +30,8 @@ _ACTS: Final = {
     ARTEFACT.topic("RecordCancelled"): ActKind.CANCEL,
     RECORD_FROZEN: ActKind.FREEZE,
     ARTEFACT.topic("RecordReleased"): ActKind.RELEASE,
+    ARTEFACT.topic("RecordPledged"): ActKind.PLEDGE,
+    ARTEFACT.topic("PledgeReleased"): ActKind.UNPLEDGE,
 }
 ACT_TOPICS: Final = (ACT_CONFIRMED, *_ACTS)
 
@@ -58,10 +60,11 @@ class AssetEvent:
         act_hash: keccak256 of the bytes proposed; None for a freeze.
         transaction_hash, log_index, block_number, block_hash: of the event that says what changed.
         claim: of a record, what was said.
-        from_party, to_party: ids, of a move.
+        from_party, to_party: ids, of a move; the pledgee of a pledge and of its return is `to_party`.
         parts: ids of the two parts of a split, else empty.
-        reference: id of the official act or transfer that is mirrored.
+        reference: id of the official act, transfer or registration of a pledge that is mirrored.
         cause, cure: digests, of a freeze and a release.
+        pledge: id of the official registration that ends with the return of a pledge.
     """
 
     act: ActKind
@@ -80,6 +83,7 @@ class AssetEvent:
     reference: bytes | None = None
     cause: bytes | None = None
     cure: bytes | None = None
+    pledge: bytes | None = None
 
 
 def read_events(events: Sequence[ChainEvent]) -> list[AssetEvent]:
@@ -119,6 +123,11 @@ def _read(event: ChainEvent, confirmed: ChainEvent | None) -> AssetEvent:
             return replace(
                 told, from_party=event.topics[2], to_party=event.topics[3], reference=event.data[:32]
             )
+        case ActKind.PLEDGE:
+            return replace(told, to_party=event.topics[2], reference=event.data[:32])
+        case ActKind.UNPLEDGE:
+            pledge, reference = event.data[:32], event.data[32:]
+            return replace(told, to_party=event.topics[2], pledge=pledge, reference=reference)
         case ActKind.FREEZE:
             return replace(told, cause=event.topics[2])
         case ActKind.RELEASE:

@@ -181,6 +181,70 @@ class TransferUsed(AssetRefused):
     cure = "name the transfer of these units"
 
 
+class RecordPledged(AssetRefused):
+    """A pledge stands."""
+
+    code, error, place = "asset-record-pledged", "CarbonAssetsPledged", "record"
+    says = "it is pledged"
+    cure = "have the pledgee give the pledge back"
+
+
+class PledgeUsed(AssetRefused):
+    """Pledged under that already."""
+
+    code, error, place = "asset-pledge-used", "CarbonAssetsPledgeUsed", "pledge"
+    says = "the record is or was pledged under that registration"
+    cure = "name the registration of the new pledge"
+
+
+class NotPledgedFor(AssetRefused):
+    """Nothing to give back."""
+
+    code, error, place = "asset-not-pledged-for", "CarbonAssetsNotPledgedFor", "pledge"
+    says = "the record is not pledged under that registration"
+    cure = "name the registration that stands"
+
+
+class ConfirmedByPledgee(AssetRefused):
+    """Two persons of which one receives."""
+
+    code, error, place = "asset-confirmed-by-pledgee", "CarbonAssetsConfirmedByPledgee", "confirmer"
+    says = "who confirms is of the pledgee's party"
+    cure = "have a registrar of another party confirm it"
+
+
+class PartyNotActive(AssetRefused):
+    """Suspended, removed or out of its period, as Membership has it."""
+
+    code, error, place = "asset-party-not-active", "CarbonAssetsPartyNotActive", "party"
+    says = "party {party} does not take part now"
+    cure = "have two registrars lift its suspension or renew it"
+
+
+class ChainNotListed(AssetRefused):
+    """A chain on which no records may be kept."""
+
+    code, error, place = "asset-chain-not-listed", "CarbonAssetsChainNotAllowed", "chain"
+    says = "records may not be kept on chain {chainId}"
+    cure = "deploy on one of the chains that are listed"
+
+
+class LogClosed(AssetRefused):
+    """The log of logs was succeeded."""
+
+    code, error, place = "asset-log-closed", "CarbonAssetsLogClosed", "log"
+    says = "the log of logs was closed and goes on in {successor}"
+    cure = "have the admin follow it there"
+
+
+class LogNotSucceeded(AssetRefused):
+    """Nothing to follow."""
+
+    code, error, place = "asset-log-not-succeeded", "CarbonAssetsLogNotSucceeded", "log"
+    says = "the log of logs is open"
+    cure = "go on with it"
+
+
 class ReferenceMissing(AssetRefused):
     """Nothing official is named."""
 

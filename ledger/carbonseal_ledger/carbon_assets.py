@@ -22,11 +22,13 @@ from carbonseal_ledger.asset_acts import (
     Deploy,
     Freeze,
     Grant,
+    Pledge,
     Record,
     Release,
     Retire,
     Split,
     Surrender,
+    Unpledge,
     Withdraw,
     text_id,
 )
@@ -41,7 +43,7 @@ from carbonseal_ledger.asset_events import (
     read_events,
 )
 from carbonseal_ledger.asset_refusals import refusal_of
-from carbonseal_ledger.carbon_assets_calls import AssetRecord, AssetState, FreezeState
+from carbonseal_ledger.carbon_assets_calls import AssetRecord, AssetState, FreezeState, PledgeState
 from carbonseal_ledger.chain_answers import CallRefused, ChainEvent, ContractHead, ContractWrong
 from carbonseal_ledger.chain_client import ChainClient
 from carbonseal_ledger.errors import LedgerError
@@ -141,6 +143,12 @@ class CarbonAssetsClient(ChainClient):
         (state,) = self._ask("freezeOf", ["bytes32", "bytes32"], [record, cause], ["uint8"])
         return FreezeState(state)
 
+    def pledge_of(self, record: bytes, pledge: str) -> PledgeState:
+        """Return what an official registration of a pledge means for a record."""
+        arguments = [record, text_id(pledge)]
+        (state,) = self._ask("pledgeOf", ["bytes32", "bytes32"], arguments, ["uint8"])
+        return PledgeState(state)
+
     def predecessor_of(self, registry: str, batch: str, first: int) -> int:
         """Return the first serial of the nearest range recorded below; 0 when there is none."""
         arguments = [text_id(registry), text_id(batch), first]
@@ -178,6 +186,10 @@ class CarbonAssetsClient(ChainClient):
                 return self.has_role(act.role, act.member)
             case Freeze():
                 return self.freeze_of(act.record, act.cause) != FreezeState.NONE
+            case Pledge():
+                return self.pledge_of(act.record, act.pledge) != PledgeState.NONE
+            case Unpledge():
+                return self.pledge_of(act.record, act.pledge) == PledgeState.RELEASED
             case Release():
                 return self.freeze_of(act.record, act.cause) == FreezeState.CURED
             case Record():

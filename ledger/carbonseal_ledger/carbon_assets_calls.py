@@ -22,11 +22,13 @@ from carbonseal_ledger.asset_acts import (
     Freeze,
     Grant,
     Move,
+    Pledge,
     Record,
     Release,
     Retire,
     Split,
     Surrender,
+    Unpledge,
     Withdraw,
     text_id,
 )
@@ -40,13 +42,13 @@ EXPIRIES_SLOT: Final = 5  # storage slot of the mapping act hash â†’ proposer â†
 # In the order of the contract's enum Kind.
 _PROPOSED: Final = (
     *(ActKind.RECORD, ActKind.SPLIT, ActKind.MOVE, ActKind.RETIRE, ActKind.SURRENDER, ActKind.CANCEL),
-    ActKind.RELEASE,
+    *(ActKind.RELEASE, ActKind.PLEDGE, ActKind.UNPLEDGE),
 )
 CLAIM: Final = "(bytes32,bytes32,uint64,uint64,bytes32,string,bytes32)"
 _EVIDENCE: Final = (
     "(uint64,uint64,uint64,bytes32,uint64,uint64,uint64,bytes32,uint64,bytes32[],bytes32[],bytes32[])"
 )
-_RECORD: Final = "(bytes32,bytes32,bytes32,uint64,uint64,bytes32,bytes32,uint8,uint32)"
+_RECORD: Final = "(bytes32,bytes32,bytes32,uint64,uint64,bytes32,bytes32,uint8,uint32,bytes32)"
 _FUNCTIONS: Final = {ActKind.GRANT: "grantRole", ActKind.WITHDRAW: "withdrawProposal"}  # else as the act
 ADMIN_ROLE: Final = bytes(32)
 
@@ -70,12 +72,21 @@ class FreezeState(IntEnum):
     CURED = 2
 
 
+class PledgeState(IntEnum):
+    """What an official registration of a pledge means for a record. In the order of the enum Pledge."""
+
+    NONE = 0
+    STANDING = 1
+    RELEASED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class AssetRecord:
     """A record as the contract holds it; ids are keccak256 of texts (`asset_acts.text_id`).
 
     `lot` is the record from which it came by splitting, itself when it was recorded as it is; `freezes` the
-    number of causes that stand against it. Without such a record everything is zero and `state` NONE.
+    number of causes that stand against it, `pledgee` the party to which it is pledged, or zero. Without such
+    a record everything is zero and `state` NONE.
     """
 
     lot: bytes
@@ -87,11 +98,12 @@ class AssetRecord:
     report_leaf: bytes
     state: AssetState
     freezes: int
+    pledgee: bytes
 
     @property
     def is_free(self) -> bool:
-        """Whether it may be split, moved or ended."""
-        return self.state == AssetState.LIVE and self.freezes == 0
+        """Whether it may be split, moved, pledged or ended."""
+        return self.state == AssetState.LIVE and self.freezes == 0 and self.pledgee == bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +153,20 @@ def act_bytes(act: Act) -> bytes:
         case Release():
             released = [_kind(act), act.record, act.cause, act.cure]
             return encode(["uint8", "bytes32", "bytes32", "bytes32"], released)
+        case Pledge():
+            pledged = [_kind(act), act.record, text_id(act.to), text_id(act.pledge)]
+            return encode(["uint8", "bytes32", "bytes32", "bytes32"], pledged)
+        case Unpledge():
+            returned = [_kind(act), act.record, text_id(act.pledge), text_id(act.reference)]
+            return encode(["uint8", "bytes32", "bytes32", "bytes32"], returned)
         case Freeze():
             return encode(["string", "bytes32", "bytes32"], [act.kind, act.record, act.cause])
         case Withdraw():
             return encode(["string", "bytes32", "uint64"], [act.kind, act.act_hash, act.expires_at])
         case Deploy():
-            return encode(["string", "address", "bytes32"], [act.kind, hex_of(act.anchor), act.log_id])
+            types = ["string", "address", "bytes32", "address", "uint256[]"]
+            places = [hex_of(act.anchor), act.log_id, hex_of(act.membership)]
+            return encode(types, [act.kind, *places, list(act.chain_ids)])
         case Admit():
             return encode(["string", "address", "string"], [act.kind, hex_of(act.member), act.party])
         case Grant():
@@ -161,7 +181,9 @@ def claim_of(act: Record) -> tuple[Any, ...]:
 
 def deployment(act: Deploy, admin: bytes) -> bytes:
     """Return what creates the contract."""
-    arguments = encode(["address", "bytes32", "address"], [hex_of(act.anchor), act.log_id, hex_of(admin)])
+    types = ["address", "bytes32", "address", "address", "uint256[]"]
+    founders = [hex_of(act.anchor), act.log_id, hex_of(admin), hex_of(act.membership)]
+    arguments = encode(types, [*founders, list(act.chain_ids)])
     return ARTEFACT.bytecode + arguments
 
 
@@ -196,6 +218,12 @@ def confirmation(act: Act, proposer: bytes | None, proof: tuple[int, Evidence] |
         case Release():
             released = [act.record, act.cause, act.cure]
             arguments = encode(["bytes32", "bytes32", "bytes32", "address"], [*released, by])
+        case Pledge():
+            ids = [act.record, text_id(act.to), text_id(act.pledge)]
+            arguments = encode(["bytes32", "bytes32", "bytes32", "address"], [*ids, by])
+        case Unpledge():
+            ids = [act.record, text_id(act.pledge), text_id(act.reference)]
+            arguments = encode(["bytes32", "bytes32", "bytes32", "address"], [*ids, by])
         case Freeze():
             arguments = encode(["bytes32", "bytes32"], [act.record, act.cause])
         case Withdraw():
@@ -228,8 +256,8 @@ def expiry_slot(act_hash: bytes, proposer: bytes) -> bytes:
 def read_record(data: bytes) -> AssetRecord:
     """Return what `recordOf` answers."""
     (fields,) = decode([_RECORD], data)
-    lot, registry, batch, first, last, holder, report_leaf, state, freezes = fields
-    return AssetRecord(lot, registry, batch, first, last, holder, report_leaf, AssetState(state), freezes)
+    lot, registry, batch, first, last, holder, report_leaf, state, *stands = fields
+    return AssetRecord(lot, registry, batch, first, last, holder, report_leaf, AssetState(state), *stands)
 
 
 def read_claim(data: bytes) -> tuple[Any, ...]:

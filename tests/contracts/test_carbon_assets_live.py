@@ -24,11 +24,13 @@ from carbonseal_ledger.asset_acts import (
     Freeze,
     Grant,
     Move,
+    Pledge,
     Record,
     Release,
     Retire,
     Split,
     Surrender,
+    Unpledge,
     record_id_of,
     text_id,
 )
@@ -36,6 +38,7 @@ from carbonseal_ledger.asset_journal import act_hash_of
 from carbonseal_ledger.asset_refusals import (
     AssetRefused,
     CauseUsed,
+    ChainNotListed,
     ConfirmedByHolder,
     EpochInvalid,
     HeadMovedOn,
@@ -43,10 +46,13 @@ from carbonseal_ledger.asset_refusals import (
     MemberLacksRole,
     NotForHolder,
     NotMember,
+    NotPledgedFor,
     NotProposed,
+    PledgeUsed,
     PredecessorWrong,
     ProofLengthWrong,
     RecordFrozen,
+    RecordPledged,
     ReportNotInLog,
     SamePerson,
     SerialsInvalid,
@@ -102,7 +108,7 @@ class Contract:
         proof = consistency_path(1, 2, lambda level, at: root_of(LOG[at << level : (at + 1) << level]))
         log_id = anchor_chain.log_id(LOG[0])
         self.chain = CarbonAssetsClient(node.url)
-        self.deployment = Deploy(anchor, log_id)
+        self.deployment = Deploy(anchor, log_id, (self.chain.chain_id,))
         anchor_chain.send(anchor_chain.sign_deploy(0, FEES).raw)
         node.mine()
         with pytest.raises(LogNotOpen, match="not open"):
@@ -236,6 +242,39 @@ def test_every_act_is_done_and_told_by_its_event(contract):
     assert (held.lot, held.state, held.freezes) == (act.record, AssetState.SURRENDERED, 0)
     assert chain.freeze_of(left, CAUSE) == FreezeState.CURED
     assert chain.record_of(b"\x05" * 32).state == AssetState.NONE
+
+
+def test_pledges_and_gives_back_and_tells_it_by_events(contract):
+    chain, start = contract.chain, contract.chain.block("latest").number + 1
+    act = contract.record()
+    pledge = Pledge(act.record, "e-bobs", "pledge 1")
+    contract.propose("alice", pledge)
+    contract.confirm("registrar", pledge, "alice")
+    assert chain.is_done(pledge)
+    assert chain.record_of(act.record).pledgee == text_id("e-bobs")
+    assert not chain.record_of(act.record).is_free
+    contract.refuses(
+        RecordPledged, "registrar", Retire(act.record, "retirement 9"), "alice", match="it is pledged"
+    )
+    back = Unpledge(act.record, "pledge 1", "official act 1")
+    contract.refuses(NotForHolder, "registrar", back, "alice", as_proposed=True)
+    contract.propose("bob", back)
+    contract.confirm("registrar", back, "bob")
+    assert chain.is_done(back)
+    assert chain.record_of(act.record).is_free
+    contract.refuses(PledgeUsed, "registrar", pledge, "alice", as_proposed=True)
+    contract.refuses(NotPledgedFor, "registrar", back, "bob", as_proposed=True)
+    _, pledged, returned = chain.acts_between(start, chain.block("latest").number + 1)
+    assert (pledged.act, pledged.to_party) == ("pledge", text_id("e-bobs"))
+    assert pledged.reference == text_id("pledge 1")
+    assert (returned.act, returned.pledge) == ("unpledge", text_id("pledge 1"))
+    assert returned.reference == text_id("official act 1")
+
+
+def test_rejects_a_chain_that_is_not_listed(contract):
+    elsewhere = replace(contract.deployment, chain_ids=(1, 7))
+    with pytest.raises(ChainNotListed, match="chain 31337"):
+        contract.chain.simulate_deployment(elsewhere, contract.address("admin"))
 
 
 def test_asks_as_if_it_were_proposed_and_changes_nothing(contract):

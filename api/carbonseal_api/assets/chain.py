@@ -127,6 +127,7 @@ class AssetChain:
             ChainNotAllowed: The node is of another chain than those.
         """
         check_chain(client.chain_id, allowed)
+        self._allowed = frozenset(allowed)
         self.registrar = registrar
         self.accounts = MemberAccounts(secrets, registrar)
         self._client, self._bound_to, self._is_open = client, bound_to, is_open
@@ -168,7 +169,7 @@ class AssetChain:
 
     def deploy(self) -> bytes:
         """Sign the contract's deployment, once, and return the address that it will have."""
-        return self.book.deploy(*self._bound_to())
+        return self.book.deploy(*self._bound_to(), chain_ids=self._allowed)
 
     def prepare(self) -> bool:
         """Plan the contract's deployment and the admission of members that are new, each once.

@@ -9,14 +9,17 @@ pragma solidity ^0.8.28;
 ///
 /// | act | proposed by | confirmed by |
 /// |---|---|---|
-/// | record, split, move, retire, surrender | a member with `HOLDER_ROLE` of the holder's party | a member with `REGISTRAR_ROLE` |
+/// | record, split, move, retire, surrender, pledge | a member with `HOLDER_ROLE` of the holder's party | a member with `REGISTRAR_ROLE` |
 /// | cancel, release | the same, or a member with `REGISTRAR_ROLE` | another member with `REGISTRAR_ROLE` |
+/// | unpledge | a member with `HOLDER_ROLE` of the pledgee's party; where that takes part no more, one with `REGISTRAR_ROLE` | a member with `REGISTRAR_ROLE` |
 /// | freeze | nobody | a member with `REGISTRAR_ROLE` |
 ///
-/// Whoever confirms is never the proposer and never of the holder's party.
+/// Whoever confirms is never the proposer and never of the holder's or the pledgee's party. Where a {IMembership} contract is
+/// named, whoever proposes, confirms, freezes or is to receive something is of a party that takes part at that moment.
 /// @dev An act is proposed as bytes, which the event shows in full, and confirmed by the function that performs it, which
 /// builds the same bytes again: `abi.encode(Kind.Record, claim)`, `abi.encode(Kind.Split, recordId, lastOfLeft)`,
-/// `abi.encode(Kind.Move, recordId, to, transfer)`, `abi.encode(Kind.Release, recordId, cause, cure)` and
+/// `abi.encode(Kind.Move, recordId, to, transfer)`, `abi.encode(Kind.Release, recordId, cause, cure)`,
+/// `abi.encode(Kind.Pledge, recordId, pledgee, pledge)`, `abi.encode(Kind.Unpledge, recordId, pledge, reference)` and
 /// `abi.encode(kind, recordId, reference)` for the three that end a record.
 /// Proposals are kept per proposer, so nobody can occupy or withdraw somebody else's; rights are checked when it is
 /// confirmed, of both persons, so what was taken away since no longer counts.
@@ -25,6 +28,9 @@ pragma solidity ^0.8.28;
 /// stays frozen while one of them stands, so a release for one cause never undoes a freeze for another that came between
 /// proposal and confirmation. What is frozen cannot be split, moved or ended. For one cause a record is frozen once and
 /// released once, so every act here is performed at most once, however often it is sent.
+///
+/// A record is pledged to one party at a time, under the official registration of the pledge, which serves once. What is
+/// pledged cannot be split, moved or ended, but frozen and released from freezes; the pledgee gives the pledge back.
 ///
 /// Two things make a second record of one unit impossible. The id of a record is the hash of registry, batch and serials,
 /// and a range once recorded or made by a split stays known for good. And the ranges recorded in one batch form a list
@@ -45,7 +51,9 @@ interface ICarbonAssets {
         Retire,
         Surrender,
         Cancel,
-        Release
+        Release,
+        Pledge,
+        Unpledge
     }
 
     /// @notice All but `Live` are final. A split record lives on in its two parts. A frozen one is live, but stays as it is.
@@ -63,6 +71,13 @@ interface ICarbonAssets {
         None,
         Standing,
         Cured
+    }
+
+    /// @notice What the official registration of a pledge means for a record.
+    enum Pledge {
+        None,
+        Standing,
+        Released
     }
 
     /// @notice What two persons say about units before they become a record.
@@ -104,6 +119,7 @@ interface ICarbonAssets {
     /// @notice What is known of a range of serials.
     /// @param lot Id of the record from which it came by splitting; its own id when it was recorded as it is.
     /// @param freezes Number of causes that stand; frozen when it is not 0.
+    /// @param pledgee Party to which it is pledged; zero when it is not.
     struct Record {
         bytes32 lot;
         bytes32 registry;
@@ -114,7 +130,32 @@ interface ICarbonAssets {
         bytes32 reportLeaf;
         State state;
         uint32 freezes;
+        bytes32 pledgee;
     }
+
+    /// @notice Records may not be kept on this chain.
+    error CarbonAssetsChainNotAllowed(uint256 chainId);
+
+    /// @notice The log of logs was closed and goes on in another one: the admin follows it there.
+    error CarbonAssetsLogClosed(bytes32 logId, bytes32 successor);
+
+    /// @notice The log of logs is open: there is nothing to follow.
+    error CarbonAssetsLogNotSucceeded(bytes32 logId);
+
+    /// @notice The party takes part no more, not now, or not yet.
+    error CarbonAssetsPartyNotActive(bytes32 party);
+
+    /// @notice What is pledged stays as it is until the pledgee gives it back.
+    error CarbonAssetsPledged(bytes32 recordId, bytes32 pledgee);
+
+    /// @notice This registration of a pledge served the record before.
+    error CarbonAssetsPledgeUsed(bytes32 recordId, bytes32 pledge);
+
+    /// @notice The record is not pledged under this registration.
+    error CarbonAssetsNotPledgedFor(bytes32 recordId, bytes32 pledge);
+
+    /// @notice Whoever confirms must be of another party than the pledgee.
+    error CarbonAssetsConfirmedByPledgee(address account, bytes32 pledgee);
 
     /// @notice `LogAnchor` has no log under this id.
     error CarbonAssetsUnknownLog(bytes32 logId);
@@ -230,12 +271,27 @@ interface ICarbonAssets {
     /// @notice A cause no longer stands against a record; it is free when none is left.
     event RecordReleased(bytes32 indexed recordId, bytes32 indexed cause, bytes32 cure);
 
+    /// @notice A record was pledged.
+    event RecordPledged(bytes32 indexed recordId, bytes32 indexed pledgee, bytes32 pledge);
+
+    /// @notice A pledge was given back.
+    event PledgeReleased(
+        bytes32 indexed recordId, bytes32 indexed pledgee, bytes32 pledge, bytes32 officialReference
+    );
+
+    /// @notice Evidence is checked against the log in which the one before goes on.
+    event LogFollowed(bytes32 indexed logId, bytes32 indexed successor);
+
     /// @notice Makes an account a member for a party, or moves it to another one. Admin only.
     /// @dev Roles are granted beside it, by AccessControl. Without being a member they have no effect here.
     function admit(address member, bytes32 party) external;
 
     /// @notice Ends an account's membership. Its open proposals can no longer be confirmed. Admin only.
     function dismiss(address member) external;
+
+    /// @notice Takes the log in which a closed log of logs goes on, as its two guardians said in `LogAnchor`. Admin only.
+    /// @dev WARNING: the admin decides when, the guardians decide which. Look at the trust files before.
+    function follow() external returns (bytes32 successor);
 
     /// @notice Proposes an act, open for seven days. Members only.
     /// @param act The act's bytes, see above. @return actHash keccak256 of them.
@@ -281,6 +337,20 @@ interface ICarbonAssets {
 
     /// @notice Confirms and performs a release from one cause. @param cure Digest of the statement that cures it.
     function release(bytes32 recordId, bytes32 cause, bytes32 cure, address proposer) external;
+
+    /// @notice Confirms and performs a pledge.
+    /// @param pledgee Party to which the record is pledged. @param pledge The official registration that it mirrors.
+    function pledge(bytes32 recordId, bytes32 pledgee, bytes32 pledge, address proposer) external;
+
+    /// @notice Confirms and performs the return of a pledge.
+    /// @param officialReference The official act that it mirrors.
+    function unpledge(bytes32 recordId, bytes32 pledge, bytes32 officialReference, address proposer) external;
+
+    /// @notice Who says which parties take part; the zero address when nobody is asked.
+    function membership() external view returns (address);
+
+    /// @notice What the official registration of a pledge means for a record.
+    function pledgeOf(bytes32 recordId, bytes32 pledge) external view returns (Pledge);
 
     /// @notice The contract and the log of logs that evidence is checked against.
     function anchor() external view returns (address logAnchor, bytes32 logId);
