@@ -38,6 +38,7 @@ from carbonseal_api.reports.proofs import AnchorProof, HeadProof, ReportProofs, 
 from carbonseal_api.reports.service import report_pdf
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.identifiers import opaque_code
 from carbonseal_attest.instants import Clock
 from carbonseal_attest.signing import Ed25519Signer
@@ -335,6 +336,20 @@ class Site:
     @property
     def origin(self) -> str:
         return self.cast.enterprise.data_origin
+
+    def amend_policy(self, **changes: Any) -> SignedStatement:
+        """Another registration policy of the enterprise's logs, agreed by all three."""
+        history, cast = self.host.policies(self.party), self.cast
+        body = {
+            "origin": history.origin, "amends": history.spans[-1].digest, "reason": "a test",
+            "policy": {**history.newest.value, **changes}, "endorsements": [],
+        }  # fmt: skip
+        body["endorsements"] = [
+            endorse(cast.log_key, "policy", self.party, "log_host", body),
+            endorse(cast.registrar.signer, "policy", self.party, "registrar", body),
+        ]
+        with self.parts.desks.desk(self.party) as desk:
+            return desk.issue(history.origin, "policy", body)
 
     def seal_readings(
         self, values: list[str], *, start_ms: int, **changes: Any

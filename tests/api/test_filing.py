@@ -162,10 +162,13 @@ def test_a_corrected_period_is_filed_anew_and_its_bundle_passes_the_check(januar
     assert second.report_json == encode_report(composed)
 
     render_and_register(site.parts, site.cast.enterprise.desk, second, language="en")
+    amended = site.amend_policy(late_after_ms=3_600_000)
     result = checked(january, second)
     assert [(s.name, s.reason) for s in result.steps if s.outcome != "passed"] == []
     reasons = {step.name: step.reason for step in result.steps}
     assert "1 statement corrected by the party" in reasons["completeness"]
+    at = site.host.find(site.cast.enterprise.register_origin, amended.digest).index
+    assert f"{site.party} under 2 policies (amended at {at})" in reasons["policies"]
 
     # Superseded by a correction: likewise, and the older bundle falls at its last step.
     refused(january, january.request, AlreadyFiled)

@@ -22,7 +22,6 @@ from carbonseal_api.founding import seal as founding_seal
 from carbonseal_api.projections.tables import RESULTS
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.contents.readings import Sample, Series, readings_body
-from carbonseal_attest.endorsement import endorse
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_collectors.batching import Batch
 from carbonseal_collectors.gateway_config import UplinkConfig
@@ -49,22 +48,7 @@ def usual_policy(made: Any) -> Iterator[None]:
     first = made.host.policies(made.party).spans[0].policy.value
     yield
     made.clock.now += 86_400_000  # the bytes of the day
-    amend(made, **first)
-
-
-def amend(site: Any, **changes: Any) -> SignedStatement:
-    history, cast = site.host.policies(site.party), site.cast
-    body = {
-        "origin": history.origin, "amends": history.spans[-1].digest, "reason": "a test",
-        "policy": {**history.newest.value, **changes}, "endorsements": [],
-    }  # fmt: skip
-    body["endorsements"] = [
-        endorse(cast.log_key, "policy", site.party, "log_host", body),
-        endorse(cast.registrar.signer, "policy", site.party, "registrar", body),
-    ]
-    with site.parts.desks.desk(site.party) as desk:
-        statement: SignedStatement = desk.issue(history.origin, "policy", body)
-    return statement
+    made.amend_policy(**first)
 
 
 def post(site: Any, statement: SignedStatement, content: bytes, **more: str) -> Any:
@@ -83,7 +67,7 @@ def seal(site: Any, **changes: Any) -> tuple[SignedStatement, bytes]:
 
 
 def test_a_full_log_answers_429_says_when_and_takes_the_same_bytes_later(made: Any) -> None:
-    amend(made, statements_per_second=1, max_batch_statements=1)
+    made.amend_policy(statements_per_second=1, max_batch_statements=1)
     made.clock.now += HOUR
     assert post(made, *seal(made)).status_code == 201
     statement, content = made.seal_readings(["1"], start_ms=made.clock.now - HOUR)
@@ -97,7 +81,7 @@ def test_a_full_log_answers_429_says_when_and_takes_the_same_bytes_later(made: A
 
 
 def test_a_batch_says_of_each_statement_how_long_to_wait(made: Any) -> None:
-    amend(made, statements_per_second=1, max_batch_statements=2)
+    made.amend_policy(statements_per_second=1, max_batch_statements=2)
     made.clock.now += 10 * HOUR
     items = []
     first, content = made.seal_readings(["1"], start_ms=made.clock.now - 3 * HOUR)
@@ -121,7 +105,7 @@ def test_a_batch_says_of_each_statement_how_long_to_wait(made: Any) -> None:
 
 
 def test_contents_without_statements_are_held_to_the_bytes_of_the_day(made: Any) -> None:
-    amend(made, bytes_per_day=1 << 20)
+    made.amend_policy(bytes_per_day=1 << 20)
     made.clock.now += 86_400_000
     answers = []
     for fill in (b"\x01", b"\x02"):
@@ -138,7 +122,7 @@ def test_contents_without_statements_are_held_to_the_bytes_of_the_day(made: Any)
 
 def test_the_policy_is_public_with_every_one_before_it(made: Any) -> None:
     before = made.client.get(f"/logs/{made.origin}/policy").json()
-    statement = amend(made, late_after_ms=HOUR)
+    statement = made.amend_policy(late_after_ms=HOUR)
     register = made.cast.enterprise.register_origin
     for origin in (made.origin, register):
         found = made.client.get(f"/logs/{origin}/policy").json()
@@ -173,7 +157,7 @@ def test_what_comes_late_is_accepted_and_says_so_wherever_it_is_asked_for(made: 
 
 def test_a_content_that_follows_its_receipt_is_drawn_as_a_replay_would_draw_it(made: Any) -> None:
     kinds = {"document": {"signer": "party", "content_first": False}}
-    amend(made, kinds=kinds)
+    made.amend_policy(kinds=kinds)
     body = {
         "title": "bill.pdf", "media_type": "application/pdf", "size": 5, "document_digest": bytes(32),
         "relates_to": [],
@@ -206,7 +190,7 @@ def test_a_content_that_follows_its_receipt_is_drawn_as_a_replay_would_draw_it(m
 
 
 def test_single_uploads_that_arrive_together_are_no_batch(made: Any) -> None:
-    amend(made, max_batch_statements=1, statements_per_second=1_000_000)
+    made.amend_policy(max_batch_statements=1, statements_per_second=1_000_000)
     made.clock.now += 20 * HOUR
     sealed = [
         made.seal_readings(
@@ -285,7 +269,7 @@ def test_a_statement_refused_for_good_becomes_a_void_and_the_spool_goes_on(
     made: Any, gateway: Gateway
 ) -> None:
     """One window is larger than the log takes: a void takes its place, and what follows chains on."""
-    amend(made, max_content_bytes=1024)
+    made.amend_policy(max_content_bytes=1024)
     since = made.host.head(made.origin).tree_size
     for count in (1, 600, 1, 1):
         gateway.measure(count=count)
@@ -302,18 +286,18 @@ def test_a_kind_that_the_policy_shuts_out_blocks_nothing_and_comes_back_with_the
     made: Any, gateway: Gateway
 ) -> None:
     since = made.host.head(made.origin).tree_size
-    amend(made, kinds={"gap": {"signer": "device", "content_first": True}})
+    made.amend_policy(kinds={"gap": {"signer": "device", "content_first": True}})
     gateway.measure()
     gateway.measure()
     assert gateway.uplink.drain().voided == 2
-    amend(made, kinds={})
+    made.amend_policy(kinds={})
     gateway.measure()
     assert gateway.uplink.drain().logged == 1
     assert logged(gateway, since) == ["void", "void", "readings"]
 
 
 def test_a_full_log_costs_a_spool_nothing_but_time(made: Any, gateway: Gateway) -> None:
-    amend(made, statements_per_second=1, max_batch_statements=2)
+    made.amend_policy(statements_per_second=1, max_batch_statements=2)
     made.clock.now += HOUR
     since = made.host.head(made.origin).tree_size
     sealed = [gateway.measure() for _ in range(5)]

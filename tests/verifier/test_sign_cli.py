@@ -156,12 +156,14 @@ CODE = opaque_code("v", NEWCOMER.public.raw)
 
 def invitation_bytes(world: BodyWorld, *, by: str = REGISTRAR, host: str = "log", **changes: Any) -> bytes:
     contents = []
+    policies = {"data": changes.pop("data_policy", None)}
     for log in ("register", "data"):
         body: dict[str, Any] = {
             "origin": f"{HOST}/{CODE}/{log}", "party": CODE, "party_key": NEWCOMER.public.cose_key(),
             "log_host": LOG_HOST, "log_key": world.keys["log"].public.cose_key(), "policy": POLICY,
             "log_of_logs": EPOCHS, "chain": None, "predecessor": None, "endorsements": [], **changes,
         }  # fmt: skip
+        body["policy"] = policies.get(log) or body["policy"]
         body["endorsements"] = [
             endorse(world.keys[host], "genesis", CODE, "log_host", body),
             endorse(world.keys[by], "genesis", CODE, "registrar", body),
@@ -218,6 +220,7 @@ def rule(signer: str) -> dict[str, Any]:
         ({"policy": {**POLICY, "kinds": {"verification_report": rule("log_host")}}}, "a log_host would sign"),
         ({"policy": {**POLICY, "kinds": {"document": rule("party")}}}, "leaves out kinds"),
         ({"policy": {**POLICY, "max_content_bytes": 1024}}, "limits"),
+        ({"data_policy": {**POLICY, "bytes_per_day": 1 << 30}}, "state different policies"),
         (
             {"predecessor": {"origin": f"{HOST}/x/data", "tree_size": 1, "root_hash": bytes(32)}},
             "continues a closed log",

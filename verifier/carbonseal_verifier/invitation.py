@@ -108,6 +108,9 @@ class Invitation:
             InvitationInvalid: an endorsement by another key, another host, contract or origin, or a policy
                 that lets somebody else sign in the party's name, shuts its kinds out or continues a log.
         """
+        policies = [_genesis(content).body["policy"] for content in self.genesis]
+        if policies[0] != policies[1]:
+            raise _refusal("logs", "the two genesis contents state different policies; a party has one")
         for origin, content in zip(self.origins, self.genesis, strict=True):
             body = _genesis(content).body
             try:
