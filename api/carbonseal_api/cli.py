@@ -29,6 +29,7 @@ from carbonseal_api.log_key_cli import add_commands as add_log_key
 from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_api.policy_cli import add_commands as add_policies
 from carbonseal_api.reconciliation.cli import add_commands as add_reconciliation
+from carbonseal_api.succession.cli import add_commands as add_succession
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_verifier.witness_cli import add_witness
 
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     add_log_key(commands)
     add_anchoring(commands)
     add_reconciliation(commands)
+    add_succession(commands)
     add_witness(commands, "carbonseal")
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser

@@ -35,9 +35,10 @@ from carbonseal_api.founding import (
 )
 from carbonseal_api.issuing import Issuer, StatementRefused
 from carbonseal_api.key_files import KeyFolder, write_private
-from carbonseal_api.problems import PartMissing
+from carbonseal_api.problems import LogHostClosed, PartMissing
 from carbonseal_api.published_place import open_published
 from carbonseal_api.settings import Settings
+from carbonseal_api.succession.plan import read_plan
 from carbonseal_api.witnesses.opening import open_witnesses
 from carbonseal_attest.algorithms import ADMITTED, ED25519, SM2
 from carbonseal_attest.identifiers import opaque_code
@@ -55,6 +56,8 @@ from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.witness_views import WitnessesView
 from carbonseal_ledger.witnessing import Witnessing
 
+SUCCEEDS: Final = "succeeds.json"  # the plan of the log host that this one goes on for
+CLOSED: Final = "closed.json"  # the plan by which this deployment was closed
 IDENTITY: Final = "identity.json"
 LOG: Final = "log"
 NEXT_LOG: Final = "log-next"  # the key that takes over, while a rotation is under way
@@ -157,6 +160,7 @@ def found_deployment(settings: Settings, clock: Clock = system_clock) -> Parts:
     Raises:
         LedgerError: The database or a genesis was refused.
     """
+    settings = _as_successor(settings)
     keys = key_folder(settings)
     registrar, host_key, log_key = (keys.make(name) for name in ("registrar", "log-host", "log"))
     engine = database_of(settings)
@@ -285,12 +289,19 @@ def read_identity(settings: Settings) -> Identity:
 def _open(
     settings: Settings, identity: Identity, engine: Engine, clock: Clock, *, is_rotating: bool = False
 ) -> Parts:
+    if (settings.data_folder / CLOSED).exists():
+        raise LogHostClosed(
+            "data_folder",
+            f"{identity.log_host_name} was closed and is succeeded",
+            f"use its successor; {CLOSED} says from which heads it goes on",
+        )
     if identity.log_host_name != settings.log_host_name:
         raise PartMissing(
             "log_host_name",
             f"this folder belongs to {identity.log_host_name}",
             "use that name, or another data folder",
         )
+    settings = _as_successor(settings)
     log_signer, retiring = _log_signers(settings, is_rotating=is_rotating)
     published = open_published(settings)
     founded_on = identity.chain_facts()
@@ -345,6 +356,14 @@ def _log_signers(settings: Settings, *, is_rotating: bool) -> tuple[Signer, Sign
     return keys.signer(LOG), None
 
 
+def _as_successor(settings: Settings) -> Settings:
+    """The settings of a log host that goes on for a closed one: it is anchored in the same contract."""
+    plan = settings.data_folder / SUCCEEDS
+    if settings.anchor_contract is not None or not plan.exists():
+        return settings
+    return settings.model_copy(update={"anchor_contract": read_plan(plan).contract.hex()})
+
+
 def _signer_of(settings: Settings, identity: Identity, party: str) -> Signer:
     names = {identity.registrar: "registrar", identity.host_party: "log-host"}
     return key_folder(settings).signer(names.get(party, party))
@@ -381,7 +400,25 @@ def chain_side(
 
 def _host_facts(settings: Settings, identity: Identity, log_key: Signer, chain: Chain | None) -> HostFacts:
     policy = {**DEFAULT_POLICY, "epoch_ms": max(settings.epoch_seconds * 1000, 60_000)}
-    return HostFacts(identity.log_host_name, identity.host_party, log_key, chain, policy)
+    plan = settings.data_folder / SUCCEEDS
+    predecessors = read_plan(plan).successors(identity.log_host_name) if plan.exists() else {}
+    return HostFacts(identity.log_host_name, identity.host_party, log_key, chain, policy, predecessors)
+
+
+def admit_again(parts: Parts, party: PartyFacts) -> bool:
+    """Admit a party of a closed log host anew, with the key that it has; False where that lies elsewhere.
+
+    Raises:
+        LedgerError: a genesis or the admission was refused.
+    """
+    keys = key_folder(parts.settings)
+    if party.code not in keys.names():
+        return False
+    registrar = keys.signer("registrar")
+    facts = host_facts_of(parts)
+    _admit(parts, party, keys.signer(party.code), facts, registrar, parts.clock)
+    parts.projections.refresh()
+    return True
 
 
 def _admit(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from carbonseal_attest.contents import SALT_SIZE, build_content
@@ -57,14 +57,27 @@ class PartyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LastHead:
+    """The last head of a closed log that counts; its successor's genesis names it."""
+
+    origin: str
+    tree_size: int
+    root_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
-    """The log host that logs are opened with. Its log key signs checkpoints, receipts and ticks."""
+    """The log host that logs are opened with. Its log key signs checkpoints, receipts and ticks.
+
+    `predecessors` has, by the origin of each log that goes on for a closed one, that one's last head.
+    """
 
     name: str
     party: str
     log_signer: Signer
     chain: Chain | None
     policy: Mapping[str, Any]
+    predecessors: Mapping[str, LastHead] = field(default_factory=dict)
 
     def origin(self, party: str, log: str) -> str:
         """Return the origin of a party's `register` or `data` log."""
@@ -123,6 +136,7 @@ def invitation(
 def _endorsed_genesis(
     origin: str, party: PartyFacts, key: PublicKey, *, host: HostFacts, registrar: Signer
 ) -> dict[str, Any]:
+    before = host.predecessors.get(origin)
     body: dict[str, Any] = {
         "origin": origin,
         "party": party.code,
@@ -138,7 +152,9 @@ def _endorsed_genesis(
             "contract": host.chain.contract,
             "head_key": host.chain.head_key,
         },
-        "predecessor": None,
+        "predecessor": None
+        if before is None
+        else {"origin": before.origin, "tree_size": before.tree_size, "root_hash": before.root_hash},
         "endorsements": [],
     }
     body["endorsements"] = [

@@ -131,6 +131,13 @@ class ServiceUnavailable(ApiError):
     status = 503
 
 
+class LogHostClosed(ApiError):
+    """The log host of this data folder was closed, and another one goes on."""
+
+    code = "log-host-closed"
+    status = 503
+
+
 class PartMissing(ApiError):
     """A program that `carbonseal up` starts is not installed or did not come up."""
 
