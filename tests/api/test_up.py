@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,17 @@ import httpx
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from carbonseal_api.assembly import Parts
+from carbonseal_api.deployment import admit_enterprise, key_folder
+from carbonseal_api.founding import seal
+from carbonseal_api.running import opened
+from carbonseal_attest import cbor
+from carbonseal_attest.contents.readings import Sample, Series, readings_body
+from carbonseal_attest.identity.device_statements import enrolment
+from carbonseal_attest.signing import Ed25519Signer
+from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.log_audit import LogAudit
 
 CARBONSEAL = Path(sys.executable).parent / "carbonseal"
 PATIENCE_S = 120  # for one step on a busy machine
@@ -177,6 +190,107 @@ def test_two_clocks_run_each_job_once_and_components_say_that_they_do_well(up: U
     # Two clocks send it every five seconds; with the book it ran once a period, not twice.
     assert runs <= (time.time() - started) / 5 + 2
     assert counted(up, "carbonseal_job_runs_total", outcome="failed") == 0
+
+
+def works(parts: Parts, number: int, rounds: int) -> list[tuple[str, list[bytes]]]:
+    """A new enterprise's uploads to its two logs, devices and readings, a CBOR item each."""
+    admitted = admit_enterprise(parts, {"zh": "示范厂", "en": f"Works {number}"})
+    signer, gateway = key_folder(parts.settings).signer(admitted.party), Ed25519Signer.generate()
+    made: dict[str, list[bytes]] = {admitted.register_origin: [], admitted.data_origin: []}
+    name, meter = {"zh": "网关", "en": "gateway"}, f"m-of{number}"
+    now = parts.clock()
+
+    def add(key: Any, kind: str, body: dict[str, Any], **header: Any) -> SignedStatement:
+        statement, content = seal(key, kind, body, issued_at=now // 1000, is_public=False, **header)
+        made[header["origin"]].append(cbor.encode([statement.raw, content]))
+        return statement
+
+    device, reading = None, None
+    for turn in range(rounds):
+        key = gateway if turn == 0 else Ed25519Signer.generate()
+        code = "g-first" if turn == 0 else f"g-next{turn}"
+        body = enrolment(admitted.party, code, key, name=name, subjects=[meter])
+        device = add(
+            signer, "device", body, party=admitted.party, subject=code, origin=admitted.register_origin,
+            stream="devices", sequence=turn, previous=None if device is None else device.digest,
+        )  # fmt: skip
+        start = now - (rounds - turn + 1) * 900_000
+        series = Series.of("active", "interval", "kW.h", [Sample(start, Decimal(turn))], width_ms=900_000)
+        reading = add(
+            gateway, "readings", readings_body([series]), party="g-first", subject=meter,
+            origin=admitted.data_origin, stream=f"readings/{meter}", sequence=turn,
+            interval=(start, start + 900_000), previous=None if reading is None else reading.digest,
+        )  # fmt: skip
+    return list(made.items())
+
+
+def upload(address: str, origin: str, item: bytes, key: str, answered: list[str]) -> None:
+    """Send one item until it is answered for, as a gateway does."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/cbor-seq"}
+
+    def sent() -> bool:
+        try:
+            answer = httpx.post(
+                f"{address}/logs/{origin}/entries:batch", content=item, headers=headers, timeout=30
+            )
+        except httpx.HTTPError:
+            return False  # its replica was killed; whether it was registered is not known
+        if answer.status_code != 200:
+            return False
+        (outcome,) = cbor.decode(answer.content)
+        assert outcome["status"] in {"accepted", "duplicate"}, outcome
+        answered.append(outcome["status"])
+        return True
+
+    wait_for(sent, f"an answer for {origin}")
+
+
+def test_twenty_logs_lose_nothing_while_a_replica_and_a_worker_are_killed(up: Up, is_long_run: Any) -> None:
+    """Two replicas and two workers: four processes over one database, of which two are killed."""
+    rounds = 20 if is_long_run else 3
+    operator = (up.data / "operator.key").read_text()
+
+    def pids() -> dict[str, int]:
+        found: dict[str, int] = json.loads((up.data / "running.json").read_text())["pids"]
+        return found
+
+    with opened(up.data) as parts:
+        uploads = [log for number in range(10) for log in works(parts, number, rounds)]
+        assert len({origin for origin, _ in uploads}) == 20
+        # Devices first: who is not enrolled cannot sign readings.
+        turns = [[(origin, items[turn]) for origin, items in uploads] for turn in range(rounds)]
+        registers = [one for one in turns[0] if one[0].endswith("/register")]
+        todo = [one for turn in turns for one in turn if one not in registers]
+        answered: list[str] = []
+        for origin, item in registers:
+            upload(up.address, origin, item, operator, answered)
+        killed = {name: pids()[name] for name in ("service", "worker-2")}
+        with ThreadPoolExecutor(4) as pool:
+            # A stream's statements build on each other: one thread keeps a log's order.
+            chains = [[one for one in todo if one[0] == origin] for origin, _ in uploads]
+
+            def run(chain: list[tuple[str, bytes]]) -> None:
+                for origin, item in chain:
+                    upload(up.address, origin, item, operator, answered)
+
+            ends = [pool.submit(run, chain) for chain in chains]
+            wait_for(lambda: len(answered) >= len(registers) + 5, "the first answers")
+            for pid in killed.values():
+                os.kill(pid, signal.SIGKILL)
+            for end in ends:
+                end.result(PATIENCE_S)
+        assert len(answered) == 20 * rounds
+        for origin, _ in uploads:
+            kind = "device" if origin.endswith("/register") else "readings"
+            assert len(parts.host.select(origin, kinds={kind})) == rounds
+        wait_for(lambda: all(pids()[name] != pid for name, pid in killed.items()), "the killed ones")
+        epochs = len(parts.host.epochs())
+        headers = {"Authorization": f"Bearer {operator}"}
+        assert httpx.post(f"{up.address}/jobs/build_epoch", headers=headers, timeout=30).status_code == 202
+        wait_for(lambda: len(parts.host.epochs()) > epochs, "an epoch over all of them")
+        assert parts.host.epochs()[-1].origins >= 20
+        report = LogAudit(parts.engine, parts.published, parts.log_key).run()
+        assert report.is_sound, report.first
 
 
 def test_stop_leaves_no_process_behind(up: Up) -> None:
