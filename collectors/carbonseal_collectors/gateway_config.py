@@ -30,6 +30,7 @@ MAX_POINT_VALUES: Final = 18_000  # of one point in one window; a readings conte
 MAX_WINDOW_VALUES: Final = 100_000  # of one meter in one window; a content takes 1 MiB
 _POINT_NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 _DAY_MS: Final = 86_400_000
+_KEY: Final = r"[0-9a-f]{64}|[a-z0-9-]+:[0-9a-f]{128,2640}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class UplinkConfig:
         batch_statements, batch_bytes: most of one request.
         timeout_ms: of one request; a time-out is never a loss.
         backoff_first_ms, backoff_max_ms: wait after a failure, doubling up to the cap.
+        next_log_key: the key that the log host says will take `log_key`'s place; both are believed. Empty
+            when none is announced.
     """
 
     ledger_url: str
@@ -136,6 +139,7 @@ class UplinkConfig:
     timeout_ms: int
     backoff_first_ms: int
     backoff_max_ms: int
+    next_log_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +291,8 @@ def _uplink(table: Table) -> UplinkConfig:
     config = UplinkConfig(
         ledger_url=table.text("ledger_url", "", pattern=r"https?://[^\s]+").rstrip("/"),
         api_key_env=table.text("api_key_env", "", pattern=r"[A-Za-z_][A-Za-z0-9_]*"),
-        log_key=table.text("log_key", "", pattern=r"[0-9a-f]{64}|[a-z0-9-]+:[0-9a-f]{128,2640}"),
+        log_key=table.text("log_key", "", pattern=_KEY),
+        next_log_key=table.text("next_log_key", "", pattern=_KEY),
         batch_statements=table.integer("batch_statements", 200, minimum=1, maximum=10_000),
         batch_bytes=table.integer("batch_bytes", 4 << 20, minimum=1 << 16, maximum=64 << 20),
         timeout_ms=table.duration("timeout", "30 s", maximum=3_600_000) or 0,

@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import httpx
 
 from carbonseal_attest import cbor
-from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.checkpoint import Checkpoint, open_checkpoint
 from carbonseal_attest.errors import CarbonsealError, EncodingError
 from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.merkle import MAX_TREE_SIZE, verify_consistency
@@ -117,10 +118,11 @@ class Uplink:
         self._origin = origin
         self._spool = spool
         self._sealer = sealer
-        try:
-            self._log_key = PublicKey.from_text(config.log_key)
-        except CarbonsealError as exc:
-            raise UplinkUnusable("uplink.log_key", exc.reason, exc.remedy) from exc
+        self._log_key = _key_of(config.log_key, "log_key")
+        self._log_keys = {self._log_key.kid: self._log_key}
+        if config.next_log_key:
+            announced = _key_of(config.next_log_key, "next_log_key")
+            self._log_keys[announced.kid] = announced
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._is_own_client = client is None
         self._client = client or httpx.Client(timeout=config.timeout_ms / 1000, trust_env=False)
@@ -166,11 +168,19 @@ class Uplink:
             self.wait_ms = 0
         return report
 
+    def _opened(self, note: str) -> Checkpoint:
+        """Returns the checkpoint that one of the log keys signed; says of the present key why it did not."""
+        *others, present = reversed(self._log_keys.values())
+        for key in others:
+            with suppress(CarbonsealError):
+                return open_checkpoint(note, origin=self._origin, key=key)
+        return open_checkpoint(note, origin=self._origin, key=present)
+
     def learn_checkpoint(self) -> None:
         """Fetches the log's checkpoint; remembers it when signed and consistent with the one known."""
         answer = self._ask("GET", f"/logs/{self._origin}/checkpoint")
         try:
-            found = open_checkpoint(answer.text, origin=self._origin, key=self._log_key)
+            found = self._opened(answer.text)
             known = self._sealer.known_checkpoint()
             if known is not None and known != (found.tree_size, found.root_hash):
                 path: list[bytes] = []
@@ -283,7 +293,8 @@ class Uplink:
             return 0
         try:
             receipt = Receipt.parse(data)
-            receipt.verify(entry.statement, origin=self._origin, key=self._log_key)
+            key = self._log_keys.get(receipt.kid, self._log_key)
+            receipt.verify(entry.statement, origin=self._origin, key=key)
         except CarbonsealError as exc:
             report.failure = f"receipt of {entry.stream}/{entry.sequence} is not believed: {exc}"
             self._spool.note_problem(entry, report.failure)
@@ -407,3 +418,10 @@ def _hashes(value: object) -> list[bytes]:
 
 def _bytes_or_none(value: object) -> bytes | None:
     return value if isinstance(value, bytes) else None
+
+
+def _key_of(text: str, name: str) -> PublicKey:
+    try:
+        return PublicKey.from_text(text)
+    except CarbonsealError as exc:
+        raise UplinkUnusable(f"uplink.{name}", exc.reason, exc.remedy) from exc

@@ -304,6 +304,9 @@ class LogHost:
         note = self._published.checkpoint(origin)
         if note is None:
             raise LogUnknown("origin", f"no log {origin} is published here", "open it with its genesis")
+        return self._head_of(origin, note)
+
+    def _head_of(self, origin: str, note: str) -> Head:
         held = self._heads.get(origin)
         if held is None or held.checkpoint != note:
             head = read_head(note, origin)
@@ -695,9 +698,12 @@ class LogHost:
             return intake
 
     def _published_heads(self) -> list[tuple[int, Head]]:
-        known = set(self._published.origins())
+        logs = self._entries.mapped_logs()
+        notes = self._published.checkpoints([origin for _, origin in logs])
         return [
-            (log_id, self.head(origin)) for log_id, origin in self._entries.mapped_logs() if origin in known
+            (log_id, self._head_of(origin, note))
+            for (log_id, origin), note in zip(logs, notes, strict=True)
+            if note is not None
         ]
 
     def _check_range(self, origin: str, start: int, end: int) -> None:

@@ -65,6 +65,9 @@ class ObjectStore(Protocol):
             OSError: the store does not answer.
         """
 
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """As `read`, of many files, in order."""
+
     def create(self, files: Mapping[str, bytes]) -> None:
         """Write files that never change; durable on return. One that is there with the same bytes is fine.
 
@@ -135,6 +138,10 @@ class FolderStore:
             return (self.folder / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """As `ObjectStore.read_many`."""
+        return [self.read(name) for name in names]
 
     def create(self, files: Mapping[str, bytes]) -> None:
         """As `ObjectStore.create`; what is there is written again, so that it is synced for sure."""

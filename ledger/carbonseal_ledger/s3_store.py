@@ -91,6 +91,10 @@ class S3Store:
         found = self._get(name)
         return None if found is None else found[0]
 
+    def read_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """As `ObjectStore.read_many`; several side by side."""
+        return self._each(self.read, names)
+
     def create(self, files: Mapping[str, bytes]) -> None:
         """As `ObjectStore.create`; several files go side by side."""
         self._each(self._create, files.items())

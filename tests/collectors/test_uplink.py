@@ -372,3 +372,28 @@ def test_every_statement_was_signed_by_the_gateway(site):
     site.uplink.drain()
     for statement in site.server.statements:
         statement.verify_signature(SIGNER.public)
+
+
+def test_an_announced_log_key_is_believed_beside_the_present_one(tmp_path, log_server):
+    new = Ed25519Signer.generate()
+    made = Site(tmp_path, log_server, next_log_key=new.public.text())
+    made.uplink.drain()
+    log_server.key = new
+    for hour in range(8, 12):
+        made.sealer.seal(batch(hour, code="m-one"))
+    report = made.uplink.drain()
+    assert (report.failure, report.receipts) == ("", 4)
+    assert made.spool.waiting(limit=10, max_bytes=1 << 20) == []
+    made.close()
+
+
+def test_a_log_key_that_nobody_announced_is_not_believed(tmp_path, log_server):
+    made = Site(tmp_path, log_server, next_log_key=Ed25519Signer.generate().public.text())
+    log_server.key = Ed25519Signer.generate()
+    report = made.uplink.drain()
+    assert report.failure
+    with pytest.raises(UplinkUnusable, match=r"uplink\.next_log_key"):
+        Uplink(
+            config(log_server, next_log_key="00" * 32), origin=ORIGIN, spool=made.spool, sealer=made.sealer
+        )
+    made.close()

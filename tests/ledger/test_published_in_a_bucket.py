@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
+from carbonseal_attest.checkpoint import open_checkpoint
+from carbonseal_attest.merkle import read_frontier
 from carbonseal_attest.receipt import Receipt
+from carbonseal_attest.tiles import TileNodes, tile_path
 from carbonseal_ledger.errors import PublicationFailed, RollbackDetected
 from carbonseal_ledger.log_audit import LogAudit
 from carbonseal_ledger.object_store import FolderStore, StoreFailed
@@ -134,3 +140,49 @@ def test_a_copy_that_went_back_in_the_bucket_is_refused(stored):
     stored.store.replace(name, stored.store.read(name), old)
     with pytest.raises(RollbackDetected):
         stored.start()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def followed(make_world, tmp_path):
+    """A world in a folder that a plain web server shows."""
+    world = make_world().found()
+    shown = functools.partial(Quiet, directory=str(world.folder / "published"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), shown) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield world, f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_plain_web_server_over_the_folder_serves_every_checkpoint_it_shows(followed):
+    world, address = followed
+
+    def fetch(path):
+        answer = httpx.get(f"{address}/{world.data}/{path}", trust_env=False)
+        return answer.content if answer.status_code == 200 else None
+
+    def tile(level, index, width):
+        # As a reader of tlog-tiles does: the partial tile, and where it is gone, the full one.
+        data = fetch(tile_path(level, index, width)) or fetch(tile_path(level, index)) or b""
+        return data[: 32 * width]
+
+    seen = []
+    for count in (1, 3, 60, 180, 1, 30):
+        world.accept(*[world.readings(world.main) for _ in range(count)])
+        head = open_checkpoint(fetch("checkpoint").decode(), origin=world.data, key=world.log_key.public)
+        needed = TileNodes(head.tree_size, lambda *which: fetch(tile_path(*which)) or b"")
+        assert read_frontier(head.tree_size, needed.get_node).root() == head.root_hash
+        seen.append(head)
+        for old in seen:
+            nodes = TileNodes(old.tree_size, tile)
+            assert read_frontier(old.tree_size, nodes.get_node).root() == old.root_hash
+    assert seen[-1].tree_size > 256
+    assert fetch("tile/entries/000") is None
