@@ -89,6 +89,12 @@ class Settings(BaseModel):
         default=None,
         description="Address of the LogAnchor contract; wrong, and anchors are worthless to checkers.",
     )
+    membership_contract: str | None = Field(
+        default=None,
+        pattern=r"^0x[0-9a-fA-F]{40}$",
+        description="Address of the Membership contract, with which the registrar's statements are compared; "
+        "unset, and they are compared with nothing.",
+    )
     chain_id: int | None = Field(default=None, ge=1, description="Refused when the node answers another one.")
     asset_chain_ids: tuple[int, ...] = Field(
         default=(31_337,),  # the development chain, which is nobody's

@@ -360,6 +360,11 @@ class LogHost:
         """
         return self._book.registers(party, is_exact=True)[0].devices.copy()
 
+    def parties(self) -> list[PartyRecord]:
+        """Every party that the registrar's register names, removed ones too, by code."""
+        records = self._book.book().records
+        return [records[party] for party in sorted(records)]
+
     def parties_of(self, org: str) -> list[PartyRecord]:
         """The parties, not removed, that the registrar's register says are the legal person `org`."""
         return self._book.book().by_org(org)

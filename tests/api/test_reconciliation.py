@@ -6,16 +6,19 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cbor2
 import pytest
 from asset_house import House, open_house
+from eth_abi.abi import encode
 from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from carbonseal_api import worker
+from carbonseal_api.assembly import Parts
 from carbonseal_api.assets import service as assets
 from carbonseal_api.assets.service import Actor
 from carbonseal_api.assets.wishes import AnyWish
@@ -25,6 +28,8 @@ from carbonseal_api.reconciliation import service
 from carbonseal_api.reconciliation.holding import Holding, ReconciliationOpen
 from carbonseal_api.settings import load_settings
 from carbonseal_attest.statement import SignedStatement
+from carbonseal_ledger.chain_client import ChainAccount, ChainClient
+from carbonseal_ledger.contract_artefacts import load_artefact
 from carbonseal_ledger.outcomes import Submission
 from carbonseal_ledger.reconciliation import Disagreement
 
@@ -222,6 +227,31 @@ def test_job_compares_everything(house: House, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(worker, "_parts", lambda: house.parts)
     assert worker.reconcile() is True
     assert "reconcile" in {work.__name__ for work in worker.JOBS}
+
+
+def test_parties_that_the_membership_contract_does_not_know_are_found(house: House) -> None:
+    code, first = load_artefact("Membership"), ChainAccount(b"\x21" * 32)
+    chain = ChainClient(house.desk.url)
+    registrars = [first.address.hex(), "22" * 20]
+    founding = code.bytecode + encode(["address", "address", "bytes32[2][]"], [*registrars, []])
+    house.desk._node.fund(first.address)
+    chain.send(chain.sign(first, None, founding, nonce=0, fees=chain.suggest_fees(), gas=5_000_000).raw)
+    house.desk.mine()
+    contract = "0x" + first.contract_address_for(0).hex()
+
+    def parts_with(address: str) -> Parts:
+        named = {"chain_rpc_url": house.desk.url, "membership_contract": address}
+        return replace(house.parts, settings=house.parts.settings.model_copy(update=named))
+
+    run = service.run(parts_with("0x" + "77" * 20))
+    assert run.missing == (f"membership 0x{'77' * 20}: holds no code",)
+    assert run.present == 0
+    assert service.run(parts_with(contract)).present == len(house.host.parties()) > 2
+    book = house.parts.holding.book
+    assert {one.code for one in book.blocking()} == {"member-not-on-chain"}
+    for one in book.blocking():
+        book.acknowledge(one.id, person="Li Na", reason="the contract is founded next week")
+    book.note([], areas=["membership"])
 
 
 # -- the commands

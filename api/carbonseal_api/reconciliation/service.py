@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from carbonseal_api.assembly import Parts
+from carbonseal_api.chain_anchors import ChainAnchors
+from carbonseal_attest.errors import CarbonsealError
 from carbonseal_ledger.anchoring import Anchorer
-from carbonseal_ledger.chain_answers import ChainRefused, ChainUnreachable
-from carbonseal_ledger.reconciliation import LEDGER
+from carbonseal_ledger.chain_answers import ChainRefused, ChainUnreachable, ContractWrong
+from carbonseal_ledger.chain_client import ChainClient
+from carbonseal_ledger.membership_agreement import AREA as MEMBERSHIP
+from carbonseal_ledger.membership_agreement import MembershipReader
+from carbonseal_ledger.membership_agreement import disagreements as membership_disagreements
+from carbonseal_ledger.reconciliation import LEDGER, Disagreement, confirmed
 from carbonseal_ledger.reconciliation_book import RunRecord
 from carbonseal_ledger.reconciliation_tellings import Progress, TellingReader
 
@@ -35,7 +41,7 @@ def run(parts: Parts, progress: Progress | None = None) -> RunRecord:
     began_at, book = parts.clock(), parts.holding.book
     found = ledger_reader(parts).compare(*(() if progress is None else (progress,)))
     book.note(found.disagreements, areas=[LEDGER])
-    missing = [*dict.fromkeys(found.missing), *_compare_assets(parts)]
+    missing = [*dict.fromkeys(found.missing), *_compare_members(parts), *_compare_assets(parts)]
     return book.ran(began_at, logs=found.logs, present=book.standing().present, missing=missing)
 
 
@@ -52,6 +58,30 @@ def ledger_reader(parts: Parts) -> TellingReader:
     )
 
 
+def _compare_members(parts: Parts) -> list[str]:
+    """Compare the registrar's statements with the contract Membership, and return what could not be asked."""
+    settings = parts.settings
+    if settings.membership_contract is None or settings.chain_rpc_url is None:
+        return []
+    chain = ChainClient(settings.chain_rpc_url, chain_id=settings.chain_id or _chain_id(parts))
+    reader = MembershipReader(chain, bytes.fromhex(settings.membership_contract[2:]))
+    try:
+        first, second = (_members_found(parts, reader) for _ in range(2))
+    except (ChainUnreachable, ChainRefused, ContractWrong) as problem:
+        return [f"{reader.name}: {problem.reason}"]
+    parts.holding.book.note(confirmed(first, second), areas=[MEMBERSHIP])
+    return []
+
+
+def _members_found(parts: Parts, reader: MembershipReader) -> list[Disagreement]:
+    records = parts.host.parties()
+    return membership_disagreements(records, reader.read(records))
+
+
+def _chain_id(parts: Parts) -> int | None:
+    return parts.anchors.chain_id if isinstance(parts.anchors, ChainAnchors) else None
+
+
 def _compare_assets(parts: Parts) -> list[str]:
     """Compare the carbon-asset records, and return what could not be asked."""
     from carbonseal_api.assets import agreement, service  # they hold movements back with what is here
@@ -61,6 +91,6 @@ def _compare_assets(parts: Parts) -> list[str]:
     try:
         service.step(parts)  # what is on its way is finished first
         agreement.check_and_keep(parts, parts.assets)
-    except (ChainUnreachable, ChainRefused) as problem:
+    except CarbonsealError as problem:  # whatever stops it, the rest of the run stands
         return [f"carbon-asset records: {problem.reason}"]
     return []
