@@ -17,6 +17,7 @@ from carbonseal_api.accounts.cli import add_commands as add_accounts
 from carbonseal_api.activity.cli import add_commands as add_activity
 from carbonseal_api.anchoring_cli import add_commands as add_anchoring
 from carbonseal_api.assets.cli import add_commands as add_assets
+from carbonseal_api.audit.cli import add_commands as add_audit
 from carbonseal_api.backups.cli import add_commands as add_backups
 from carbonseal_api.catalogue.cli import add_commands as add_catalogue
 from carbonseal_api.desk.cli import add_commands
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     add_lineage(commands)
     add_activity(commands)
     add_impacts(commands)
+    add_audit(commands)
     add_backups(commands)
     add_log_key(commands)
     add_anchoring(commands)

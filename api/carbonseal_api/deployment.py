@@ -61,6 +61,7 @@ CLOSED: Final = "closed.json"  # the plan by which this deployment was closed
 IDENTITY: Final = "identity.json"
 LOG: Final = "log"
 NEXT_LOG: Final = "log-next"  # the key that takes over, while a rotation is under way
+ROW_KEY: Final = "row-checksums"  # the key file; without it the same rows look changed
 OPERATOR_KEY: Final = "operator.key"  # an API key, shown once and kept for the owner of the folder
 _REGISTRAR_NAME: Final = {"zh": "本机登记机构", "en": "Registrar on this machine"}
 _HOST_NAME: Final = {"zh": "本机日志运营方", "en": "Log host on this machine"}
@@ -260,10 +261,15 @@ def desk_of(parts: Parts, party: str, signer: Signer) -> Issuer:
 
 
 def database_of(settings: Settings) -> Engine:
-    """Return the database of a deployment, with the tables of the ledger."""
+    """Return the deployment's database; its sessions carry the key of row checksums, made when missing.
+
+    Raises:
+        DatabaseUnusable: It cannot be started, reached or migrated.
+    """
     # As many again as are kept open may be opened under load.
     size = settings.database_connections // 2
-    return open_database(settings.database_url, settings.data_folder / "pg", pool_size=size)
+    key = key_folder(settings).secret(ROW_KEY)
+    return open_database(settings.database_url, settings.data_folder / "pg", pool_size=size, row_key=key)
 
 
 def key_folder(settings: Settings) -> KeyFolder:

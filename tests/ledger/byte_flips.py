@@ -78,7 +78,7 @@ class Stock:
         """Distinct places: each byte as likely as any other, or each column as likely as any other."""
         places: dict[tuple[Any, ...], Place] = {}
         while len(places) < count:
-            file_weight = self.file_bytes if not by_column else 3
+            file_weight = min(3, self.file_bytes) if by_column else self.file_bytes
             weights = [1] * len(self.columns) if by_column else self.weights
             if rng.randrange(sum(weights) + file_weight) < file_weight:
                 file = rng.choices(self.files, [p.stat().st_size for p in self.files])[0]
@@ -181,7 +181,9 @@ def fill(engine: Engine, coverage: Sequence[Coverage], rows: int = 3) -> None:
                 names = ", ".join(f'"{c.name}"' for c in columns)
                 for number in range(1, rows + 1):
                     made = ", ".join(_made(c.type, number) for c in columns)
-                    connection.exec_driver_sql(f"INSERT INTO {table.table} ({names}) VALUES ({made})")
+                    connection.exec_driver_sql(
+                        f"INSERT INTO {table.table} ({names}) OVERRIDING SYSTEM VALUE VALUES ({made})"
+                    )
                 connection.execute(
                     text(f"SELECT set_config('{SETTING}', current_setting('{SETTING}'), true)")
                 )

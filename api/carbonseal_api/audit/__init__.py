@@ -1,0 +1,1 @@
+"""`carbonseal fsck`: every stored byte of a deployment against what covers it."""
