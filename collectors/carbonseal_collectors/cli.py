@@ -35,6 +35,7 @@ from carbonseal_collectors.simulators.modbus_server import PlantServer
 from carbonseal_collectors.simulators.plant import SLOT_MS, Plant
 from carbonseal_collectors.spool import Spool
 from carbonseal_collectors.spool_lock import SpoolLock
+from carbonseal_collectors.spool_metrics import spool_metrics
 
 _SIMULATED_BEFORE_MS: Final = 86_400_000  # so that a clock set back a little still finds the plant there
 _EXAMPLES: Final = """examples:
@@ -44,6 +45,7 @@ _EXAMPLES: Final = """examples:
   carbonseal-collector run gateway.toml --once --json
   carbonseal-collector run gateway.toml
   carbonseal-collector spool status gateway.toml
+  carbonseal-collector spool status gateway.toml --metrics > /var/lib/node-exporter/gateway.prom
   carbonseal-collector simulate --port 15020
 
 exit codes: 0 done; 1 a source gave nothing good, statements are held or the ledger was not reached; 2 bad
@@ -116,7 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     status = spool.add_parser("status", help="how many statements are in which state, and what is wrong")
     status.add_argument("gateway", type=Path, metavar="GATEWAY.TOML")
-    status.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    form.add_argument(
+        "--metrics", action="store_true", help="print the figures in the Prometheus text format"
+    )
     add_overrides(status)
     status.set_defaults(command=_spool_status)
     resume = spool.add_parser("resume", help="go on after a lost spool, where the party's resume says")
@@ -275,8 +281,12 @@ def _spool_status(options: argparse.Namespace) -> int:
     try:
         counts, problems = spool.counts(), spool.problems()
         until = {code: spool.resume_from(code) for code in config.meters()}
+        oldest = spool.oldest_waiting()
     finally:
         spool.close()
+    if options.metrics:
+        print(spool_metrics(config.id, counts, oldest, len(problems), system_clock()), end="")
+        return 0
     if options.json:
         print(json.dumps({"statements": counts, "problems": problems, "sealed_until": until}))
         return 0

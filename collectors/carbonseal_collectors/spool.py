@@ -263,6 +263,14 @@ class Spool(SampleJournal):
             rows = self._db.execute("SELECT state, count(*) FROM statements GROUP BY state").fetchall()
         return dict.fromkeys(STATES, 0) | {str(state): int(count) for state, count in rows}
 
+    def oldest_waiting(self) -> int | None:
+        """The end of the oldest interval that is not logged yet, in ms since 1970 UTC; None where all is."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT min(end) FROM statements WHERE state IN (?, ?)", (QUEUED, SENT)
+            ).fetchone()
+        return None if row is None or row[0] is None else int(row[0])
+
     def problems(self, *, limit: int = 20) -> list[dict[str, object]]:
         """The statements that wait for a reason or were refused for good, oldest first."""
         with self._lock:

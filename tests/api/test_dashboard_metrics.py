@@ -11,6 +11,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from carbonseal_collectors.spool_metrics import FAMILIES, spool_metrics
+
 NAME = re.compile(r"\bcarbonseal_[a-z0-9_]+")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
@@ -40,7 +42,7 @@ def expressions_of_alerts(infra: Path) -> list[str]:
 def test_every_named_metric_is_shown(repository_root: Path, shown: Any, expressions: Any) -> None:
     named = {name for one in expressions(repository_root / "infra") for name in NAME.findall(one)}
     assert len(named) > 10
-    assert named - set().union(*shown.values()) == set()
+    assert named - set().union(FAMILIES, *shown.values()) == set()
 
 
 def test_runbook_explains_every_metric_that_is_shown_and_no_other(repository_root: Path, shown: Any) -> None:
@@ -49,7 +51,15 @@ def test_runbook_explains_every_metric_that_is_shown_and_no_other(repository_roo
     explained = set(re.findall(r"^\| `(carbonseal_[a-z0-9_]+)", table, re.MULTILINE))
     names = {name.removesuffix("_bucket") for names in shown.values() for name in names}
     names = {name for name in names if not name.endswith(("_sum", "_count"))}
-    assert explained == names
+    assert explained == names | set(FAMILIES)
+
+
+def test_a_spools_metrics_are_of_the_format_and_old_statements_show_their_age() -> None:
+    text = spool_metrics("g-one", {"queued": 2, "logged": 5}, 1_000_000, 1, 1_090_000)
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert families.keys() == FAMILIES.keys()
+    assert families["carbonseal_spool_waiting_age_seconds"].samples[0].value == 90
+    assert spool_metrics("g-one", {}, 2_000_000, 0, 1_000_000).count(" 0.000") == 1  # a clock gone back
 
 
 def test_every_label_value_that_an_alert_names_exists(repository_root: Path, site: Any) -> None:

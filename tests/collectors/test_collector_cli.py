@@ -94,6 +94,11 @@ def test_one_round_offline_then_online_then_nothing_new(gateway, capsys, log_ser
     assert (result["samples"], result["logged"], result["receipts"]) == ({"files": 0}, 2, 2)
     assert main(["run", str(gateway), "--once"]) == 0
     assert "nothing new (files)\n" in capsys.readouterr().out
+    assert main(["spool", "status", str(gateway), "--metrics"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert 'carbonseal_spool_statements{gateway="d-gateway",state="logged"} 2' in shown
+    assert 'carbonseal_spool_waiting_age_seconds{gateway="d-gateway"} 0.000' in shown
+    assert 'carbonseal_spool_problems{gateway="d-gateway"} 0' in shown
     assert main(["spool", "status", str(gateway), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["statements"]["logged"] == 2
