@@ -73,6 +73,7 @@ class Liar:
     def __init__(self, answer: Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)

@@ -32,6 +32,7 @@ from carbonseal_api.policy_cli import add_commands as add_policies
 from carbonseal_api.reconciliation.cli import add_commands as add_reconciliation
 from carbonseal_api.succession.cli import add_commands as add_succession
 from carbonseal_attest.errors import CarbonsealError
+from carbonseal_verifier.monitor_cli import add_monitor
 from carbonseal_verifier.witness_cli import add_witness
 
 EXAMPLES = """examples:
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     add_reconciliation(commands)
     add_succession(commands)
     add_witness(commands, "carbonseal")
+    add_monitor(commands, "carbonseal")
     commands.add_parser("demo", help="the whole journey on simulated or real meters", add_help=False)
     return parser
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cbor2
 import pytest
 
-from carbonseal_api.filing.service import file_report, render_and_register
+from carbonseal_api.filing.service import render_and_register
 from carbonseal_api.health import State
 from carbonseal_api.problems import SettingsInvalid
 from carbonseal_api.reports.bundle_files import bundle_file
@@ -20,6 +21,7 @@ from carbonseal_api.trust_files import own_trust_file
 from carbonseal_api.witnesses import service
 from carbonseal_api.witnesses.opening import open_witnesses, read_policy
 from carbonseal_api.witnesses.states import component_state, state_of
+from carbonseal_attest import cbor
 from carbonseal_attest.bundle_reading import read_bundle
 from carbonseal_attest.cosignature import open_by_policy
 from carbonseal_attest.epoch import EpochEntry, EpochMap
@@ -28,6 +30,10 @@ from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.trust import TrustedRegistrar, TrustFile, Witnesses
 from carbonseal_ledger.witnessing import Witnessed, Witnessing, WitnessStanding
 from carbonseal_verifier.check import run_check
+from carbonseal_verifier.monitor.kept import Kept
+from carbonseal_verifier.monitor.log_keys import GivenKeys
+from carbonseal_verifier.monitor.log_reader import LogReader
+from carbonseal_verifier.monitor.rounds import Monitor
 from witness_house import WitnessHouse
 
 
@@ -89,18 +95,7 @@ def watched(
     folder = tmp_path_factory.mktemp("witnesses")
     with open_site(database_url, "witnesses", folder) as site:
         filed = file_january(site)
-        site.host.build_epoch()
-        site.parts.projections.refresh()
-        names = {"operator": {"party": site.party, "name": dict(site.cast.enterprise.facts.name)}}
-        desk, request = site.cast.enterprise.desk, replace(filed.request, parties=names)
-        body = {"withdraws": filed.report.report.digest, "role": "operator", "reason": "filed anew"}
-        site.cast.enterprise.issue(site.cast.enterprise.register_origin, "withdrawal", body)
-        site.parts.projections.refresh()
-        again = file_report(site.host, desk, request, clock=site.clock)
-        render_and_register(site.parts, desk, again, language="en")
-        site.host.build_epoch()
-        site.parts.projections.refresh()
-        filed = replace(filed, report=again)
+        render_and_register(site.parts, site.cast.enterprise.desk, filed.report, language="en")
         house = WitnessHouse(site.host.log_of_logs, site.parts.log_key, folder, site.clock.now)
         ones = [house.witness(name) for name in "abc"]
         policy = house.policy(*ones, threshold=2)
@@ -155,11 +150,7 @@ def test_whole_map_of_an_epoch_is_for_those_who_see_every_log(watched: Watched) 
     operator = {"Authorization": f"Bearer {keys['operator']}"}
     answer = client.get(ask, headers=operator)
     entry = EpochEntry.decode(watched.site.host.entry(watched.site.host.log_of_logs, number).raw)
-    stream, leaves = io.BytesIO(answer.content), []
-    while stream.tell() < len(answer.content):
-        start = stream.tell()
-        cbor2.CBORDecoder(stream, read_size=1).decode()
-        leaves.append(answer.content[start : stream.tell()])
+    leaves = cbor.decode(answer.content)
     assert EpochMap.parse(leaves, entry).entries == watched.site.host.epoch_map(number).entries
     assert client.get("/epochs/999/map", headers=operator).status_code == 404
 
@@ -171,7 +162,7 @@ def test_bundle_carries_the_cosignatures_and_passes_under_the_service_s_own_trus
     service.gather(watched.parts)
     data = watched.bundle()
     assert len(read_bundle(io.BytesIO(data)).cosigners) == 3
-    assert passed(watched.check(data))
+    assert passed(watched, data)
     assert "3 witnesses" in watched.step(data)[1]
 
 
@@ -181,7 +172,7 @@ def test_bundle_made_before_the_cosignatures_came_ends_at_the_epoch_before(watch
     watched.epoch()
     bundle = read_bundle(io.BytesIO(watched.bundle()))
     assert len(bundle.log_of_logs_entries) == size
-    assert passed(watched.check(watched.bundle()))
+    assert passed(watched, watched.bundle())
 
 
 def test_bundle_without_a_quorum_is_still_made_and_fails_the_named_step(watched: Watched) -> None:
@@ -190,7 +181,7 @@ def test_bundle_without_a_quorum_is_still_made_and_fails_the_named_step(watched:
         one.stop()
     watched.house.now = watched.site.clock.now
     with watched.site.parts.engine.begin() as connection:
-        kept = connection.exec_driver_sql("SELECT * FROM ledger_cosignatures").fetchall()
+        connection.exec_driver_sql("CREATE TABLE kept AS SELECT * FROM ledger_cosignatures")
         connection.exec_driver_sql("DELETE FROM ledger_cosignatures")
     held, watched.parts.witnesses._met = watched.parts.witnesses._met, 0
     watched.epoch()
@@ -199,10 +190,7 @@ def test_bundle_without_a_quorum_is_still_made_and_fails_the_named_step(watched:
     assert (outcome, "not met" in reason) == ("failed", True)
     assert component_state(watched.parts.witnesses, watched.site.host).code == "witnesses-behind"
     with watched.site.parts.engine.begin() as connection:
-        for row in kept:
-            connection.exec_driver_sql(
-                "INSERT INTO ledger_cosignatures VALUES (%s, %s, %s, %s, %s, %s)", tuple(row)
-            )
+        connection.exec_driver_sql("INSERT INTO ledger_cosignatures SELECT * FROM kept")
     watched.parts.witnesses._met = held
     for one in watched.ones[:2]:
         one.start()
@@ -210,10 +198,42 @@ def test_bundle_without_a_quorum_is_still_made_and_fails_the_named_step(watched:
     assert component_state(watched.parts.witnesses, watched.site.host).state is State.OK
 
 
-def passed(result: Any) -> bool:
-    failed = [(step.name, step.reason) for step in result.steps if step.outcome == "failed"]
-    assert failed == []
-    return bool(result.has_passed)
+def passed(watched: Watched, data: bytes) -> bool:
+    """Whether the step passes, and every other one as under a trust file that asks for no witness."""
+    with_quorum, without = (
+        {step.name: (step.outcome, step.reason) for step in watched.check(data, witnesses).steps}
+        for witnesses in (None, Witnesses.none())
+    )
+    step = with_quorum.pop("witnesses")
+    without.pop("witnesses")
+    return step[0] == "passed" and {n: o for n, (o, _) in with_quorum.items()} == {
+        n: o for n, (o, _) in without.items()
+    }
+
+
+def test_monitor_follows_the_service_from_outside(watched: Watched, tmp_path: Path) -> None:
+    """Checkpoints, tiles, bundles of the log of logs and whole maps as the service serves them."""
+    watched.epoch()
+    service.gather(watched.parts)
+    host, key = watched.site.host, watched.site.keys["operator"]
+    reader = LogReader("http://localhost", token=key, client=watched.site.client)
+    with closing(Kept(tmp_path, host.log_of_logs)) as kept:
+        monitor = Monitor(
+            reader,
+            GivenKeys([watched.house.log]),
+            kept,
+            watched.site.clock,
+            log_of_logs=host.log_of_logs,
+            origins=[log.origin for log in host.logs() if log.log != "epochs"],
+            policy=TlogPolicy.parse(re.sub(r" http://\S+", "", watched.policy.text)),
+        )
+        first = monitor.look()
+        assert (first.findings, first.cosigned_by) == ([], ["w1", "w2", "w3"])
+        assert first.maps_read == first.heads[host.log_of_logs] - 1
+        assert (first.unreachable, first.witnesses) == ({}, {}), "without addresses nobody is asked"
+        watched.epoch()
+        again = monitor.look()
+        assert (again.findings, again.maps_read) == ([], 1)
 
 
 def standing(size: int, code: str = "") -> WitnessStanding:

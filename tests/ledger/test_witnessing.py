@@ -354,6 +354,12 @@ def test_view_shows_the_newest_head_that_the_witness_cosigned(world, house):
         witnessing.gather(world.host)
         head = world.host.head(world.log_of_logs)
         assert view.head(world.log_of_logs) == OutsideHead(2, head.root_hash)
+        other = WitnessView(
+            witnessing.clients["w1"],
+            world.log_of_logs,
+            [world.enterprise.public, world.log_key.public],
+        )
+        assert other.head(world.log_of_logs) == view.head(world.log_of_logs), "a retired key still counts"
         one.stop()
         assert view.head(world.data) is None, "nobody is asked about a log that is not witnessed"
         with pytest.raises(OutsideUnreachable):

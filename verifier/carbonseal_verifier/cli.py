@@ -18,6 +18,7 @@ from carbonseal_verifier import (
     body_cli,
     conformance_cli,
     grade_cli,
+    monitor_cli,
     quality_cli,
     receipt_cli,
     sample_cli,
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     body_cli.add_withdraw(commands)
     conformance_cli.add_conformance(commands)
     witness_cli.add_witness(commands, "carbonseal-verifier")
+    monitor_cli.add_monitor(commands, "carbonseal-verifier")
     parsed = parser.parse_args(arguments)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started this

@@ -108,7 +108,7 @@ def run_key(arguments: argparse.Namespace) -> int:
 def run_run(arguments: argparse.Namespace) -> int:
     """Serve until a signal."""
     heads = CosignedHeads(arguments.state or state_of(arguments.key))
-    logs = [_vkey(text, "--log") for text in arguments.log]
+    logs = [parse_vkey(text, "--log") for text in arguments.log]
     if arguments.logs is not None:
         logs += read_logs(arguments.logs)
     if not logs:
@@ -179,13 +179,18 @@ def read_logs(path: Path) -> list[Vkey]:
     except UnicodeDecodeError as error:
         raise UsageInvalid("--logs", "is not UTF-8", "write one verifier key a line") from error
     return [
-        _vkey(line.strip(), f"--logs line {number}")
+        parse_vkey(line.strip(), f"--logs line {number}")
         for number, line in enumerate(lines, 1)
         if line.strip() and not line.strip().startswith("#")
     ]
 
 
-def _vkey(text: str, field: str) -> Vkey:
+def parse_vkey(text: str, field: str) -> Vkey:
+    """Return the verifier key that an option names.
+
+    Raises:
+        UsageInvalid: it is none; names the option.
+    """
     try:
         return Vkey.parse(text)
     except KeyRefused as error:

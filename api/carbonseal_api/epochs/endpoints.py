@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +12,7 @@ from carbonseal_api.epochs import service
 from carbonseal_api.epochs.schemas import Epoch, QueuedJob
 from carbonseal_api.incoming import caller, parts_of
 
+CBOR: Final = "application/cbor"
 router = APIRouter(tags=["epochs"])
 
 
@@ -26,14 +27,21 @@ async def list_epochs(
 @router.get(
     "/epochs/{epoch}/map",
     summary="The whole map of an epoch",
-    responses=answers("application/cbor-seq", "Map entries: CBOR [origin, size, root].", 401, 403, 404, 422),
+    responses=answers(
+        CBOR,
+        "The map's leaves: an array of byte strings, each CBOR [origin, size, root].",
+        401,
+        403,
+        404,
+        422,
+    ),
     response_class=Response,
 )
 async def get_epoch_map(epoch: Annotated[int, Path(ge=1)], request: Request) -> Response:
     """Return every origin's head in an epoch, sorted by origin: what a monitor of all logs reads."""
     await caller(request)
     data = await run_in_threadpool(service.epoch_map, parts_of(request), epoch)
-    return Response(data, media_type="application/cbor-seq")
+    return Response(data, media_type=CBOR)
 
 
 @router.post(

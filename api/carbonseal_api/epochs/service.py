@@ -7,6 +7,7 @@ from typing import Final
 from carbonseal_api.assembly import Parts
 from carbonseal_api.epochs.schemas import Epoch, QueuedJob
 from carbonseal_api.problems import NotFound, ServiceUnavailable
+from carbonseal_attest import cbor
 from carbonseal_attest.instants import format_instant
 from carbonseal_ledger.errors import RangeInvalid
 
@@ -33,7 +34,7 @@ def epochs(parts: Parts, start: int, end: int | None) -> list[Epoch]:
 
 
 def epoch_map(parts: Parts, epoch: int) -> bytes:
-    """Return the leaves of an epoch's map, in order, as a CBOR sequence.
+    """Return the leaves of an epoch's map, in order, as a CBOR array of byte strings.
 
     Raises:
         NotFound: No such epoch.
@@ -42,7 +43,7 @@ def epoch_map(parts: Parts, epoch: int) -> bytes:
         entries = parts.host.epoch_map(epoch).entries
     except RangeInvalid as problem:
         raise NotFound("epoch", "there is no such epoch", "ask for a built one") from problem
-    return b"".join(entry.encode() for entry in entries)
+    return cbor.encode([entry.encode() for entry in entries])
 
 
 def queue(parts: Parts, job: str) -> QueuedJob:

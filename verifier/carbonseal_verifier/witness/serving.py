@@ -76,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "carbonseal-witness"
     sys_version = ""
     timeout = SILENCE_S
+    wbufsize = -1  # head and body in one packet, or a delayed acknowledgement holds the body up
+    disable_nagle_algorithm = True
     server: WitnessServer
 
     def do_POST(self) -> None:
