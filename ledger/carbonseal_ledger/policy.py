@@ -16,6 +16,7 @@ from typing import Final
 from carbonseal_attest.commit_delay import is_imported_late, is_late
 from carbonseal_attest.contents import KINDS
 from carbonseal_attest.identity.policies import (
+    ALWAYS,
     CLOCK,
     CONTENT_SIZE,
     KIND,
@@ -34,6 +35,8 @@ from carbonseal_ledger.errors import (
 
 MAX_BATCH: Final = 10_000  # statements a call; bounds memory and the time that a log's row stays locked
 DAY_MS: Final = 86_400_000
+# What takes a stolen key's rights away, or amends what is too narrow: whoever fills a log cannot keep it out.
+RESERVED: Final = frozenset(kind for kind in ALWAYS if KINDS[kind].signer in {"party", "registrar"})
 _THOUSAND: Final = 1000  # parts of a statement
 _REFUSALS: Final[dict[str, type[Refused]]] = {
     KIND: KindUnknown,
@@ -65,26 +68,29 @@ class Allowance:
     day: int = 0
     day_bytes: int = 0
 
-    def take(self, policy: RegistrationPolicy, now: int, size: int) -> None:
+    def take(self, policy: RegistrationPolicy, now: int, size: int, *, is_reserved: bool = False) -> None:
         """Take a statement that brings `size` bytes, content included, at `now` in ms.
 
-        The bucket holds one batch (`max_batch_statements`).
+        The bucket holds one batch (`max_batch_statements`), and for those of `RESERVED` kinds another.
 
         Raises:
             RateLimited: nothing was taken; it says when there will be room.
         """
-        rate, full = policy.statements_per_second, _THOUSAND * policy.max_batch_statements
+        rate = policy.statements_per_second
+        full = _THOUSAND * policy.max_batch_statements * (1 + is_reserved)
         owed = max(0, self.owed - rate * max(0, now - self.owed_at)) + _THOUSAND
         if owed > full:
             raise _limited(f"more than {rate} statements a second", -(-(owed - full) // rate))
-        self.take_bytes(policy, now, size)
+        self.take_bytes(policy, now, size, is_reserved=is_reserved)
         self.owed, self.owed_at = owed, max(now, self.owed_at)
 
-    def take_bytes(self, policy: RegistrationPolicy, now: int, size: int) -> None:
+    def take_bytes(
+        self, policy: RegistrationPolicy, now: int, size: int, *, is_reserved: bool = False
+    ) -> None:
         """Take bytes alone, as of a content that is stored before its statement; raises as `take` does."""
         day = now // DAY_MS
         spent = self.day_bytes if day <= self.day else 0
-        if spent + size > policy.bytes_per_day:
+        if spent + size > policy.bytes_per_day * (1 + is_reserved):
             raise _limited(f"more than {policy.bytes_per_day} bytes a day", (day + 1) * DAY_MS - now)
         self.day, self.day_bytes = max(day, self.day), spent + size
 

@@ -38,7 +38,7 @@ from carbonseal_ledger.errors import (
 )
 from carbonseal_ledger.heads import CommittedHead, HeadWriter
 from carbonseal_ledger.outcomes import Outcome, Problem, Status
-from carbonseal_ledger.policy import check_policy, lateness
+from carbonseal_ledger.policy import RESERVED, check_policy, lateness
 from carbonseal_ledger.registration import Candidate, LogTerms, check_erasable
 from carbonseal_ledger.rows import LockedLog, NewEntry, Registered, StreamKey
 from carbonseal_ledger.steps import at_step
@@ -293,7 +293,9 @@ class Sequencer:
                     check_erasable(stored)
             sent = candidate.submission.content
             size = len(statement.raw) + (0 if sent is None else len(sent))
-            batch.log.allowance.take(register.policies.newest, batch.now, size)
+            batch.log.allowance.take(
+                register.policies.newest, batch.now, size, is_reserved=header.kind in RESERVED
+            )
         except Refused as refusal:
             return _refused(refusal, statement.digest)
         how = lateness(header, batch.now, register.policies.newest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -274,6 +275,38 @@ def test_one_log_that_is_full_leaves_the_other_open(make_world):
     assert codes(world.send(world.devices.sign("device", "g-gateway", revoke))) == ["accepted"], (
         "a stolen key that fills the data log cannot keep its own revocation out"
     )
+
+
+def test_whoever_fills_the_register_cannot_keep_a_revocation_out(make_world):
+    """A gateway's stolen access may upload for the register: the day's bytes go, the reserve stays."""
+    world = limited(make_world, bytes_per_day=1 << 20, statements_per_second=1, max_batch_statements=4)
+    fill = bytes((1 << 20) - 8192)
+    world.host.put_content(world.register, hashlib.sha256(fill).digest(), fill)
+    rest = os.urandom(8192 - 3000)
+    world.host.put_content(world.register, hashlib.sha256(rest).digest(), rest)
+    grants = world.new_stream(world.enterprise, PARTY, world.register, "grants")
+    ordinary = [grants.sign("grant", PARTY, bodies()["grant"], issued_at=world.now) for _ in range(4)]
+    assert codes(world.send(*ordinary))[-1] == "rate-limited"
+    revoke = world.device_body("g-gateway", world.gateway, "revoke")
+    assert codes(world.send(world.devices.sign("device", "g-gateway", revoke))) == ["accepted"]
+    amend(world, bytes_per_day=1 << 30)
+
+
+def test_what_is_reserved_has_an_end_too(make_world):
+    world = limited(make_world, statements_per_second=1, max_batch_statements=2)
+    world.now += HOUR
+    resumes = world.new_stream(world.enterprise, PARTY, world.register, "resumes")
+    body = {
+        "device": "g-gateway", "kid": world.gateway.public.kid, "stream": "readings/m-main",
+        "next_sequence": 7, "previous": None, "reason": "a flood",
+    }  # fmt: skip
+    items = [resumes.sign("resume", "g-gateway", body, issued_at=world.now) for _ in range(2)]
+    assert codes(world.send(*items)) == ["accepted"] * 2
+    items = [resumes.sign("resume", "g-gateway", body, issued_at=world.now) for _ in range(2)]
+    assert codes(world.send(*items)) == ["accepted"] * 2
+    assert codes(world.send(resumes.sign("resume", "g-gateway", body, issued_at=world.now))) == [
+        "rate-limited"
+    ]
 
 
 def test_contents_without_statements_count_against_the_day(make_world):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from bundle_factory import (
-    DAY,
     END,
     GATEWAY,
     HOUR,
@@ -23,7 +22,6 @@ from bundle_factory import (
 )
 
 from carbonseal_attest.endorsement import endorse
-from carbonseal_attest.identity.policies import PolicyHistory, RegistrationPolicy
 from carbonseal_attest.statement import SignedStatement
 
 GAPS_ONLY = {"gap": {"signer": "device", "content_first": True}}
@@ -155,12 +153,3 @@ def test_catches_a_data_log_that_begins_under_another_policy_than_the_register()
 
 def test_an_untouched_bundle_says_whose_policies_held():
     assert "each under their policy" in reason(honest().check(), "policies")
-
-
-def test_a_policy_holds_what_follows_it_and_not_itself():
-    history = PolicyHistory(register(OPERATOR), OPERATOR)
-    history.open(bytes(32), {"policy": POLICY})
-    history.apply(5, b"\x01" * 32, {"policy": {**POLICY, "late_after_ms": DAY}, "reason": "r"})
-    assert [history.at(index).late_after_ms for index in (0, 5, 6)] == [26 * HOUR, 26 * HOUR, DAY]
-    assert history.newest == RegistrationPolicy.of({**POLICY, "late_after_ms": DAY})
-    assert [(span.start, span.end) for span in history.spans] == [(0, 6), (6, None)]
