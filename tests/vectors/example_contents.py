@@ -241,6 +241,22 @@ def bodies() -> dict[str, dict[str, Any]]:
             "period": SPAN,
             "valid": {"start": INTERVAL[0], "end": SPAN["end"]},
         },
+        "chain_event": {
+            "contract": "Membership",
+            "chain_id": 31_337,
+            "address": b"\xc2" * 20,
+            "block": 1204,
+            "block_hash": digest("block"),
+            "transaction": digest("transaction"),
+            "log_index": 2,
+            "topics": [
+                digest("signature of the event"),
+                digest("party"),
+                digest("cause"),
+                digest("registrar"),
+            ],
+            "data": b"",
+        },
         "asset_act": {
             "act": "split",
             "record": digest("record"),

@@ -22,6 +22,7 @@ from carbonseal_attest.chain_profile import EVM_RLP, ChainProfile
 from carbonseal_attest.instants import format_instant
 from carbonseal_verifier.case import Case, StepFailed, require
 from carbonseal_verifier.log_proofs import CLOCK_TOLERANCE_MS
+from carbonseal_verifier.mirrored_events import compare_membership
 from carbonseal_verifier.node_answers import NODE_TIMEOUT_S, ask_node, quantity, word
 from carbonseal_verifier.online_anchor import check_online
 from carbonseal_verifier.wording import counted
@@ -53,6 +54,8 @@ def check_anchor(case: Case) -> str:
     _check_heads(case, anchored)
     if is_offline and case.rpc_url is not None:
         how += "; " + compare_with_node(case.rpc_url, profile, anchored)
+    if case.rpc_url is not None:
+        how += compare_membership(case, case.rpc_url)
     case.anchored, case.anchored_epoch, case.anchored_at = anchored, last.tree_size - 1, last.anchored_at
     case.is_final = is_offline  # its headers lead to a block that the trust file believes
     heads = counted(len(anchored.heads), "head")

@@ -31,7 +31,7 @@ def check_parties(case: Case) -> str:
     register = case.logs.get(case.registrar.register_origin)
     if register is None or register.section.first:
         raise StepFailed(f"the registrar's register log {case.registrar.register_origin} is not there whole")
-    records = _records(case, register)
+    records = register_records(case, register)
     case.parties = {}
     for origin, view in case.logs.items():
         require(origin.startswith(case.log_host.origin_prefix), f"{origin} is not a log of {bundle.log_host}")
@@ -96,7 +96,7 @@ def _missing(party: str) -> PartyKeys:
     raise StepFailed(f"the bundle carries no log of {party}")
 
 
-def _records(case: Case, register: LogView) -> dict[str, PartyRecord]:
+def register_records(case: Case, register: LogView) -> dict[str, PartyRecord]:
     """Return the parties that the registrar's `party` statements make, each checked as the ledger does."""
     book = PartyBook(case.registrar.party, case.trust.algorithms.last_dates)
     for index, statement in enumerate(register.statements):

@@ -19,6 +19,7 @@ from carbonseal_attest.contents import (
     identity,
     judging,
     measuring,
+    mirroring,
     readings,
     reporting,
     upkeep,
@@ -102,6 +103,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind("verification_report", "data", "party", judging.verification_report, role="verification_body"),
         Kind("grade", "data", "party", judging.grade, role="log_host"),
         Kind("impact", "data", "party", judging.impact, role="log_host"),
+        Kind("chain_event", "register", "registrar", mirroring.chain_event, is_public=True),
         Kind("asset_act", "data", "party", holding.asset_act, role="registrar"),
     )
 }
