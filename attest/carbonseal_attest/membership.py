@@ -1,8 +1,9 @@
 """What the events of a Membership contract say of parties: folded from the events, in the order of the chain.
 
 The ids on the chain are keccak256 of texts: a party's code, and `enterprise` or another role of the register
-as its kinds. It decodes only what the contract writes (`contracts/src/interfaces/IMembership.sol`); events that it does not know, proposals and registrars among them, change no party. It leaves out where the
-events come from: a node (the ledger's), or the registrar's `chain_event` statements.
+as its kinds. It decodes only what the contract writes (`contracts/src/interfaces/IMembership.sol`); events
+that it does not know, proposals and registrars among them, change no party. It leaves out where events come
+from: a node (the ledger's), or the registrar's `chain_event` statements.
 """
 
 from __future__ import annotations
