@@ -11,9 +11,13 @@ from typing import Any
 
 import psutil
 import pytest
+from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import create_engine, make_url, text
 
+from carbonseal_api.app import create_app
 from carbonseal_api.cli import main
+from carbonseal_api.deployment import found_deployment, open_deployment
 from carbonseal_api.key_files import KeyFolder
 from carbonseal_api.problems import PartMissing, SettingsInvalid
 from carbonseal_api.published_place import open_published
@@ -160,3 +164,36 @@ def test_help_is_there(arguments: list[str], capsys: pytest.CaptureFixture[str])
         main([*arguments, "--help"])
     assert ended.value.code == 0
     assert "carbonseal" in capsys.readouterr().out
+
+
+def test_a_deployment_over_a_bucket_serves_what_it_published_and_opens_again(
+    tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    bucket = fresh_bucket(s3)
+    server = create_engine(database_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("CREATE DATABASE over_a_bucket"))
+    server.dispose()
+    url = make_url(database_url).set(database="over_a_bucket", drivername="postgresql")
+    settings = load_settings(
+        {},
+        data_folder=tmp_path,
+        database_url=url.render_as_string(hide_password=False),
+        published_bucket=f"s3://{bucket}/logs",
+        s3_endpoint=s3.meta.endpoint_url,
+        s3_region="us-east-1",
+    )
+    parts = found_deployment(settings)
+    parts.host.build_epoch()
+    parts.close()
+    parts = open_deployment(settings)
+    with TestClient(create_app(parts)) as client:
+        for log in parts.host.logs():
+            note = client.get(f"/logs/{log.origin}/checkpoint").content
+            stored = s3.get_object(Bucket=bucket, Key=f"logs/{log.origin}/checkpoint")
+            assert stored["Body"].read() == note
+            tile = client.get(f"/logs/{log.origin}/tile/0/000.p/{log.tree_size}")
+            assert len(tile.content) == 32 * log.tree_size
+    parts.close()
