@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,8 +16,9 @@ from carbonseal_attest.signing import Ed25519Signer
 from carbonseal_ledger.anchoring import Anchorer
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.contract_view import ContractView
-from carbonseal_ledger.errors import OutsideUnreachable
+from carbonseal_ledger.errors import OutsideUnreachable, RollbackDetected
 from carbonseal_ledger.log_anchor import LogAnchorClient
+from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outside_heads import OutsideHead
 from carbonseal_ledger.publishing import PublishedCopy
 from carbonseal_ledger.reconciliation import (
@@ -432,6 +434,38 @@ def test_contract_view_asks_without_the_journal_and_refuses_what_is_no_answer(si
     site.node.stop()
     with pytest.raises(OutsideUnreachable):
         site.view.head(site.world.log_of_logs)
+
+
+def test_database_and_copy_taken_back_together_are_refused_by_what_the_contract_holds(
+    site: Site, server: Engine, tmp_path: Path
+) -> None:
+    world, name = site.world, site.engine.url.database
+    site.engine.dispose()
+    shutil.copytree(world.folder / "published", tmp_path / "old")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}_both TEMPLATE {name} STRATEGY file_copy"))
+    old = create_engine(server.url.set(database=f"{name}_both"))
+
+    def start() -> LogHost:
+        return LogHost(
+            old, PublishedCopy(tmp_path / "old"), world.log_key, world.clock,
+            name="log.carbonseal.example", party="h-host", registrar="r-registrar",
+            registrar_keys=[world.registrar.public], outside=[site.view],
+        )  # fmt: skip
+
+    try:
+        start().close()  # as long as nothing was anchored since
+        site.epoch()
+        site.finish()
+        with pytest.raises(RollbackDetected, match=f"contract 0x{site.anchorer.contract.hex()}"):
+            start()
+        site.node.stop()
+        with pytest.raises(OutsideUnreachable):
+            start()
+    finally:
+        old.dispose()
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}_both WITH (FORCE)"))
 
 
 # -- the book
