@@ -29,6 +29,7 @@ def supervision_page(parts: Parts, party: str, principal: Principal) -> dict[str
         "marked": sum(1 for row in standings if row.open_marks),
         "institutions": overview.institutions(parts),
         "agreement": _agreement(parts, principal),
+        "reconciliation": parts.holding.book.standing(),
     }
 
 
