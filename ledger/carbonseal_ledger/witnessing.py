@@ -232,10 +232,16 @@ class Witnessing:
         if head.origin != self.origin:
             return note
         stored = self._signatures(head.tree_size, head.root_hash)
-        present = {(line.name, line.key_id) for line in signed.signatures}
-        found = (line for _, line in self._verified(signed.text, stored))
-        lines = sorted(line for line in found if (line.name, line.key_id) not in present)
-        return SignedNote(signed.text, (*signed.signatures, *lines)).encode().decode()
+        ids = {(vkey.name, vkey.key_id): str(vkey) for vkey in self.policy.witnesses.values()}
+        own = [line for line in signed.signatures if (line.name, line.key_id) not in ids]
+        # Those that the note has already are kept where they verify: a damaged one gives way to the stored.
+        present = {
+            ids[line.name, line.key_id]: line.signature for line in signed.signatures if line not in own
+        }
+        found = {
+            line[:2]: line for held in (present, stored) for _, line in self._verified(signed.text, held)
+        }
+        return SignedNote(signed.text, (*own, *sorted(found.values()))).encode().decode()
 
     def standing(self, head: Head) -> Witnessed:
         """Return how far the log is witnessed, and how each witness stands."""
