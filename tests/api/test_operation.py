@@ -47,6 +47,10 @@ def job(name: str, ended: int | None, began: int = NOW - 600 * 1000) -> dict[str
     return {name: JobState(name, began, ended, 1, 0, 5, None)}
 
 
+def refused(name: str) -> dict[str, JobState]:
+    return {name: JobState(name, NOW - 1, NOW - 600_000, 2, 1, 5, "log…: its head does not extend …")}
+
+
 # -- health book
 
 
@@ -153,6 +157,7 @@ def test_worst_state_leads_and_off_is_no_worse_than_ok() -> None:
         (components.jobs_state(at(jobs=job("refresh_projections", None)), PERIODS), "jobs-late"),
         (components.epochs_state(CALM, 600), ""),
         (components.epochs_state(at(last_epoch_at=None), 600), "no-epoch-yet"),
+        (components.epochs_state(at(jobs=refused("build_epoch")), 600), "epoch-refused"),
         (components.epochs_state(at(last_epoch_at=NOW - 1_260_001), 600), "epoch-late"),
         (components.anchoring_state(CALM, 600), ""),
         (components.anchoring_state(at(final_at=None), 600), "no-anchor-yet"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -11,8 +13,16 @@ from carbonseal_attest.checkpoint import open_checkpoint
 from carbonseal_attest.epoch import EpochEntry
 from carbonseal_attest.merkle import leaf_hash, root_of, verify_consistency
 from carbonseal_attest.statement import SignedStatement
-from carbonseal_ledger.errors import EpochRefused, LogReserved, LogUnknown, RangeInvalid
+from carbonseal_ledger.errors import (
+    EpochRefused,
+    LogDamaged,
+    LogReserved,
+    LogUnknown,
+    RangeInvalid,
+    RollbackDetected,
+)
 from carbonseal_ledger.outcomes import ReceiptState
+from carbonseal_ledger.start_up import StartUp
 
 
 def test_epoch_maps_every_log_but_the_log_of_logs(world):
@@ -113,6 +123,62 @@ def test_refuses_epoch_over_a_head_that_forks_from_the_one_before(world):
         world.host.build_epoch()
     assert caught.value.field == world.data
     assert len(world.host.epochs()) == 1
+
+
+LOG_ROW = (
+    "size", "root_hash", "frontier", "checkpoint", "published_size", "last_tick_at", "ticked_size",
+    "last_registered_at",
+)  # fmt: skip
+
+
+def test_refuses_epoch_over_a_second_history_of_a_log_whose_rows_and_copy_were_put_back(world, monkeypatch):
+    """Whoever has database and published copy puts a log back and goes on differently: the epoch tells.
+
+    The start-up comparison tells first; a dishonest host leaves it out.
+    """
+    world.accept(*[world.readings(world.main) for _ in range(3)])
+    before, stream = world.host.head(world.data), replace(world.main)
+    copy = world.folder / "before"
+    shutil.copytree(world.folder / "published" / world.data, copy)
+    with world.engine.connect() as connection:
+        log = connection.execute(text("SELECT * FROM ledger_logs WHERE origin = :o"), {"o": world.data}).one()
+        streams = connection.execute(
+            text("SELECT * FROM ledger_streams WHERE log_id = :id"), {"id": log.id}
+        ).all()
+    item = world.readings(world.main)
+    world.accept(item)
+    world.host.build_epoch()
+    epochs = world.host.head(world.log_of_logs)
+    with world.engine.begin() as connection:
+        gone = {"id": log.id, "size": before.tree_size}
+        connection.execute(text("DELETE FROM ledger_entries WHERE log_id = :id AND index >= :size"), gone)
+        sets = ", ".join(f"{name} = :{name}" for name in LOG_ROW)
+        values = {name: getattr(log, name) for name in LOG_ROW}
+        connection.execute(text(f"UPDATE ledger_logs SET {sets} WHERE id = :id"), {**values, "id": log.id})
+        connection.execute(
+            text("DELETE FROM ledger_streams WHERE log_id = :id AND NOT id = ANY(:kept)"),
+            {"id": log.id, "kept": [one.id for one in streams]},
+        )
+        for one in streams:
+            connection.execute(
+                text("UPDATE ledger_streams SET last_sequence = :s, last_digest = :d WHERE id = :id"),
+                {"s": one.last_sequence, "d": one.last_digest, "id": one.id},
+            )
+    shutil.rmtree(world.folder / "published" / world.data)
+    shutil.copytree(copy, world.folder / "published" / world.data)
+    with pytest.raises(RollbackDetected, match="epoch 1 maps"):
+        world.start()
+    monkeypatch.setattr(StartUp, "findings", lambda _: [])
+    world.start()
+    world.main = stream
+    (other,) = world.accept(world.readings(world.main, count=2))
+    with pytest.raises(EpochRefused, match="does not extend") as caught:
+        world.host.build_epoch()
+    assert caught.value.field == world.data
+    assert world.host.head(world.log_of_logs) == epochs
+    assert [plan.new_size for plan in world.host.plan_anchors(1)] == [2]
+    with pytest.raises(LogDamaged, match="does not lead to epoch 1"):
+        world.host.extended_receipt(world.data, other.digest)
 
 
 def test_refuses_epoch_without_a_log_of_logs(make_world):

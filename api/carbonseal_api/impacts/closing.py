@@ -6,6 +6,7 @@ import logging
 
 from carbonseal_api.assembly import Parts
 from carbonseal_api.impacts.service import travel
+from carbonseal_ledger.errors import EpochRefused
 from carbonseal_ledger.outcomes import EpochRecord
 
 _logger = logging.getLogger(__name__)
@@ -21,4 +22,9 @@ def close_epoch(parts: Parts) -> EpochRecord:
         travel(parts, parts.clock())
     except Exception:  # whatever it was: other parties' proofs do not wait for it
         _logger.exception("what no longer stands is not marked yet")
-    return parts.host.build_epoch()
+    try:
+        return parts.host.build_epoch()
+    except EpochRefused as refusal:
+        # An alarm: a log's head contradicts what an earlier epoch held of it. Nothing is anchored meanwhile.
+        _logger.critical("the epoch is refused: %s", refusal)
+        raise

@@ -133,7 +133,12 @@ def _is_late(at: Standing, job: JobState | None, period: float) -> bool:
 
 
 def epochs_state(at: Standing, epoch_seconds: float) -> ComponentState:
-    """Whether epochs are closed in time."""
+    """Whether epochs are closed in time, and none was refused: a refusal is a second history or damage."""
+    job = at.jobs.get("build_epoch")
+    if job is not None and job.problem is not None:
+        return ComponentState(
+            State.DOWN, "epoch-refused", "the last epoch could not be closed; see the book of jobs"
+        )
     age = at.age_seconds(at.last_epoch_at)
     if age is None:
         return ComponentState(State.DEGRADED, "no-epoch-yet", "no epoch is closed yet")
