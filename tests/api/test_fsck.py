@@ -164,6 +164,10 @@ def test_command_names_the_place_draws_projections_again_and_ends_with_its_code(
     answer = json.loads(capsys.readouterr().out)
     assert not answer["sound"]
     assert {one["where"].split()[0] for one in answer["damages"]} == {"projection_parties"}
+    url = make_url(founded.database_url or "").set(drivername="postgresql+psycopg2")
+    with create_engine(url).connect() as connection:
+        query = text("SELECT runs, failures, succeeded_at IS NOT NULL FROM api_job_runs WHERE name = 'fsck'")
+        assert connection.execute(query).one() == (2, 1, True)  # what `/metrics` tells of its age
     assert main(["fsck", *data, "--no-projections", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["not_audited"] == ["projections: not asked for"]
     assert main(["fsck", *data, "--draw-projections"]) == 0

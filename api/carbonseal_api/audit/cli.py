@@ -57,13 +57,15 @@ def _positive(text: str) -> int:
 def _fsck(options: argparse.Namespace) -> int:
     if options.covers:
         return _covers(is_json=options.json)
-    from carbonseal_api.audit.service import audit_deployment, draw_projections
+    from carbonseal_api.assembly import system_clock
+    from carbonseal_api.audit.service import audit_deployment, draw_projections, note_audit
     from carbonseal_api.running import settings_beside
 
     settings = settings_beside(options.data)
     if options.draw_projections:
         read = draw_projections(settings)
         print(f"projections drawn from {read} entries", file=sys.stderr)
+    began_at = system_clock()
     found = audit_deployment(
         settings,
         limit=options.limit,
@@ -71,6 +73,7 @@ def _fsck(options: argparse.Namespace) -> int:
         progress=_progress(),
     )
     report = found.report
+    note_audit(settings, began_at=began_at, is_sound=report.is_sound)
     if options.json:
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
     else:

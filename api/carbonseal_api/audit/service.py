@@ -8,6 +8,7 @@ where the ledger refuses to; the projections then stay unaudited, and the answer
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, column, select, text
 from sqlalchemy import table as sql_table
+from sqlalchemy.exc import SQLAlchemyError
 
 import carbonseal_api
 import carbonseal_ledger
@@ -24,6 +26,7 @@ from carbonseal_api.assembly import system_clock
 from carbonseal_api.audit.projections_again import differences
 from carbonseal_api.database import API, VERSION_TABLE
 from carbonseal_api.deployment import database_of, key_folder, open_deployment, read_identity
+from carbonseal_api.operation.job_runs import JobBook
 from carbonseal_api.published_place import open_published
 from carbonseal_api.settings import Settings
 from carbonseal_attest.errors import CarbonsealError
@@ -84,6 +87,20 @@ def audit_deployment(
     else:
         audit.not_audited.append("projections: not asked for")
     return audit
+
+
+def note_audit(settings: Settings, *, began_at: int, is_sound: bool) -> None:
+    """Note in the book of jobs that an audit has ended, so that the age of the last sound one is a metric.
+
+    Where the database takes no note, the audit counts all the same: what it found is what was asked for.
+    """
+    engine = database_of(settings)
+    try:
+        jobs = JobBook(engine, system_clock)
+        with contextlib.suppress(SQLAlchemyError, CarbonsealError):
+            jobs.note("fsck", began_at=began_at, problem=None if is_sound else "the audit found something")
+    finally:
+        engine.dispose()
 
 
 def _own_tables(engine: Engine, audit: DeploymentAudit) -> Iterator[Damage]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from carbonseal_api.deployment import IDENTITY, open_deployment, read_identity
+from carbonseal_api.deployment import IDENTITY, database_of, open_deployment, read_identity
 from carbonseal_api.operation.job_runs import JobBook
 from carbonseal_api.problems import PartMissing, RequestInvalid
 from carbonseal_api.settings import Settings
@@ -65,7 +65,7 @@ def back_up(settings: Settings, folder: Path, clock: Clock, progress: Progress) 
             "back it up by its own continuous archiving; see the runbook",
         )
     heads = _heads(settings)  # read first: what is copied afterwards holds at least these
-    engine = open_database(None, settings.data_folder / DATABASE, pool_size=1)
+    engine = database_of(settings)
     try:
         with JobBook(engine, clock).run("backup"):  # its age is a metric, and an alert
             take_base_backup(settings.data_folder / DATABASE, folder, progress)

@@ -80,21 +80,21 @@ class JobBook:
     @contextmanager
     def run(self, name: str) -> Iterator[None]:
         """Note beginning and end of a job that runs within the block; its failure is noted and goes on."""
-        now, started = self._clock(), self._ticks()
-        fresh = {"name": name, "began_at": now, "runs": 0, "failures": 0}
-        statement = insert(JobRun).values(fresh)
-        with self._engine.begin() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=[JobRun.name], set_={"began_at": now})
-            )
+        started = self._ticks()
+        self._begin(name, self._clock())
         try:
             yield
         except Exception as failure:
             # Only our own words: those of other exceptions may hold a statement's bytes or an address.
             said = str(failure) if isinstance(failure, CarbonsealError) else type(failure).__name__
-            self._end(name, started, said[:_PROBLEM_LENGTH])
+            self._end(name, self._ticks() - started, said)
             raise
-        self._end(name, started, None)
+        self._end(name, self._ticks() - started, None)
+
+    def note(self, name: str, *, began_at: int, problem: str | None) -> None:
+        """Note a job that has ended; `began_at` in milliseconds. For commands run by hand or a timer."""
+        self._begin(name, began_at)
+        self._end(name, max(0, self._clock() - began_at) / 1000, problem)
 
     def states(self) -> Mapping[str, JobState]:
         """Every job that ever began here, by name."""
@@ -102,11 +102,18 @@ class JobBook:
         with self._engine.connect() as connection:
             return {row.name: JobState(*row) for row in connection.execute(select(*columns))}
 
-    def _end(self, name: str, started: float, problem: str | None) -> None:
+    def _begin(self, name: str, at: int) -> None:
+        statement = insert(JobRun).values({"name": name, "began_at": at, "runs": 0, "failures": 0})
+        with self._engine.begin() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=[JobRun.name], set_={"began_at": at})
+            )
+
+    def _end(self, name: str, seconds: float, problem: str | None) -> None:
         changes: dict[str, object] = {
             "runs": JobRun.runs + 1,
-            "last_ms": int((self._ticks() - started) * 1000),
-            "problem": problem,
+            "last_ms": int(seconds * 1000),
+            "problem": None if problem is None else problem[:_PROBLEM_LENGTH],
         }
         if problem is None:
             changes["succeeded_at"] = self._clock()
