@@ -19,6 +19,8 @@ from carbonseal_attest.merkle import leaf_hash
 from carbonseal_ledger.anchoring import Anchorer, AnchorRecord
 from carbonseal_ledger.anvil_node import AnvilNode
 from carbonseal_ledger.contract_view import ContractView
+from carbonseal_ledger.entry_reader import EntryReader
+from carbonseal_ledger.errors import EntryUnknown, LogDamaged
 from carbonseal_ledger.log_anchor import LogAnchorClient
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.publishing import PublishedCopy
@@ -44,6 +46,7 @@ class ChainAnchors:
         `chain_id` is the one that this deployment was founded on; the setting of that name goes before it.
         """
         self._settings = settings
+        self._engine = engine
         self._chain = LogAnchorClient(
             settings.chain_rpc_url or "",
             gas_key=keys.secret("gas"),
@@ -75,7 +78,7 @@ class ChainAnchors:
             log_of_logs,
             contract=facts.contract,
             head_key=facts.head_key,
-            first_leaf=lambda: _first_leaf(published, log_of_logs),
+            first_leaf=lambda: _first_leaf(published, self._engine, log_of_logs),
             is_open=lambda: self._anchorer.anchored_size() > 0,
         )
 
@@ -152,11 +155,20 @@ def pay_on_anvil(url: str, address: bytes) -> None:
         node.rpc("eth_sendTransaction", {"from": payer, "to": _hex(address), "value": hex(ANVIL_WEI)})
 
 
-def _first_leaf(published: PublishedCopy, log_of_logs: str) -> bytes | None:
-    """Return the leaf hash of entry 0 as the published tiles have it; None before the log is open."""
-    if published.checkpoint(log_of_logs) is None:
+def _first_leaf(published: PublishedCopy, engine: Engine, log_of_logs: str) -> bytes | None:
+    """Return the leaf hash of entry 0 as published; of a copy that is lost or damaged, as stored.
+
+    It is the same in every backup. None before the log is open.
+    """
+    try:
+        if published.checkpoint(log_of_logs) is not None:
+            return TreeReader(published).root(log_of_logs, 1)
+    except LogDamaged:
+        pass
+    try:
+        return leaf_hash(EntryReader(engine).raws(log_of_logs, 0, 1)[0])
+    except EntryUnknown:
         return None
-    return TreeReader(published).root(log_of_logs, 1)
 
 
 def _running(url: str) -> AnvilNode:

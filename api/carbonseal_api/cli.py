@@ -30,6 +30,7 @@ from carbonseal_api.log_key_cli import add_commands as add_log_key
 from carbonseal_api.parties_cli import add_commands as add_parties
 from carbonseal_api.policy_cli import add_commands as add_policies
 from carbonseal_api.reconciliation.cli import add_commands as add_reconciliation
+from carbonseal_api.recovering.cli import add_commands as add_recover
 from carbonseal_api.succession.cli import add_commands as add_succession
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_verifier.monitor_cli import add_monitor
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     add_devices(commands)
     add_grants(commands)
+    add_recover(commands)
     add_catalogue(commands)
     add_grades(commands)
     add_assets(commands)

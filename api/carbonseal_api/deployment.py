@@ -327,6 +327,7 @@ def _open(
         anchors=anchors,
         algorithms=ADMITTED | {SM2} if settings.sm2 else ADMITTED,
         outside=outside,
+        operators=[PublicKey.from_text(line.partition("=")[2]) for line in settings.operators],
         retiring=retiring,
         witnesses=witnesses,
     )

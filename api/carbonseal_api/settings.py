@@ -16,6 +16,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from carbonseal_api.problems import SettingsInvalid
+from carbonseal_attest.errors import CarbonsealError
+from carbonseal_attest.keys import PublicKey
 
 PREFIX: Final = "CARBONSEAL_"
 FILE_NAME: Final = "carbonseal.toml"
@@ -115,6 +117,11 @@ class Settings(BaseModel):
     passphrase: SecretStr = Field(
         default=SecretStr(""), description="Opens the key files. Whoever has both can sign as the log host."
     )
+    operators: tuple[str, ...] = Field(
+        default=(),
+        description="Operators of whom two recover a ledger that refuses to run: NAME=PUBLIC KEY, parted by "
+        "commas. Who names his own, and has the log key, can start without a witness; the log shows it.",
+    )
     sm2: bool = Field(
         default=False,
         description="Admit keys and statements of SM2 with SM3; needs carbonseal-attest[sm2], and "
@@ -159,7 +166,23 @@ class Settings(BaseModel):
         default=64, ge=1, le=512, description="Registrations waiting at a time."
     )
 
-    @field_validator("asset_chain_ids", mode="before")
+    @field_validator("operators")
+    @classmethod
+    def _keyed(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        kids = []
+        for line in value:
+            name, _, key = line.partition("=")
+            try:
+                kids.append(PublicKey.from_text(key).kid)
+            except CarbonsealError as error:
+                raise ValueError(f"{line!r:.80} is not NAME=PUBLIC KEY: {error}") from error
+            if not 0 < len(name.strip()) == len(name):
+                raise ValueError(f"{line!r:.80} names nobody")
+        if len(set(kids)) != len(kids) or len({line.partition("=")[0] for line in value}) != len(kids):
+            raise ValueError("one operator stands there twice")
+        return value
+
+    @field_validator("asset_chain_ids", "operators", mode="before")
     @classmethod
     def _parted(cls, value: object) -> object:
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""`carbonseal recover`: what two operators do about a ledger that refuses to run."""
