@@ -70,6 +70,16 @@ def add_commands(commands: Commands) -> None:
     rotated.add_argument("--out", type=Path, default=Path("rotation.json"), help="default rotation.json")
     rotated.add_argument("--endorsed", type=Path, metavar="FILE", help="register what both keys endorsed")
     rotated.set_defaults(run=_rotate)
+    mirrored = acts.add_parser(
+        "mirror",
+        help="mirror a contract's events in the registrar's log; compare it with the register",
+        description="Mirrors the final events of the registrar's contract Membership or MethodRegistry. "
+        "Exit 1: the contract and the register differ about a party.",
+    )
+    _add_data(mirrored)
+    mirrored.add_argument("contract", choices=("Membership", "MethodRegistry"), help="which one")
+    mirrored.add_argument("address", help="its address, 40 hex digits")
+    mirrored.set_defaults(run=_mirror)
     for act, text in (
         ("suspend", "refuse a party's statements and accounts until it is readmitted"),
         ("remove", "refuse a party's statements and accounts for good"),
@@ -185,6 +195,26 @@ def _rotate(options: argparse.Namespace) -> int:
             shown = {"party": options.party, "public_key": key.text()}
     print(json.dumps(shown))
     return 0
+
+
+def _mirror(options: argparse.Namespace) -> int:
+    from carbonseal_api.registrar_contracts import mirror_events
+    from carbonseal_api.running import opened
+    from carbonseal_ledger.chain_client import ChainClient
+
+    try:
+        address = bytes.fromhex(options.address.removeprefix("0x"))
+    except ValueError:
+        address = b""
+    if len(address) != 20:
+        raise RequestInvalid("address", "is no address", "give its 40 hex digits")
+    with opened(options.data) as parts:
+        if parts.settings.chain_rpc_url is None:
+            raise RequestInvalid("chain_rpc_url", "names no node", "set CHAIN_RPC_URL to one of the chain")
+        chain = ChainClient(parts.settings.chain_rpc_url, chain_id=parts.settings.chain_id)
+        told = mirror_events(parts, chain, options.contract, address)
+    print(json.dumps(asdict(told)))
+    return 1 if told.differing else 0
 
 
 def _change(options: argparse.Namespace) -> int:
