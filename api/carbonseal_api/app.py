@@ -108,8 +108,8 @@ def create_app(parts: Parts) -> FastAPI:
     routes = [*app.router.routes]
     for router in (
         service,
+        tiles,  # before the logs' other routes, one of which ends in entries/{digest} too
         logs,
-        tiles,
         log_policies,
         evidence,
         evidence_acts,

@@ -122,6 +122,7 @@ def test_entry_bundles_give_their_owner_the_leaves_of_the_tiles(log: Any) -> Non
     assert 256 < size < 512
     for index, width in ((0, 256), (1, size - 256), (1, 3)):
         answer = get(log, f"/logs/{log.origin}/{entries_path(index, width)}", "enterprise")
+        assert answer.status_code == 200, (index, width, answer.text)
         assert answer.headers["cache-control"].startswith("private")
         entries = decode_entries(answer.content)
         tile = get(log, f"/logs/{log.origin}/{tile_path(0, index, width)}").content
