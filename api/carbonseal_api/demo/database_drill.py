@@ -16,6 +16,7 @@ from carbonseal_api.demo.stage import Stage
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_ledger.log_audit import LogAudit
 from carbonseal_ledger.publishing import PublishedCopy
+from carbonseal_ledger.row_checksums import SETTING, UNKEYED
 
 _COPY: Final = "tampered_copy"
 
@@ -33,6 +34,10 @@ def change_a_reading(stage: Stage) -> Verdict:
     folder = stage.folder / "tampered"
     shutil.copytree(stage.folder / "published", folder)
     copy = create_engine(source.set(database=_COPY))
+    # The audit has the host's key of row checksums; whoever only has the database's password has not.
+    audited = create_engine(
+        source.set(database=_COPY), connect_args={"options": f"-c {SETTING}={UNKEYED.hex()}"}
+    )
     try:
         with copy.begin() as connection:
             changed = connection.execute(
@@ -46,8 +51,9 @@ def change_a_reading(stage: Stage) -> Verdict:
                 return Verdict(
                     "reading_changed_in_database", is_caught=False, step="", reason="nothing was changed"
                 )
-        found = LogAudit(copy, PublishedCopy(folder), stage.cast.log_key.public).run().first
+        found = LogAudit(audited, PublishedCopy(folder), stage.cast.log_key.public).run().first
     finally:
+        audited.dispose()
         copy.dispose()
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {_COPY}"))
