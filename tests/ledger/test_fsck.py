@@ -106,7 +106,7 @@ class Finder:
         if place.table == "ledger_entries" and place.cover is not Cover.ROW_CHECKSUM:
             return [f"{self.origins[key['log_id']]} entry {key['index']}"]
         if place.table == "ledger_logs" and place.cover is not Cover.ROW_CHECKSUM:
-            return [f"{self.origins[key['id']]} head"]
+            return [f"{self.origins[key['id']]} {what}" for what in ("head", "log keys")]
         if place.table == "ledger_streams":
             origin, stream = self.streams[key["id"]]
             return [f"{origin} stream {stream}", f"{origin} stream", f"{origin} entry"]
