@@ -27,9 +27,9 @@ class Held:
     def __init__(self, host: Any) -> None:
         self._host, self.gate = host, threading.Event()
 
-    def register(self, origin: str, items: Any) -> Any:
+    def register(self, origin: str, items: Any, **how: Any) -> Any:
         assert self.gate.wait(60)
-        return self._host.register(origin, items)
+        return self._host.register(origin, items, **how)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)

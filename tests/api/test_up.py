@@ -108,7 +108,7 @@ def test_keys_are_encrypted_files_of_their_owner(up: Up) -> None:
     registrar = json.loads((up.data / "identity.json").read_text())["registrar"]
     assert names == {
         *("registrar.key", "log-host.key", "log.key", "head.key", "gas.key", "passphrase"),
-        *("asset-admin.key", f"asset-{registrar}.key"),
+        *("asset-admin.key", f"asset-{registrar}.key", "row-checksums.key"),
     }
     assert all((up.data / "keys" / name).stat().st_mode & 0o077 == 0 for name in names)
 

@@ -146,18 +146,24 @@ def read_plan(file: Path) -> SuccessionPlan:
         raise RequestInvalid("--plan", reason, "name the file that `succession plan` wrote") from error
     try:
         return _plan_of(data)
+    except RequestInvalid:
+        raise
     except (ValueError, KeyError, TypeError, RecursionError, CarbonsealError) as error:
-        raise RequestInvalid(
-            "--plan", f"is no succession plan ({error})", "use what `succession plan` wrote"
-        ) from error
+        raise _refusal(str(error)) from error
+
+
+def _refusal(why: str) -> RequestInvalid:
+    return RequestInvalid(
+        "--plan", f"is no succession plan ({why[:200]})", "use what `succession plan` wrote"
+    )
 
 
 def _plan_of(data: bytes) -> SuccessionPlan:
     if len(data) > MAX_PLAN:
-        raise ValueError(f"{len(data)} bytes")
+        raise _refusal(f"{len(data)} bytes")
     told = json.loads(data)
     if told["format"] != FORMAT:
-        raise ValueError(f"of format {str(told['format'])[:40]}")
+        raise _refusal(f"of format {str(told['format'])[:40]}")
     return SuccessionPlan(
         log_host_name=str(told["log_host_name"]),
         registrar=check_code(told["registrar"]),
@@ -193,7 +199,7 @@ def _head_to_json(head: LastHead) -> dict[str, Any]:
 def _head_of(told: Mapping[str, Any]) -> LastHead:
     size, root = told["tree_size"], bytes.fromhex(told["root_hash"])
     if type(size) is not int or not 1 <= size <= 1 << 48 or len(root) != 32:
-        raise ValueError(f"the head of {told['origin']}")
+        raise _refusal(f"the head of {told['origin']}")
     return LastHead(check_origin(told["origin"]), size, root)
 
 
