@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -167,6 +167,7 @@ class Recovery:
                 "origin", f"{origin} is not this host's log of logs", "decide it for this log host"
             )
         self._check_entries(body, known_checkpoints)
+        self._check_register()
         index = self._register(body)
         at_step("decision registered")
         if body["act"] == REBUILD_COPY:
@@ -221,9 +222,25 @@ class Recovery:
                 ) from error
             wanted.append((known.tree_size, known.root_hash, name))
         wanted += self._copys_head(origin)
-        held = self._outside_heads(body)
-        frontier = Frontier()
-        for size, root, name in sorted({*wanted, *held}):
+        self._check_extends(stored, {*wanted, *self._outside_heads(body)})
+
+    def _check_register(self) -> None:
+        """Refuse to sequence the decision where that could be a second entry of its place.
+
+        A database that is behind in any log came from an old backup, and its register with it, whatever is
+        left of the register's copy to show that.
+        """
+        for finding in self.findings():
+            if finding.act is None:
+                raise finding.error
+        register = self._operators.register
+        if known := self._copys_head(register):
+            self._check_extends(self._head(register), set(known))
+
+    def _check_extends(self, stored: Head, wanted: Collection[tuple[int, bytes, str]]) -> None:
+        """Hold the stored entries of a log against heads of it: size, root, and whose each is."""
+        origin, frontier = stored.origin, Frontier()
+        for size, root, name in sorted(wanted):
             if size > stored.tree_size:
                 raise RollbackDetected(
                     "database", f"{origin} is behind {name} of {size}", "restore a newer backup"

@@ -469,3 +469,36 @@ def test_one_log_put_back_behind_the_newest_epoch_is_found_without_any_copy(worl
         )
     reasons = [str(finding.error) for finding in recovery(world).findings()]
     assert any("where epoch 1 maps" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("act", ["start_without", "rebuild_copy", "clock_stands"])
+def test_refuses_to_write_a_decision_into_a_register_that_is_behind_its_published_copy(world, act):
+    """Else the log key signs a second head of a size at which others hold the first one."""
+    for _ in range(2):  # the second one notes what was published of the first
+        world.accept(world.readings(world.main))
+    with world.engine.begin() as connection:
+        old = connection.execute(
+            text("SELECT * FROM ledger_logs WHERE origin = :o"), {"o": HOST_REGISTER}
+        ).mappings().one()  # fmt: skip
+    world.host.tick(HOST_REGISTER)
+    with world.engine.begin() as connection:
+        connection.execute(
+            text("DELETE FROM ledger_entries WHERE log_id = :id AND index >= :size"), dict(old)
+        )
+        names = ("size", "root_hash", "frontier", "checkpoint", "published_size", "last_registered_at")
+        changes = ", ".join(f"{name} = :{name}" for name in names)
+        connection.execute(text(f"UPDATE ledger_logs SET {changes} WHERE id = :id"), dict(old))
+    fields = {}
+    if act == "start_without":
+        world.outside = [Outsider("witness w", world.log_of_logs)]
+        fields["view"] = "witness w"
+    elif act == "rebuild_copy":
+        shutil.rmtree(world.folder / "published" / world.data)
+    else:
+        world.now -= HOUR
+    body = signed(propose(world, act, **fields))
+    with pytest.raises(RollbackDetected, match="1 entries where the published copy has 2"):
+        recovery(world).carry_out(body)
+    with world.engine.begin() as connection:
+        sizes = text("SELECT size FROM ledger_logs WHERE origin = :o")
+        assert connection.execute(sizes, {"o": HOST_REGISTER}).scalar() == old["size"]
