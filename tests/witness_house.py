@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,6 +104,37 @@ class Liar:
         self.server.server_close()
 
 
+class Dripper:
+    """Answers every request with these bytes, one at a time and never the last."""
+
+    def __init__(self, answer: bytes) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                with suppress(OSError):
+                    for byte in answer:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(0.02)
+                    while True:
+                        self.wfile.write(b"x")
+                        time.sleep(0.02)
+
+            do_POST = do_GET  # noqa: N815 - the standard library's name
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.vkey = cosigner_key("witness.example/dripper", Ed25519Signer.generate().public)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
 @dataclass
 class WitnessHouse:
     """The witnesses of one log, and policies over them."""
@@ -123,6 +156,11 @@ class WitnessHouse:
 
     def liar(self, answer: Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]) -> Liar:
         made = Liar(answer)
+        self.running.append(made)
+        return made
+
+    def dripper(self, answer: bytes) -> Dripper:
+        made = Dripper(answer)
         self.running.append(made)
         return made
 

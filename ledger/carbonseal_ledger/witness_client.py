@@ -19,9 +19,11 @@ from carbonseal_attest.errors import NoteInvalid
 from carbonseal_attest.note import NoteSignature, SignedNote
 from carbonseal_attest.tlog_witness import ADD_CHECKPOINT, AddCheckpoint, checkpoint_path
 from carbonseal_attest.vkey import Vkey
+from carbonseal_ledger.answer_deadline import HEADERS, AnswerDeadline
 from carbonseal_ledger.errors import WitnessContradicts, WitnessRefuses, WitnessUnavailable
 
 TIMEOUT_S: Final = 10.0  # of connecting, and of each silence
+ANSWER_S: Final = 20.0  # of the whole answer, so that one byte now and then holds nobody up
 MAX_ANSWER: Final = 131_072  # bytes
 _SIZE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\n?")
 _UNFIT: Final = re.compile(r"[^ -~]")
@@ -114,7 +116,17 @@ class WitnessClient:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         try:
-            with self._http.stream(method, self.url + path, content=body, timeout=TIMEOUT_S) as answer:
+            with (
+                AnswerDeadline(ANSWER_S) as deadline,
+                self._http.stream(
+                    method,
+                    self.url + path,
+                    content=body,
+                    headers=HEADERS,
+                    timeout=TIMEOUT_S,
+                    extensions=deadline.extensions,
+                ) as answer,
+            ):
                 data = b""
                 for chunk in answer.iter_bytes():
                     data += chunk

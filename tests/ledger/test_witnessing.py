@@ -19,6 +19,7 @@ from carbonseal_attest.errors import NoteInvalid
 from carbonseal_attest.note import SignedNote
 from carbonseal_attest.tlog_policy import TlogPolicy
 from carbonseal_attest.tlog_witness import AddCheckpoint
+from carbonseal_ledger import witness_client
 from carbonseal_ledger.errors import OutsideUnreachable, RollbackDetected, WitnessPolicyInvalid
 from carbonseal_ledger.log_host import LogHost
 from carbonseal_ledger.outcomes import ReceiptState
@@ -253,6 +254,23 @@ LIES = (
     *("a cosignature of another head", "the log's own line", "an endless walk of sizes", "thanks", "nothing"),
     *("too much", "a redirect", "no size", "an error"),
 )
+
+
+@pytest.mark.parametrize(
+    "drip", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_answer_that_never_ends_holds_up_neither_epochs_nor_the_start(world, house, monkeypatch, drip):
+    monkeypatch.setattr(witness_client, "ANSWER_S", 0.3)
+    policy = house.policy(house.dripper(drip), house.witness("one"), threshold=2)
+    world.host.build_epoch()
+    with closing(witnessing_of(world, policy)) as witnessing:
+        found = witnessing.gather(world.host)
+        assert not found.is_met
+        assert "does not answer" in found.standings[0].problem
+        with pytest.raises(OutsideUnreachable, match="does not answer"):
+            WitnessView(witnessing.clients["w1"], world.log_of_logs, [world.log_key.public]).head(
+                world.log_of_logs
+            )
 
 
 def test_answer_that_is_no_cosignature_counts_for_nothing_and_is_shown(world, house):
