@@ -33,6 +33,7 @@ FOREIGN = {
     "evidence.civil_periods: ValueError": "caught where the period is read",
     "evidence.corrected_rows: ValueError": "caught where the row is read",
     "guard: TypeError": "at start-up, for whoever adds a route",
+    "settings: ValueError": "pydantic turns it into settings-invalid",
 }
 # Rooms of the room that answer nobody over HTTP.
 APART = re.compile(r"\.(demo|migrations)(\.|$)|cli$")
