@@ -26,12 +26,15 @@ from carbonseal_attest.tlog_witness import checkpoint_path
 from carbonseal_attest.vkey import Vkey
 from carbonseal_verifier.cli import main
 from carbonseal_verifier.errors import MonitorStateRefused, ServiceRefused
+from carbonseal_verifier.monitor import log_reader
 from carbonseal_verifier.monitor.growth import FollowedTree
 from carbonseal_verifier.monitor.kept import FILE, Kept
 from carbonseal_verifier.monitor.log_keys import GivenKeys
 from carbonseal_verifier.monitor.log_reader import LogReader
 from carbonseal_verifier.monitor.rounds import Monitor, Round
+from carbonseal_verifier.service_client import ServiceUnreachable
 from carbonseal_verifier.witness.cosigner import cosigner_key
+from witness_house import Dripper
 
 EPOCHS = f"{NAME}/epochs"
 
@@ -448,3 +451,18 @@ def test_bad_usage_ends_with_2(world, tmp_path, capsys, arguments):
     }
     given = [one.format(**keys) for one in arguments]
     assert run(capsys, world.url, "--state", str(tmp_path), *given)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "drip", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
+def test_log_host_that_answers_byte_by_byte_does_not_keep_a_round_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, drip: bytes
+) -> None:
+    monkeypatch.setattr(log_reader, "ANSWER_S", 0.3)
+    host, log = Dripper(drip), SigningLog(EPOCHS, [b"genesis"])
+    with closing(Kept(tmp_path, EPOCHS)) as kept, LogReader(host.url, client=client()) as reader:
+        monitor = Monitor(reader, GivenKeys([log.vkey]), kept, lambda: 5_000, log_of_logs=EPOCHS)
+        with pytest.raises(ServiceUnreachable, match="does not answer"):
+            monitor.look()
+    host.stop()

@@ -7,7 +7,9 @@ host may have only the full or a wider tile where a partial one is asked for; it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -30,7 +32,8 @@ from carbonseal_attest.tiles import (
 from carbonseal_verifier.errors import ServiceRefused
 from carbonseal_verifier.service_client import ServiceUnreachable
 
-TIMEOUT_S: Final = 30
+TIMEOUT_S: Final = 30  # of each silence
+ANSWER_S: Final = 600  # of a whole answer: who sends a byte now and then keeps no monitor from its round
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _MAX_TILE: Final = TILE_WIDTH * HASH_SIZE
 _MAX_BUNDLE: Final = TILE_WIDTH * (MAX_ENTRY + 2)
@@ -156,22 +159,37 @@ class LogReader:
         url = path if whole else self._url + path
         if path.startswith("/epochs/"):
             headers |= self._authorised
+        asked: Future[tuple[int, bytes]] = Future()
+        arguments = (asked, url, headers, limit)
+        threading.Thread(target=self._ask, args=arguments, daemon=True, name="log-reader").start()
         try:
-            with self._client.stream("GET", url, headers=headers, follow_redirects=False) as answer:
-                status, data = answer.status_code, bytearray()
-                for chunk in answer.iter_bytes():
-                    data += chunk
-                    if len(data) > limit:
-                        raise _unreadable(path)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            status, data = asked.result(ANSWER_S)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, TimeoutError) as error:
             reason = f"does not answer ({type(error).__name__})"
             raise ServiceUnreachable(url[:120], reason, "ask again later") from error
+        if len(data) > limit:
+            raise _unreadable(path)
         if status == 200:
-            return bytes(data)
+            return data
         if status in absent:
             return None
         kind = ServiceUnreachable if status >= 500 or status == 429 else ServiceRefused
         raise kind(url[:120], f"answered {status}", "ask the log host")
+
+    def _ask(
+        self, asked: Future[tuple[int, bytes]], url: str, headers: Mapping[str, str], limit: int
+    ) -> None:
+        """Ask in a thread that the caller need not wait for: httpx has limits for each silence alone."""
+        try:
+            with self._client.stream("GET", url, headers=headers, follow_redirects=False) as answer:
+                data = bytearray()
+                for chunk in answer.iter_bytes():
+                    data += chunk
+                    if len(data) > limit:
+                        break
+            asked.set_result((answer.status_code, bytes(data)))
+        except Exception as error:  # noqa: BLE001 - the caller's, whatever it is
+            asked.set_exception(error)
 
 
 def _unreadable(what: str) -> ServiceRefused:
