@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -210,6 +211,16 @@ def test_refuses_succession_under_the_old_name_with_foreign_keys_or_without_an_a
         plan_of(alone, system_clock)
     with pytest.raises(RequestInvalid, match="another deployment"):
         found_successor(alone.model_copy(update={"log_host_name": NEW}), plan, keys, system_clock)
+
+
+def test_refuses_to_close_a_deployment_that_still_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "running.json").write_text(json.dumps({"pids": {"supervisor": os.getpid()}}))
+    out = tmp_path / "plan.json"
+    assert main(["succession", "plan", "--data", str(tmp_path), "--out", str(out), "--close"]) == 2
+    assert "the service runs on it" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _plan(options: argparse.Namespace) -> int:
     from carbonseal_api.assembly import system_clock
-    from carbonseal_api.running import settings_beside
+    from carbonseal_api.running import refuse_while_running, settings_beside
     from carbonseal_api.succession.plan import write_plan
     from carbonseal_api.succession.service import close, plan_of
 
     settings = settings_beside(options.data)
+    if options.close:
+        refuse_while_running(settings)  # it would go on giving receipts that count nowhere
     plan = plan_of(settings, system_clock)
     with new_output_file(options.out) as file:
         file.write(write_plan(plan))
