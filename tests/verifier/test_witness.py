@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from carbonseal_attest.tlog_witness import MAX_PROOF, MAX_REQUEST, SIZE_TYPE, Ad
 from carbonseal_attest.vkey import Vkey
 from carbonseal_verifier.cli import main
 from carbonseal_verifier.errors import UsageInvalid, WitnessStateRefused
+from carbonseal_verifier.witness import serving as serving_module
 from carbonseal_verifier.witness.cosigner import Witness, cosigner_key
 from carbonseal_verifier.witness.heads import MAX_KEPT, CosignedHeads
 from carbonseal_verifier.witness.serving import WitnessServer
@@ -412,6 +413,39 @@ def test_http_refuses_what_has_no_length_or_too_much(case: Case) -> None:
             raw.shutdown(socket.SHUT_WR)
             assert raw.recv(100) == b"", "half a body gets no answer"
         assert client.post(f"{url}/add-checkpoint", content=case.log.request(0, 5)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET /", b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 99999\r\n\r\n"]
+)
+def test_http_shuts_connections_that_send_byte_by_byte_and_answers_others(
+    case: Case, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr(serving_module, "REQUEST_S", 0.3)
+    with serving(case.witness) as url, ExitStack() as stack, httpx.Client() as client:
+        host, port = url.removeprefix("http://").split(":")
+        slow = [
+            stack.enter_context(socket.create_connection((host, int(port))))
+            for _ in range(serving_module.MAX_CONNECTIONS)
+        ]
+        ended = threading.Event()
+
+        def drip() -> None:
+            for connection in slow:
+                connection.sendall(head)
+            while not ended.wait(0.05):
+                for connection in slow:
+                    with suppress(OSError):
+                        connection.send(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            answer = client.post(f"{url}/add-checkpoint", content=case.log.request(0, 5), timeout=5)
+        finally:
+            ended.set()
+            thread.join()
+        assert answer.status_code == 200
 
 
 # -- the command

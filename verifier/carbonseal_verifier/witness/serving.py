@@ -18,6 +18,7 @@ from carbonseal_verifier.witness.cosigner import TEXT, Answer, Witness
 
 MAX_CONNECTIONS: Final = 64
 SILENCE_S: Final = 10  # a connection that sends nothing for so long is closed
+REQUEST_S: Final = 30  # as is one whose request is not answered by then, however little by little it comes
 _CHECKPOINT: Final = re.compile(r"/([0-9a-f]{64})/checkpoint")
 _LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 
@@ -79,6 +80,20 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet, or a delayed acknowledgement holds the body up
     disable_nagle_algorithm = True
     server: WitnessServer
+
+    def handle_one_request(self) -> None:
+        """Answer one request; a connection that takes too long over it is shut, as if it had broken off."""
+        over = threading.Timer(REQUEST_S, self._shut)
+        over.daemon = True
+        over.start()
+        try:
+            super().handle_one_request()
+        finally:
+            over.cancel()
+
+    def _shut(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
