@@ -213,6 +213,8 @@ class Sequencer:
             )
         if (memory.size, memory.root_hash) != (log.size, log.root_hash):
             memory.cursors.clear()
+            # Ids that a transaction added which was then rolled back belong to nobody.
+            memory.subjects = {}
             memory.size, memory.root_hash = log.size, log.root_hash
         keys = {
             (c.statement.header.kid, c.statement.header.stream) for c in candidates if c.statement is not None
