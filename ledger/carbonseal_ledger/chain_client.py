@@ -9,13 +9,16 @@ checked: a header is handed out only if its bytes hash to the block's hash.
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
+import httpx
 from eth_account import Account
-from web3 import HTTPProvider, Web3
-from web3.types import RPCEndpoint
+from web3 import Web3
 
 from carbonseal_attest.chain_profile import EVM_RLP
 from carbonseal_attest.evm_proof import keccak256, parse_header, rlp_encode, rlp_encode_uint
@@ -47,7 +50,9 @@ from carbonseal_ledger.json_rpc import (
 
 sys.setrecursionlimit(RECURSION_LIMIT)
 
-_TIMEOUT_SECONDS: Final = 20
+ANSWER_SECONDS: Final = 60  # for a whole answer, so that one byte now and then holds nobody up
+MAX_ANSWER: Final = 64 << 20  # bytes; a header is some hundred, the events of a range are some megabytes
+_TIMEOUT_SECONDS: Final = 20  # of each silence
 _CONFIRMATIONS: Final = 12  # where nothing better is known; no public chain reorganises deeper than a few
 _EVENT_RANGE: Final = 5_000  # blocks asked for at once; public nodes refuse more than about 10,000
 
@@ -100,7 +105,8 @@ class ChainClient:
     def __init__(
         self, rpc_url: str, *, chain_id: int | None = None, confirmations: int | None = None
     ) -> None:
-        self._web3 = Web3(HTTPProvider(rpc_url, request_kwargs={"timeout": _TIMEOUT_SECONDS}))
+        self._rpc_url = rpc_url
+        self._http = httpx.Client(timeout=_TIMEOUT_SECONDS)
         self._confirmations = confirmations
         self._chain_id = chain_id
         self._is_checked = False
@@ -365,13 +371,19 @@ class ChainClient:
 
     def _ask_node(self, method: str, *params: object) -> Any:
         """Return the raw result: web3's own formatters would hide the fields of which a header is made."""
+        asked: Future[bytes] = Future()
+        arguments = (asked, {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
+        threading.Thread(target=self._post, args=arguments, daemon=True, name="chain-node").start()
         try:
-            answer = self._web3.provider.make_request(RPCEndpoint(method), list(params))
+            data = asked.result(ANSWER_SECONDS)
+            answer = json.loads(data) if len(data) <= MAX_ANSWER else None
         except Exception as error:  # the transport's errors have no common root
             reason = f"{method}: {type(error).__name__}: {error}"
             raise ChainUnreachable(
                 "chain", reason, "check that the node runs and the address is right"
             ) from error
+        if not isinstance(answer, dict):
+            raise nonsense(answer)
         failure = answer.get("error")
         if failure:
             reason = f"{method}: {failure}"
@@ -380,3 +392,17 @@ class ChainClient:
                 raise CallRefused("chain", reason, "read the contract's error", data=reverted)
             raise ChainRefused("chain", reason, "read the node's words; raise the fees or top up the gas key")
         return answer.get("result")
+
+    def _post(self, asked: Future[bytes], question: dict[str, Any]) -> None:
+        """Ask in a thread that the caller need not wait for: httpx has limits for each silence alone."""
+        try:
+            with self._http.stream("POST", self._rpc_url, json=question) as response:
+                response.raise_for_status()
+                data = bytearray()
+                for chunk in response.iter_bytes():
+                    data += chunk
+                    if len(data) > MAX_ANSWER:
+                        break
+            asked.set_result(bytes(data))
+        except Exception as error:  # noqa: BLE001 - the caller's, whatever it is
+            asked.set_exception(error)

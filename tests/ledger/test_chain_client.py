@@ -19,6 +19,7 @@ from carbonseal_attest.anchor import (
 )
 from carbonseal_attest.chain_profile import HeadKey, TrustedBlock
 from carbonseal_attest.merkle import consistency_path, leaf_hash, root_of
+from carbonseal_ledger import chain_client
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode, AnvilUnavailable, find_anvil
 from carbonseal_ledger.chain_answers import (
     ChainRefused,
@@ -31,6 +32,7 @@ from carbonseal_ledger.chain_answers import (
 from carbonseal_ledger.errors import LedgerError
 from carbonseal_ledger.json_rpc import revert_data
 from carbonseal_ledger.log_anchor import CODE_HASH, LogAnchorClient
+from witness_house import Dripper, Liar
 
 GENESIS_AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 GAS_KEY, HEAD_KEY = b"\x11" * 32, b"\x22" * 32
@@ -325,3 +327,24 @@ def test_fees_of_a_replacement_differ_from_the_first() -> None:
         assert fees.max_fee_wei > fees.max_priority_fee_wei >= 0
         raised = replace(fees, max_fee_wei=fees.max_fee_wei + 1)
         assert chain.sign_deploy(0, fees).raw != chain.sign_deploy(0, raised).raw
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"7", b"{", b"", b"\xff", b"[" * 100_000])
+def test_node_that_answers_no_object_is_refused_in_our_words(body: bytes) -> None:
+    node = Liar(lambda *_: (200, {}, body))
+    with pytest.raises((ChainRefused, ChainUnreachable)):
+        LogAnchorClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY).check_chain()
+    node.stop()
+
+
+def test_node_that_never_ends_its_answer_or_says_too_much_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chain_client, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(chain_client, "MAX_ANSWER", 1000)
+    head = b"HTTP/1.1 200 OK\r\n"
+    long = Liar(lambda *_: (200, {}, b" " * 2000 + b"{}"))
+    for node in (Dripper(head + b"X: "), Dripper(head + b"Content-Length: 999\r\n\r\n"), long):
+        with pytest.raises(ChainRefused if node is long else ChainUnreachable):
+            LogAnchorClient(node.url, gas_key=GAS_KEY, head_key=HEAD_KEY).check_chain()
+        node.stop()
