@@ -61,6 +61,24 @@ def mirror_events(parts: Parts, chain: ChainClient, name: str, address: bytes) -
     return Mirrored(len(bodies) - len(known), len(bodies), tuple(found))
 
 
+def mirror_configured(parts: Parts) -> list[Mirrored]:
+    """Mirror the contracts that the settings name, as the scheduled job does; nothing without a node.
+
+    Raises:
+        As `mirror_events`; what was mirrored before stays.
+    """
+    settings = parts.settings
+    named = {"Membership": settings.membership_contract, "MethodRegistry": settings.method_registry_contract}
+    if settings.chain_rpc_url is None:
+        return []
+    chain = ChainClient(settings.chain_rpc_url, chain_id=settings.chain_id)
+    return [
+        mirror_events(parts, chain, name, bytes.fromhex(address[2:]))
+        for name, address in named.items()
+        if address is not None
+    ]
+
+
 def _known(parts: Parts, origin: str, source: tuple[str, int, bytes]) -> list[dict[str, Any]]:
     """Return what the log mirrors of one contract already, in log order."""
     statements = [SignedStatement.parse(entry.raw) for entry in parts.host.select(origin, kinds={KIND})]

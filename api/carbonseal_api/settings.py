@@ -97,6 +97,11 @@ class Settings(BaseModel):
         description="Address of the Membership contract, with which the registrar's statements are compared; "
         "unset, and they are compared with nothing.",
     )
+    method_registry_contract: str | None = Field(
+        default=None,
+        pattern=r"^0x[0-9a-fA-F]{40}$",
+        description="Address of the MethodRegistry contract, whose events the registrar's log mirrors.",
+    )
     chain_id: int | None = Field(default=None, ge=1, description="Refused when the node answers another one.")
     asset_chain_ids: tuple[int, ...] = Field(
         default=(31_337,),  # the development chain, which is nobody's

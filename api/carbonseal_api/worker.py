@@ -135,6 +135,13 @@ def reconcile() -> bool:
     return not run.present and not run.missing
 
 
+def mirror_contracts() -> int:
+    """Mirror the registrar's contracts in its log; returns how many events that were."""
+    from carbonseal_api.registrar_contracts import mirror_configured
+
+    return sum(each.mirrored for each in mirror_configured(_parts()))
+
+
 def render_report(party: str, digest: str, lang: str) -> str:
     """Render the PDF of a filed report and keep it for its owner; returns the file's digest."""
     import hashlib
@@ -157,6 +164,7 @@ JOBS: Final[tuple[Callable[..., Any], ...]] = (
     render_report,
     step_assets,
     reconcile,
+    mirror_contracts,
 )
 
 

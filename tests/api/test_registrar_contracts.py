@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from asset_house import House, open_house
 
+from carbonseal_api.operation.schedule import periods
 from carbonseal_api.problems import RequestInvalid
-from carbonseal_api.registrar_contracts import KIND, mirror_events
+from carbonseal_api.registrar_contracts import KIND, mirror_configured, mirror_events
 from carbonseal_ledger import membership as m
 from carbonseal_ledger.anvil_node import BLOCKS_TO_FINALITY, AnvilNode
 from carbonseal_ledger.chain_answers import ContractWrong, Fees
@@ -58,6 +60,17 @@ def test_mirrors_final_events_once_and_says_where_the_register_differs(house: Ho
         assert mirror_events(house.parts, chain, "Membership", contract).mirrored == 0
         origin = house.parts.keys.standing.register_origin
         assert len(list(house.parts.host.select(origin, kinds={KIND}))) == told.events
+
+        # The scheduled job does the same for what the settings name.
+        one = next(iter(house.parts.host.parties()))
+        send(accounts[0], contract, m.suspension_data(one.party, b"\x07" * 32))
+        node.mine(BLOCKS_TO_FINALITY)
+        wish = {"chain_rpc_url": node.url, "membership_contract": "0x" + contract.hex()}
+        parts = replace(house.parts, settings=house.parts.settings.model_copy(update=wish))
+        (mirrored,) = mirror_configured(parts)
+        assert (mirrored.mirrored > 0, len(mirrored.differing)) == (True, 1)
+        assert "mirror_contracts" in periods(parts.settings)
+        assert "mirror_contracts" not in periods(house.parts.settings)
 
         node.rpc("anvil_reset")
         node.fund(accounts[0].address)

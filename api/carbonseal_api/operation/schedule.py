@@ -15,10 +15,16 @@ WITNESS_SECONDS: Final = 10.0  # a head that has all cosignatures is asked for n
 def periods(settings: Settings) -> dict[str, float]:
     """The scheduled jobs by name with their periods in seconds."""
     epoch = float(settings.epoch_seconds)
-    return {
+    contracts = (settings.membership_contract, settings.method_registry_contract)
+    found = {
         "build_epoch": epoch,
         "step_anchoring": ANCHOR_SECONDS,
         "refresh_projections": PROJECTION_SECONDS,
         "step_assets": ASSET_SECONDS,
         "reconcile": float(settings.reconcile_seconds),
-    } | ({} if settings.witness_policy is None else {"gather_cosignatures": WITNESS_SECONDS})
+    }
+    if settings.witness_policy is not None:
+        found["gather_cosignatures"] = WITNESS_SECONDS
+    if any(address is not None for address in contracts):
+        found["mirror_contracts"] = epoch
+    return found
