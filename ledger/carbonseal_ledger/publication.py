@@ -17,7 +17,7 @@ from typing import Final
 from carbonseal_attest.errors import CarbonsealError
 from carbonseal_attest.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from carbonseal_attest.tiles import TILE_WIDTH, Tile, grown_tiles
-from carbonseal_ledger.errors import LogDamaged, PublishedMeanwhile, RollbackDetected
+from carbonseal_ledger.errors import CopyUnreachable, LogDamaged, PublishedMeanwhile, RollbackDetected
 from carbonseal_ledger.heads import CommittedHead
 from carbonseal_ledger.publishing import PublishedCopy, read_head
 from carbonseal_ledger.steps import at_step
@@ -252,9 +252,15 @@ def _merged(heads: list[CommittedHead]) -> CommittedHead:
 
 
 def published_root_matches(reader: TreeReader, origin: str, size: int, root: bytes) -> bool:
-    """True when the published tiles give `root` at `size`; false as well when they cannot be read."""
+    """True when the published tiles give `root` at `size`; false as well when they are damaged.
+
+    Raises:
+        CopyUnreachable: their storage does not answer, so that nothing is known.
+    """
     try:
         return reader.root(origin, size) == root
+    except CopyUnreachable:
+        raise
     except CarbonsealError:
         return False
 

@@ -122,6 +122,7 @@ class PublishedCopy:
 
         Raises:
             LogDamaged: no such tile, or it has another length than its name says.
+            CopyUnreachable: the storage does not answer, which says nothing about the tile.
         """
         for held in (width, TILE_WIDTH):
             data = self._read(origin, tile_path(level, index, held), held * HASH_SIZE)
@@ -251,7 +252,9 @@ class PublishedCopy:
         try:
             data = self.store.read(_name(origin, path))
         except OSError as error:
-            raise LogDamaged("tile", f"{origin} {path} cannot be read: {error}", _RESTORE) from error
+            raise CopyUnreachable(
+                "published copy", f"{origin} {path} cannot be read: {error}", "bring its storage back"
+            ) from error
         if data is not None and len(data) != length:
             raise LogDamaged("tile", f"{origin} {path} has {len(data)} bytes", _RESTORE)
         return data

@@ -440,6 +440,24 @@ def test_a_copy_out_of_reach_is_refused_and_no_act_gets_over_it(world, monkeypat
     world.start()
 
 
+def test_tiles_out_of_reach_are_no_damage_and_nobody_is_told_to_rebuild_them(broken, monkeypatch):
+    recovery(broken).carry_out(signed(propose(broken)))
+    store = type(PublishedCopy(broken.folder / "published").store)
+    read = store.read
+
+    def unreachable(self, name):
+        if "/tile/" in name:
+            raise OSError("no route to host")
+        return read(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read", unreachable)
+        with pytest.raises(CopyUnreachable, match="no route to host"):
+            broken.start()
+        assert {finding.act for finding in recovery(broken).findings()} == {None}
+    broken.start()
+
+
 def test_a_copy_that_contradicts_the_database_is_evidence_and_is_not_rebuilt(world):
     world.accept(world.readings(world.main))
     size = world.host.head(world.data).tree_size

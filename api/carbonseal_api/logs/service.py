@@ -32,6 +32,7 @@ from carbonseal_attest.keys import PublicKey
 from carbonseal_attest.statement import SignedStatement
 from carbonseal_attest.tiles import TileName
 from carbonseal_attest.transparent_statement import TransparentStatement
+from carbonseal_ledger.errors import CopyUnreachable
 from carbonseal_ledger.outcomes import Outcome, Problem, Status, Submission
 
 COSE: Final = "application/cose"
@@ -169,11 +170,14 @@ def tile(parts: Parts, origin: str, name: TileName) -> bytes:
 
     Raises:
         NotFound: The log has no such tile yet.
+        CopyUnreachable: The storage does not answer.
     """
     if name.level is None:
         raise NotFound("tile", "is not a hash tile", "ask for entry bundles with a key")
     try:
         return parts.published.read_tile(origin, name.level, name.index, name.width)
+    except CopyUnreachable:
+        raise
     except CarbonsealError as problem:
         raise NotFound("tile", "no such tile", "ask for tiles within the published checkpoint") from problem
 
