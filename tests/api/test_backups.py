@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ class House:
 
 @contextlib.contextmanager
 def founded() -> Iterator[House]:
-    root = Path(f"/tmp/cs-bk-{os.getpid()}-{next(_numbers)}")  # PostgreSQL's socket needs a short path
+    root = Path(tempfile.gettempdir(), f"cs-bk-{os.getpid()}-{next(_numbers)}")
     settings = load_settings({}, data_folder=root / "d", published_folder=root / "other-disk")
     parts = found_deployment(settings)
     admitted = admit_enterprise(parts, {"zh": "示范厂", "en": "Example Works"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -259,7 +260,7 @@ def test_parties_that_the_membership_contract_does_not_know_are_found(house: Hou
 
 @pytest.fixture(scope="module")
 def data(database_url: str) -> Iterator[Path]:
-    folder = Path(f"/tmp/cs-reconcile-{id(object())}")
+    folder = Path(tempfile.gettempdir(), f"cs-reconcile-{id(object())}")
     settings = load_settings({}, data_folder=folder, database_url=_database(database_url))
     (folder).mkdir()
     (folder / "carbonseal.toml").write_text(f'database_url = "{settings.database_url}"\n')

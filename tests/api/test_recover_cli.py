@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from itertools import count
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def house():
-    root = Path(f"/tmp/cs-rc-{os.getpid()}-{next(_numbers)}")  # PostgreSQL's socket needs a short path
+    root = Path(tempfile.gettempdir(), f"cs-rc-{os.getpid()}-{next(_numbers)}")
     patch = pytest.MonkeyPatch()
     try:
         yield House(root, patch)

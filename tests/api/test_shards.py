@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def found(folder: Path, name: str, *, registrar: Path | None = None) -> Shard:
 @pytest.fixture(scope="module")
 def shards() -> Iterator[tuple[Shard, Shard]]:
     # PostgreSQL's sockets need short paths.
-    folders = [Path(f"/tmp/cs-shard{number}-{os.getpid()}") for number in (1, 2)]
+    folders = [Path(tempfile.gettempdir(), f"cs-shard{number}-{os.getpid()}") for number in (1, 2)]
     made: list[Shard] = []
     try:
         made.append(found(folders[0], "log1.example"))

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ class Up:
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
     # PostgreSQL's socket needs a short path.
-    data = Path(f"/tmp/cs-up-{os.getpid()}")
+    data = Path(tempfile.gettempdir(), f"cs-up-{os.getpid()}")
     process = subprocess.Popen(
         [
             *(str(CARBONSEAL), "up", "--data", str(data), "--port", "0", "--json"),

@@ -13,6 +13,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -186,7 +187,7 @@ def drop_day(folder: Path, day: int) -> None:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     site = tmp_path_factory.mktemp("kill")
     # PostgreSQL's socket needs a short path.
-    data = Path(f"/tmp/cs-kill-{os.getpid()}")
+    data = Path(tempfile.gettempdir(), f"cs-kill-{os.getpid()}")
     with (site / "up.log").open("wb") as log:
         up = subprocess.Popen(
             [str(BIN / "carbonseal"), "up", "--no-chain", "--data", str(data), "--port", "0", "--json"],

@@ -42,7 +42,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Engine]:
-    folder = Path(tempfile.mkdtemp(prefix="cs-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="cs-pg-"))
     engine = open_database(None, folder)
     admin = create_engine(engine.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     engine.dispose()

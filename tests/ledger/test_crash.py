@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_killed_in_the_middle_of_registrations_nothing_is_lost_or_doubled(
 
 
 def test_postgres_killed_in_the_middle_of_registrations_loses_nothing(world_class, tmp_path, is_long_run):
-    folder = Path("/tmp") / f"cs-kill-{os.getpid()}"
+    folder = Path(tempfile.gettempdir()) / f"cs-kill-{os.getpid()}"
     rng = random.Random(3)
     try:
         world = world_class(open_database(None, folder), tmp_path).found()

@@ -31,7 +31,7 @@ from carbonseal_ledger.models import Base
 
 @pytest.fixture
 def folder():
-    folder = Path(tempfile.mkdtemp(prefix="cs-db-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="cs-db-"))
     yield folder
     stop_embedded(folder)
     shutil.rmtree(folder, ignore_errors=True)

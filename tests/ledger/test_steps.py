@@ -44,7 +44,7 @@ class Result:
 @pytest.fixture(scope="module")
 def server():
     """A PostgreSQL of this module's own, because its tests kill it."""
-    folder = Path(tempfile.mkdtemp(prefix="cs-steps-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="cs-steps-"))
     engine = open_database(None, folder)
     admin = create_engine(engine.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     engine.dispose()
