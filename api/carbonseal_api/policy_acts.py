@@ -44,6 +44,8 @@ def read_policy(path: Path, standing: Mapping[str, Any]) -> dict[str, Any]:
         if len(data) > MAX_FILE:
             raise PolicyFileInvalid(str(path), f"longer than {MAX_FILE} bytes", "write the figures only")
         given = tomllib.loads(data.decode("utf-8"))
+    except FileNotFoundError as error:
+        raise PolicyFileInvalid(str(path), "there is no such file", "write a TOML file of figures") from error
     except (OSError, ValueError) as error:
         raise PolicyFileInvalid(str(path), str(error), "write a TOML file of figures") from error
     kinds = given.pop("kinds", None)

@@ -51,10 +51,12 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _amend(options: argparse.Namespace) -> int:
+    from carbonseal_api.desk.service import require_party_here
     from carbonseal_api.policy_acts import amend, read_policy
     from carbonseal_api.running import opened
 
     with opened(options.data) as parts:
+        require_party_here(parts, options.party)
         policy = read_policy(options.file, parts.host.policies(options.party).newest.value)
         shown: dict[str, object] = {"party": options.party, "policy": policy}
         if not options.dry_run:

@@ -80,8 +80,8 @@ class CosignedHeads:
         if not path.is_file():
             raise _refusal(
                 f"{str(path)!r:.120} is not there",
-                "make a new key with `witness key`: a witness that forgot what it cosigned may cosign a "
-                "second history",
+                "look at the path; where it is lost make a new key with `witness key`: a witness that forgot "
+                "what it cosigned may cosign a second history",
             )
         try:
             with self._open() as connection:
