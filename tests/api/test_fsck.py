@@ -19,7 +19,8 @@ from carbonseal_api.audit.covers import PAGE, all_covers, page
 from carbonseal_api.audit.service import audit_deployment
 from carbonseal_api.cli import main
 from carbonseal_api.database import API, Base
-from carbonseal_api.deployment import admit_enterprise, found_deployment
+from carbonseal_api.deployment import admit_enterprise, found_deployment, open_deployment
+from carbonseal_api.impacts.service import travel
 from carbonseal_api.settings import Settings, load_settings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "ledger"))
@@ -82,6 +83,21 @@ def test_page_of_the_covers_is_as_the_code_makes_it() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page(text) == text, "run `python -m carbonseal_api.audit.covers`"
     assert len({(one.table, one.column) for one in all_covers()}) == len(all_covers())
+
+
+def test_deployment_whose_worker_looked_for_causes_is_sound_and_a_place_beyond_is_named(
+    founded: Settings,
+) -> None:
+    parts = open_deployment(founded)
+    parts.projections.refresh()
+    travel(parts, parts.clock())
+    parts.close()
+    assert places(founded) == []
+    run(founded, "UPDATE projection_settled SET next_index = next_index + 1000000")
+    try:
+        assert {place.split()[0] for place in places(founded)} == {"projection_settled"}
+    finally:
+        run(founded, "UPDATE projection_settled SET next_index = next_index - 1000000")
 
 
 def test_sound_deployment_passes_and_says_what_was_covered(founded: Settings) -> None:

@@ -241,3 +241,9 @@ MARKS: Final = Table(
     Index("projection_marks_party", "party", "state"),
     Index("projection_marks_cause", "cause_digest"),
 )
+
+# What stands among the projections and is not drawn by a replay: why an audit makes none of it again.
+KEPT_BESIDE: Final = {
+    MONTHLY_ACTIVITY.name: "made anew when a log grew; a check of a bundle computes for itself",
+    SETTLED.name: "place to go on from; never beyond what was read",
+}
