@@ -158,10 +158,9 @@ def _telling(agent: Agent, *, as_json: bool) -> Callable[[str], None]:
 
     def tell(line: str) -> None:
         at = format_instant(agent.clock() // 1000 * 1000)
-        print(
-            json.dumps({"at": at, "said": line}, ensure_ascii=False) if as_json else f"{at} {line}",
-            flush=True,
-        )
+        said = json.dumps({"at": at, "said": line}, ensure_ascii=False) if as_json else f"{at} {line}"
+        sys.stdout.write(f"{said}\n")  # in one piece: sealing and uplink speak from threads of their own
+        sys.stdout.flush()
 
     return tell
 

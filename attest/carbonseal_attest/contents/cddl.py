@@ -21,6 +21,7 @@ _TITLE: Final = """\
 ; Written by `python -m carbonseal_attest.contents.cddl` from the schemas that check contents; not edited.
 ; CBOR is deterministic (RFC 8949 section 4.2.1). A comment holds like the type beside it.
 """
+_WRITTEN_OUT: Final = 4  # items
 
 
 class _Writer:
@@ -60,8 +61,11 @@ class _Writer:
             case s.Column(limit):
                 return f"[{schema.least}*{limit} (int / null)]"
             case s.Array(item, limit):
-                times = f"{schema.least}*{limit}" if schema.least != limit else f"{limit}*{limit}"
-                return f"[{times} {self._grouped(item, indent)}]"
+                group = self._grouped(item, indent)
+                # An exact count of a name is written out: validators err on it where the name is a choice.
+                if schema.least == limit <= _WRITTEN_OUT and group.replace("-", "").isalnum():
+                    return f"[{', '.join([group] * limit)}]"
+                return f"[{schema.least}*{limit} {group}]"
             case s.Row(items):
                 return f"[{', '.join(self._grouped(item, indent) for item in items.values())}]"
             case s.Record():
