@@ -8,8 +8,8 @@ BIN := .venv/bin
 PYTHON_PATHS := attest accounting verifier collectors ledger api tests bench infra/develop
 ROOM_PACKAGES := attest/carbonseal_attest accounting/carbonseal_accounting verifier/carbonseal_verifier \
   collectors/carbonseal_collectors ledger/carbonseal_ledger api/carbonseal_api
-ROOM_TESTS := tests/accounting tests/attest tests/collectors tests/verifier tests/workspace tests/ledger
-SERVER_TESTS := tests/api tests/contracts tests/end_to_end
+ROOM_TESTS := tests/accounting tests/attest tests/collectors tests/verifier tests/workspace tests/ledger tests/contracts tests/end_to_end
+SERVER_TESTS := tests/api
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,7 +34,7 @@ check-rooms: setup ## install verifier alone and collectors alone, run their tes
 
 test: setup ## all tests, with a small fixed sample of the long drills, and the contracts' tests
 	@mkdir -p .build
-	@# Two cores: rooms and ledger, and Forge, beside service and journeys. What they said comes after.
+	@# Two cores: rooms, ledger, journeys and Forge beside the service. What they said comes after.
 	contracts/test.sh >.build/contracts-test.log 2>&1 & forge=$$!; \
 	$(BIN)/python -m pytest $(ROOM_TESTS) >.build/room-tests.log 2>&1 & rooms=$$!; status=0; \
 	$(BIN)/python -m pytest $(SERVER_TESTS) || status=$$?; \

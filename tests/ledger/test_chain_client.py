@@ -267,6 +267,7 @@ def test_missing_block_is_our_error(deployed: Deployed) -> None:
         deployed.chain.block(10**6)
 
 
+@pytest.mark.long  # `make check` compares the copies as well (contracts/check.sh)
 def test_packaged_contracts_equal_a_fresh_compile(repository_root: Path, tmp_path: Path) -> None:
     contracts = repository_root / "contracts"
     script = '. ./forge.sh; "$forge" build --quiet --skip test --out "$1/out" --cache-path "$1/cache"'
