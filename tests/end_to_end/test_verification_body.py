@@ -32,6 +32,7 @@ from carbonseal_api.engagements.service import opinions_on
 from carbonseal_api.filing.service import FilingRequest, file_report, render_and_register
 from carbonseal_api.founding import seal
 from carbonseal_api.grants.service import give
+from carbonseal_api.operation.request_log import JsonLines
 from carbonseal_api.trust_files import own_trust_file
 from carbonseal_attest.anchor import AnchorEvidence
 from carbonseal_attest.bundle_reading import read_bundle
@@ -177,6 +178,7 @@ def engagement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engagement]
     """Everything that happened, told once: the tests below look at it from several sides."""
     patch, log = pytest.MonkeyPatch(), io.StringIO()
     handler = logging.StreamHandler(log)
+    handler.setFormatter(JsonLines())  # as the service writes them, fields and all
     logging.getLogger().addHandler(handler)
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.DEBUG)
@@ -395,7 +397,7 @@ def test_no_table_of_the_database_holds_the_bodys_secret(engagement: Engagement,
 
 def test_no_log_line_and_no_answer_holds_the_bodys_secret(engagement: Engagement, secret: Secret) -> None:
     handled = engagement.log.getvalue().encode()
-    assert handled.count(b"\n") > 50
+    assert handled.count(b'"path"') + handled.count(b'"route"') > 10
     assert _found(handled, secret.hidden) == []
     answers = [
         engagement.get(path)
